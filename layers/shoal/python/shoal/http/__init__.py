@@ -1,0 +1,1 @@
+"""Authentication, routing, and one module per HTTP dialect."""

@@ -1,0 +1,1 @@
+"""Use cases: write, commit, build, query. They take ports as arguments and never import boto3."""

@@ -1,0 +1,147 @@
+"""Every S3 key and every table key, built in one place.
+
+No key can be built without a tenant, and none of a dataset without both ids; the ids are checked, so that no
+name from outside ever becomes part of a key.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from shoal.storage.ports import Key
+
+_TENANT = re.compile(r"ten_[0-9a-f]{32}")
+_DATASET = re.compile(r"[0-9a-f]{16}")
+_TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+
+SEQUENCE_DIGITS = 16
+GSI = "gsi1"
+PENDING = "PENDING"
+"""Index partition of the datasets whose log is ahead of their watermark."""
+TENANTS = "TENANTS"
+"""Index partition of all tenants."""
+
+
+def _checked(pattern: re.Pattern[str], value: str, what: str) -> str:
+    if not pattern.fullmatch(value):
+        raise ValueError(f"not a valid {what}: {value!r}")
+    return value
+
+
+def sequence_sk(sequence: int) -> str:
+    """Sort key of a job; zero-padded hex, so that text order is number order."""
+    if not 0 <= sequence < 16**SEQUENCE_DIGITS:
+        raise ValueError(f"sequence out of range: {sequence}")
+    return f"JOB#{sequence:0{SEQUENCE_DIGITS}x}"
+
+
+@dataclass(frozen=True, slots=True)
+class TenantKeys:
+    """Keys of what belongs to a tenant and to no single dataset."""
+
+    tenant_id: str
+
+    def __post_init__(self) -> None:
+        _checked(_TENANT, self.tenant_id, "tenant id")
+
+    @property
+    def partition(self) -> str:
+        """Partition of the tenant's items."""
+        return f"T#{self.tenant_id}"
+
+    @property
+    def meta(self) -> Key:
+        """The tenant itself."""
+        return Key(self.partition, "META")
+
+    @property
+    def quota(self) -> Key:
+        """The counter of live and reserved rows."""
+        return Key(self.partition, "QUOTA")
+
+    def queries(self, day: date) -> Key:
+        """The counter of queries of one UTC day."""
+        return Key(self.partition, f"QUERIES#{day.isoformat()}")
+
+    def api_key(self, key_id: str) -> Key:
+        """The tenant's pointer to one of its API keys."""
+        return Key(self.partition, f"KEY#{_checked(_TOKEN, key_id, 'key id')}")
+
+    def name(self, scope: str, name: str) -> Key:
+        """The item that holds a dataset's name in a scope."""
+        return Key(self.partition, f"NAME#{scope}#{name}")
+
+    def shard_prefix(self, shard_id: str) -> str:
+        """Where a shard's files lie; shards belong to the tenant, because clones share them."""
+        return f"t/{self.tenant_id}/shards/{_checked(_TOKEN, shard_id, 'shard id')}/"
+
+    def shard_file(self, shard_id: str, name: str) -> str:
+        """One file of a shard."""
+        return self.shard_prefix(shard_id) + _checked(_TOKEN, name, "file name")
+
+
+def api_key_by_id(key_id: str) -> Key:
+    """The API key itself: looked up before the tenant is known."""
+    return Key(f"KEY#{_checked(_TOKEN, key_id, 'key id')}", "META")
+
+
+def rate_by_key_id(key_id: str) -> Key:
+    """The rate limiter of one API key."""
+    return Key(f"KEY#{_checked(_TOKEN, key_id, 'key id')}", "RATE")
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetKeys:
+    """Keys of one dataset."""
+
+    tenant_id: str
+    dataset_id: str
+
+    def __post_init__(self) -> None:
+        _checked(_TENANT, self.tenant_id, "tenant id")
+        _checked(_DATASET, self.dataset_id, "dataset id")
+
+    @property
+    def partition(self) -> str:
+        """Partition of the dataset's items."""
+        return f"D#{self.tenant_id}#{self.dataset_id}"
+
+    @property
+    def meta(self) -> Key:
+        """What never changes: name, dimension, metric."""
+        return Key(self.partition, "META")
+
+    @property
+    def head(self) -> Key:
+        """HEAD: the current manifest, the state and the commit lease."""
+        return Key(self.partition, "HEAD")
+
+    @property
+    def sequence(self) -> Key:
+        """The counter of the log."""
+        return Key(self.partition, "SEQ")
+
+    @property
+    def settled(self) -> Key:
+        """How far the tenant's quota has been told of this dataset's rows."""
+        return Key(self.partition, "SETTLED")
+
+    def job(self, sequence: int) -> Key:
+        """The job at one place of the log."""
+        return Key(self.partition, sequence_sk(sequence))
+
+    def log_object(self, unique: str) -> str:
+        """The data of one write."""
+        return f"t/{self.tenant_id}/log/{self.dataset_id}/{_checked(_TOKEN, unique, 'log name')}"
+
+    def manifest(self, version: int, unique: str) -> str:
+        """A manifest root."""
+        token = _checked(_TOKEN, unique, "manifest name")
+        return f"t/{self.tenant_id}/manifests/{self.dataset_id}/{version:016x}-{token}.json"
+
+    def part(self, kind: str, unique: str) -> str:
+        """A part that a manifest names: an id index run, or dead rows."""
+        return (
+            f"t/{self.tenant_id}/parts/{self.dataset_id}/"
+            f"{_checked(_TOKEN, kind, 'part kind')}-{_checked(_TOKEN, unique, 'part name')}"
+        )

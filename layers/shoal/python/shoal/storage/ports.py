@@ -1,0 +1,271 @@
+"""What services may ask of storage: an object store, a table and a queue.
+
+Two implementations each: AWS (`shoal.storage.aws_*`) and memory (`shoal.storage.memory`, which can also
+inject what AWS does on a bad day). The same contract tests run over both.
+
+Errors are those of `shoal.errors`: an adapter never lets a botocore error out.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+type Item = Mapping[str, Any]
+"""One table item: `pk`, `sk` and attributes. Values are str, int, float, bool, bytes, None, list or dict."""
+
+type Clock = Callable[[], float]
+"""Seconds since the epoch. Passed in, so that tests can move time."""
+
+
+# --- objects -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectHead:
+    """What is known of a stored object without reading it. `modified_at` is in epoch seconds."""
+
+    key: str
+    size: int
+    etag: str
+    version_id: str | None
+    modified_at: float
+
+
+class ObjectStore(Protocol):
+    """A bucket. Keys come from `shoal.storage.keys` only."""
+
+    def put(self, key: str, body: bytes | memoryview, *, if_none_match: bool = False) -> ObjectHead:
+        """Store `body`; the transfer is checked with SHA-256.
+
+        Raises:
+            PreconditionFailed: `if_none_match` is set and the key exists.
+            StorageBusy: throttled, or two conditional puts met (S3 409).
+        """
+
+    def get(
+        self, key: str, *, byte_range: tuple[int, int] | None = None, version_id: str | None = None
+    ) -> bytes:
+        """Read an object, or its bytes ``[start, stop)``.
+
+        Raises:
+            ObjectMissing: no such key or version.
+            StorageBusy: throttled or unavailable.
+        """
+
+    def head(self, key: str, *, version_id: str | None = None) -> ObjectHead | None:
+        """Describe an object; None when there is none."""
+
+    def list(self, prefix: str) -> Iterator[ObjectHead]:
+        """All objects under a prefix, in key order."""
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; keys that do not exist are fine."""
+
+
+# --- table -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """The primary key of an item."""
+
+    pk: str
+    sk: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """True where the item has the attribute (``Exists("pk")``: where there is an item at all)."""
+
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """True where the item lacks the attribute (``Absent("pk")``: where there is no item)."""
+
+    attribute: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Attribute against value; false where the attribute is absent. `op` is one of ``= <> < <= > >=``."""
+
+    attribute: str
+    op: str
+    value: str | int | float | bool | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """True where all conditions are."""
+
+    conditions: tuple["Condition", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """True where one of the conditions is."""
+
+    conditions: tuple["Condition", ...]
+
+
+type Condition = Exists | Absent | Compare | AllOf | AnyOf
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Set an attribute to a value."""
+
+    attribute: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class AssignIfAbsent:
+    """Set an attribute unless the item has it."""
+
+    attribute: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """Add to a number; an absent one counts as 0."""
+
+    attribute: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Remove an attribute; an absent one is fine."""
+
+    attribute: str
+
+
+type Action = Assign | AssignIfAbsent | Add | Drop
+
+
+@dataclass(frozen=True, slots=True)
+class PutItem:
+    """A whole item to store, in a transaction."""
+
+    item: Item
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateItem:
+    """Changes to one item, in a transaction."""
+
+    key: Key
+    actions: tuple[Action, ...]
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteItem:
+    """An item to delete, in a transaction."""
+
+    key: Key
+    condition: Condition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckItem:
+    """A condition on an item that the transaction does not write."""
+
+    key: Key
+    condition: Condition
+
+
+type Write = PutItem | UpdateItem | DeleteItem | CheckItem
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a query; `after` continues it (None on the last page)."""
+
+    items: tuple[Item, ...]
+    after: Mapping[str, Any] | None
+
+
+class Table(Protocol):
+    """One DynamoDB table (single-table design) and its index `gsi1` over `gsi1pk`, `gsi1sk`."""
+
+    def get(self, key: Key, *, consistent: bool = True) -> Item | None:
+        """One item, or None."""
+
+    def batch_get(self, keys: Sequence[Key]) -> list[Item]:
+        """The items that exist among any number of distinct keys, in no order; consistent."""
+
+    def put(self, item: Item, *, condition: Condition | None = None) -> None:
+        """Store a whole item.
+
+        Raises:
+            ConditionFailed: the condition is false; carries the stored item.
+            StorageBusy: throttled, or in conflict with a transaction.
+        """
+
+    def update(self, key: Key, actions: Sequence[Action], *, condition: Condition | None = None) -> Item:
+        """Change attributes (creating the item when absent) and return the new item.
+
+        Raises:
+            ConditionFailed: the condition is false; carries the stored item.
+            StorageBusy: throttled, or in conflict with a transaction.
+        """
+
+    def delete(self, key: Key, *, condition: Condition | None = None) -> None:
+        """Delete an item; an absent one is fine.
+
+        Raises:
+            ConditionFailed: the condition is false; carries the stored item.
+            StorageBusy: throttled, or in conflict with a transaction.
+        """
+
+    def query(
+        self,
+        pk: str,
+        *,
+        prefix: str | None = None,
+        start: str | None = None,
+        stop: str | None = None,
+        index: str | None = None,
+        limit: int | None = None,
+        ascending: bool = True,
+        after: Mapping[str, Any] | None = None,
+    ) -> Page:
+        """Items of one partition in sort-key order: those with `prefix`, or between `start` and `stop` (both
+        inclusive and only together). Consistent, but for an `index`, which lags.
+        `limit` bounds the items read; a page may hold fewer and still have an `after` (1 MB a page).
+        """
+
+    def transact(self, writes: Sequence[Write], *, token: str) -> None:
+        """Up to 100 writes on distinct items, all or none; repeating a `token` in 10 minutes does nothing.
+
+        Raises:
+            TransactionCancelled: a condition is false.
+            StorageBusy: in conflict with another write, or throttled.
+        """
+
+    def batch_put(self, items: Sequence[Item]) -> None:
+        """Store any number of whole items without conditions; not atomic.
+
+        Raises:
+            StorageBusy: some were still unprocessed after several tries.
+        """
+
+
+# --- queue -------------------------------------------------------------------------------------------------
+
+
+class Queue(Protocol):
+    """A queue of small JSON messages, delivered at least once, in no order."""
+
+    def send(self, message: Mapping[str, str], *, group: str, delay_seconds: int = 0) -> None:
+        """Send one message. `group` is the tenant: SQS serves groups in turn (fair queues).
+
+        Raises:
+            StorageBusy: throttled or unavailable.
+        """
