@@ -1,0 +1,126 @@
+"""What a dataset is: its name, geometry, state, and the status that users see."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shoal.errors import InvalidInput
+from shoal.model.limits import MAX_DIMENSION, MAX_NAME_CHARACTERS
+
+_NAME = re.compile(rf"[a-z0-9_-]{{1,{MAX_NAME_CHARACTERS}}}")
+NATIVE_SCOPE = "native"
+DEFAULT_TARGET_RECALL = 0.95
+
+
+class Metric(StrEnum):
+    """How near two vectors are. `l2` scores are squared distances (lower is better), the others similarities."""
+
+    L2 = "l2"
+    COSINE = "cosine"
+    DOT = "dot"
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the best score is the smallest."""
+        return self is Metric.L2
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What never changes of a dataset. `hash_key` (16 bytes) keys the hashes of its id index."""
+
+    tenant_id: str
+    dataset_id: str
+    scope: str
+    name: str
+    dimension: int
+    metric: Metric
+    created_at: float
+    hash_key: bytes
+    target_recall: float = DEFAULT_TARGET_RECALL
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """HEAD as read once: the current manifest, and what is known without opening it.
+
+    `manifest` is None until the first commit (version 0). `reserved_total` counts the rows that the applied
+    jobs had reserved, so that quota can be settled by differences.
+    """
+
+    version: int
+    state: str
+    fence: int
+    manifest: str | None
+    manifest_sha256: str | None
+    watermark: int
+    row_count: int
+    reserved_total: int
+    vector_bytes: int
+    delta_bytes: int
+    lease_owner: str | None
+    lease_until: float
+    build_owner: str | None
+    build_until: float
+    last_indexed_at: float | None
+    error_message: str | None
+
+    @property
+    def live(self) -> bool:
+        """False once the dataset is deleted."""
+        return self.state == "live"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetView:
+    """A dataset as users see it."""
+
+    dataset: Dataset
+    head: Head
+    status: str
+
+
+def status_of(head: Head, *, newest_sequence: int) -> str:
+    """The status word of the contract: empty, validating, indexing, indexed or error.
+
+    A write is validated while it is accepted, so what waits in the log is `validating` until a committer holds
+    the lease and `indexing` from then on. A dataset without live rows is `empty`.
+    """
+    if head.error_message:
+        return "error"
+    if newest_sequence > head.watermark:
+        return "indexing" if head.lease_owner else "validating"
+    return "indexed" if head.row_count else "empty"
+
+
+def check_name(name: object) -> str:
+    """The name, if it is one.
+
+    Raises:
+        InvalidInput: code `invalid_name`.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidInput("invalid_name", "name must be 1-64 characters of [a-z0-9_-]")
+    return name
+
+
+def check_dimension(dimension: object) -> int:
+    """The dimension, if it is one.
+
+    Raises:
+        InvalidInput: code `invalid_dimension`.
+    """
+    if type(dimension) is not int or not 1 <= dimension <= MAX_DIMENSION:
+        raise InvalidInput("invalid_dimension", f"dimension must be an integer from 1 to {MAX_DIMENSION}")
+    return dimension
+
+
+def check_metric(metric: object) -> Metric:
+    """The metric, if it is one.
+
+    Raises:
+        InvalidInput: code `invalid_metric`.
+    """
+    if not isinstance(metric, str) or metric not in list(Metric):
+        raise InvalidInput("invalid_metric", "metric must be one of l2, cosine, dot")
+    return Metric(metric)

@@ -1,0 +1,32 @@
+"""Identifiers: how they look, and how a job's id names its place in a log."""
+
+import re
+import secrets
+
+_JOB = re.compile(r"job_([0-9a-f]{16})([0-9a-f]{16})")
+
+
+def new_tenant_id() -> str:
+    """`ten_` and 32 hex digits."""
+    return f"ten_{secrets.token_hex(16)}"
+
+
+def new_dataset_id() -> str:
+    """16 hex digits: 64 random bits, of which half a job id is made."""
+    return secrets.token_hex(8)
+
+
+def new_token() -> str:
+    """A name that nobody else has, for shards, parts and log objects."""
+    return secrets.token_hex(16)
+
+
+def job_id(dataset_id: str, sequence: int) -> str:
+    """The id of the job at one place of one log; nothing needs to be stored to find it again."""
+    return f"job_{dataset_id}{sequence:016x}"
+
+
+def parse_job_id(text: str) -> tuple[str, int] | None:
+    """(dataset id, sequence) of a job id, or None where it is not one."""
+    match = _JOB.fullmatch(text)
+    return (match[1], int(match[2], 16)) if match else None

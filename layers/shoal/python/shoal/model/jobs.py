@@ -1,0 +1,48 @@
+"""Jobs: one item of a dataset's log each."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from shoal.model.datasets import Head
+
+
+class JobKind(StrEnum):
+    """What a place in the log holds."""
+
+    UPSERT = "upsert"
+    DELETE = "delete"
+    ABORTED = "aborted"
+
+
+class JobStatus(StrEnum):
+    """How far a job is. `indexed` and `failed` are terminal."""
+
+    PENDING = "pending"
+    INDEXED = "indexed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One place in a log. `rows` counts accepted lines, `reserved` those of them that hold quota.
+
+    An aborted place has no log object and changes nothing.
+    """
+
+    job_id: str
+    sequence: int
+    kind: JobKind
+    log_key: str | None
+    sha256: str | None
+    size: int
+    rows: int
+    reserved: int
+    accepted_at: float
+    error: str | None = None
+
+
+def status_of(job: Job, head: Head) -> JobStatus:
+    """The status follows from the watermark: nothing has to be written to make it true."""
+    if job.error is not None or job.kind is JobKind.ABORTED:
+        return JobStatus.FAILED
+    return JobStatus.INDEXED if head.watermark >= job.sequence else JobStatus.PENDING

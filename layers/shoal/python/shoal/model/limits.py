@@ -1,0 +1,37 @@
+"""Every fixed limit, with its unit and where it comes from. Settings may lower some, never raise these."""
+
+MAX_DIMENSION = 4096
+MAX_ID_CHARACTERS = 256
+"""Contract: `id too long (max 256 chars)`."""
+MAX_NAME_CHARACTERS = 64
+MAX_BODY_BYTES = 10 * 1024 * 1024
+"""NDJSON bytes of one upload, after unpacking. Contract: 413 payload_too_large over it."""
+MAX_TOP_K = 1000
+MAX_NPROBE = 1024
+MAX_METADATA_BYTES = 40 * 1024
+"""Compact JSON bytes of one record's metadata."""
+MAX_RESPONSE_BYTES = 5 * 1024 * 1024
+"""Bytes of a list-like answer: Lambda's 6 MB payload less room for the envelope."""
+MAX_FETCH_IDS = 1000
+MAX_FILTER_DEPTH = 16
+MAX_FILTER_BYTES = 64 * 1024
+MAX_MANIFEST_BYTES = 64 * 1024
+"""A manifest root; what grows lies in the parts that it names."""
+
+COMMIT_MAX_BYTES = 64 * 1000 * 1000
+COMMIT_MAX_JOBS = 2000
+COMMIT_SPACING_SECONDS = 0.25
+LOG_MAX_BYTES_AHEAD = 256 * 1000 * 1000
+LOG_MAX_JOBS_AHEAD = 20_000
+GAP_SECONDS = 5.0
+"""A sequence whose job is missing for this long is closed as aborted."""
+LEASE_SECONDS = 20.0
+BUILD_LEASE_SECONDS = 960.0
+
+EXACT_LIMIT_BYTES = 16 * 1000 * 1000
+"""Vector bytes of all deltas together, up to which every query scans them exactly."""
+RESIDENT_MAX_BYTES = 1_000_000_000
+"""Vector bytes of a dataset that one query function can hold beside its graph."""
+MAX_DELTAS = 12
+MAX_RUNS = 8
+MAX_DEAD_INCREMENTS = 16

@@ -1,0 +1,114 @@
+"""Manifests: what a dataset is at one version. A small root names immutable parts by key and checksum."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shoal.errors import CorruptObject
+from shoal.model.datasets import Metric
+from shoal.model.limits import MAX_MANIFEST_BYTES
+
+MANIFEST_FORMAT = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class PartRef(_Frozen):
+    """An object named by a manifest: nothing of it is parsed before `sha256` (hex) matches."""
+
+    key: str
+    size: int = Field(ge=0)
+    sha256: str
+
+
+class FileRef(_Frozen):
+    """A file of a shard."""
+
+    size: int = Field(ge=0)
+    sha256: str
+
+
+class ShardRef(_Frozen):
+    """A shard: `rows` rows whose sequences lie between `min_sequence` and `max_sequence`.
+
+    `files` are named `vectors.f32`, `records.sqlite` and, but for deltas, `index.hnsw`.
+    """
+
+    shard_id: str
+    rows: int = Field(gt=0)
+    min_sequence: int
+    max_sequence: int
+    files: dict[str, FileRef]
+
+
+class RunRef(PartRef):
+    """A run of the id index with its number of entries."""
+
+    entries: int
+
+
+class Recall(_Frozen):
+    """What calibration saw: recall@10 at `ef` against exact search on `samples` rows left out of themselves."""
+
+    target: float
+    measured: float
+    ef: int
+    samples: int
+    sampled_at: float
+
+
+class Manifest(_Frozen):
+    """The root. `deltas` and `runs` are ordered oldest first; `open_imports` are their first sequences."""
+
+    format: Literal[1] = MANIFEST_FORMAT
+    dataset_id: str
+    version: int = Field(ge=0)
+    dimension: int
+    metric: Metric = Field(strict=False)
+    watermark: int = 0
+    row_count: int = 0
+    reserved_total: int = 0
+    resident: ShardRef | None = None
+    deltas: tuple[ShardRef, ...] = Field(default=(), strict=False)
+    runs: tuple[RunRef, ...] = Field(default=(), strict=False)
+    dead_base: PartRef | None = None
+    dead_increments: tuple[PartRef, ...] = Field(default=(), strict=False)
+    open_imports: tuple[int, ...] = Field(default=(), strict=False)
+    recall: Recall | None = None
+    created_at: float = 0.0
+
+    @property
+    def shards(self) -> tuple[ShardRef, ...]:
+        """All shards: the resident one, if any, then the deltas."""
+        return ((self.resident,) if self.resident else ()) + self.deltas
+
+    @property
+    def tombstone_horizon(self) -> int | None:
+        """Tombstones after this sequence must be kept for an open import; None when there is none open."""
+        return min(self.open_imports, default=None)
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The stored form.
+
+    Raises:
+        ValueError: over 64 KB; a root names parts, it does not hold them.
+    """
+    data = manifest.model_dump_json().encode()
+    if len(data) > MAX_MANIFEST_BYTES:
+        raise ValueError(f"manifest root of {len(data)} bytes")
+    return data
+
+
+def decode(data: bytes) -> Manifest:
+    """Parse a stored root whose checksum has been compared.
+
+    Raises:
+        CorruptObject: not a manifest of a known format.
+    """
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        raise CorruptObject(f"manifest cannot be read: {error.error_count()} errors") from error
