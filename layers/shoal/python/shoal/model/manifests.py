@@ -8,7 +8,7 @@ from shoal.errors import CorruptObject
 from shoal.model.datasets import Metric
 from shoal.model.limits import MAX_MANIFEST_BYTES
 
-MANIFEST_FORMAT = 1
+MANIFEST_FORMAT: Literal[1] = 1
 
 
 class _Frozen(BaseModel):

@@ -269,3 +269,14 @@ class Queue(Protocol):
         Raises:
             StorageBusy: throttled or unavailable.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All that a use case may reach; built once in `shoal.runtime`, or from fakes in tests."""
+
+    objects: ObjectStore
+    table: Table
+    wakeups: Queue
+    builds: Queue
+    clock: Clock
