@@ -1,6 +1,7 @@
 """Storage in memory, for tests and experiments: the ports of `shoal.storage.ports` without AWS.
 
-`shoal.storage.memory.faults` wraps them (or any other adapter) to do what AWS does on a bad day.
+`shoal.storage.memory.faults` decides what goes wrong, and `shoal.storage.memory.faulty` wraps any adapter to let
+it happen: what AWS does on a bad day.
 """
 
 from shoal.storage.memory.objects import MemoryObjects
