@@ -45,7 +45,9 @@ class Head:
     """HEAD as read once: the current manifest, and what is known without opening it.
 
     `manifest` is None until the first commit (version 0). `reserved_total` counts the rows that the applied
-    jobs had reserved, so that quota can be settled by differences.
+    jobs had reserved, so that quota can be settled by differences; `log_bytes` the bytes of the log up to the
+    watermark, against which back-pressure is measured. `build_inputs` are shards that a running build reads:
+    they are not folded while `build_owner` holds the build.
     """
 
     version: int
@@ -56,12 +58,13 @@ class Head:
     watermark: int
     row_count: int
     reserved_total: int
-    vector_bytes: int
+    log_bytes: int
     delta_bytes: int
     lease_owner: str | None
     lease_until: float
     build_owner: str | None
     build_until: float
+    build_inputs: tuple[str, ...]
     last_indexed_at: float | None
     error_message: str | None
 

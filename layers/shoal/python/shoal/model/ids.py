@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from hashlib import sha256
 
 _JOB = re.compile(r"job_([0-9a-f]{16})([0-9a-f]{16})")
 
@@ -30,3 +31,8 @@ def parse_job_id(text: str) -> tuple[str, int] | None:
     """(dataset id, sequence) of a job id, or None where it is not one."""
     match = _JOB.fullmatch(text)
     return (match[1], int(match[2], 16)) if match else None
+
+
+def transaction_token(*parts: str | int) -> str:
+    """A token of 36 characters for a DynamoDB transaction: the same whenever all its parts are."""
+    return sha256("\n".join(str(part) for part in parts).encode()).hexdigest()[:36]

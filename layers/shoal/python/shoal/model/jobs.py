@@ -26,7 +26,8 @@ class JobStatus(StrEnum):
 class Job:
     """One place in a log. `rows` counts accepted lines, `reserved` those of them that hold quota.
 
-    An aborted place has no log object and changes nothing.
+    `log_bytes` is the length of the log up to and with this place. An aborted place has no log object and changes
+    nothing; so does an upsert whose lines were all rejected.
     """
 
     job_id: str
@@ -39,6 +40,7 @@ class Job:
     reserved: int
     accepted_at: float
     error: str | None = None
+    log_bytes: int = 0
 
 
 def status_of(job: Job, head: Head) -> JobStatus:

@@ -30,8 +30,9 @@ BUILD_LEASE_SECONDS = 960.0
 
 EXACT_LIMIT_BYTES = 16 * 1000 * 1000
 """Vector bytes of all deltas together, up to which every query scans them exactly."""
-RESIDENT_MAX_BYTES = 1_000_000_000
-"""Vector bytes of a dataset that one query function can hold beside its graph."""
+RESIDENT_MAX_BYTES = 400 * 1000 * 1000
+"""Vector bytes of a dataset kept as one resident shard. A function of 3,008 MB holds them five times over: rows
+and graph as read, joined rows, the serialized graph, and the vectors file being written."""
 MAX_DELTAS = 12
 MAX_RUNS = 8
 MAX_DEAD_INCREMENTS = 16

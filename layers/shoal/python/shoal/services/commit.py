@@ -1,0 +1,275 @@
+"""Committing: a contiguous run of the log becomes one delta and one swap of HEAD.
+
+Whoever holds the lease drains the log. What dies with a committer is the lease, which runs out; the objects it
+wrote, which nothing names; and nothing else, because the swap is the only effect that counts. Telling the quota
+and marking the jobs come after it and can be made up for.
+"""
+
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from shoal.errors import ConditionFailed, CorruptObject, ObjectMissing, ShoalError
+from shoal.index.checksums import verify
+from shoal.index.log_codec import LogDelete, LogUpsert, decode
+from shoal.model.datasets import Dataset, Head
+from shoal.model.ids import new_token
+from shoal.model.jobs import Job
+from shoal.model.limits import COMMIT_SPACING_SECONDS, GAP_SECONDS, LEASE_SECONDS
+from shoal.model.merge_policy import build_is_due
+from shoal.services.changes import gather
+from shoal.services.heads import parse_head, parse_meta, read_head, swap_head
+from shoal.services.leases import Lease, acquire, release
+from shoal.services.log import read_tail
+from shoal.services.parts import PartReader
+from shoal.services.publish import Publication, publish
+from shoal.services.retry import retry_busy
+from shoal.services.settle import settle
+from shoal.services.snapshot import empty_manifest, open_snapshot
+from shoal.storage.keys import DatasetKeys
+from shoal.storage.ports import Assign, Compare, Drop, Exists, Ports
+
+_log = logging.getLogger(__name__)
+_LOG_THREADS = 16
+_JOB_KEPT_SECONDS = 7 * 86_400
+_BUILD_COURTESY_SECONDS = 0.3
+DRAIN_SECONDS = 60.0
+
+
+class _Outcome(Enum):
+    COMMITTED = auto()
+    NOTHING_TO_DO = auto()
+    MUST_WAIT = auto()
+    """A place of the log is still open; its writer may come."""
+    LOST = auto()
+    """Somebody else committed, or the dataset is gone: read again."""
+
+
+@dataclass(slots=True)
+class _Drain:
+    """One committer at work on one dataset."""
+
+    ports: Ports
+    reader: PartReader
+    dataset: Dataset
+    keys: DatasetKeys
+    last_commit: float = 0.0
+    applied: list[Job] | None = None
+
+
+def drain(
+    ports: Ports,
+    tenant_id: str,
+    dataset_id: str,
+    *,
+    owner: str,
+    reader: PartReader | None = None,
+    budget_seconds: float = DRAIN_SECONDS,
+) -> None:
+    """Apply all that the log holds. Safe to call at any time, from any number of processes, any number of times.
+
+    Returns at once when somebody else holds the lease: the holder reads the log once more after giving it back.
+
+    Args:
+        ports: where the dataset is.
+        tenant_id: the dataset's tenant.
+        dataset_id: the dataset.
+        owner: a name for the log lines.
+        reader: the container's cache of parts.
+        budget_seconds: after this long the rest is left to a new wake-up.
+
+    Raises:
+        StorageError: storage failed; nothing is half done, and the wake-up should be delivered again.
+    """
+    keys = DatasetKeys(tenant_id, dataset_id)
+    meta = ports.table.get(keys.meta)
+    if meta is None:
+        return
+    cache = reader or PartReader(ports.objects, cache_bytes=64 * 1024 * 1024)
+    work = _Drain(ports, cache, parse_meta(meta), keys, applied=[])
+    deadline = ports.clock() + budget_seconds
+    while ports.clock() < deadline:
+        lease = acquire(ports, keys, owner=f"{owner}-{new_token()}")
+        if lease is None:
+            return
+        try:
+            outcome = _commit_while_leased(work, lease, deadline)
+        finally:
+            release(ports, keys, lease)
+        _tell_others(work)
+        if outcome is _Outcome.MUST_WAIT:
+            _wake_later(work)
+            return
+        # Whoever found the lease taken left their write to us, so the log is read again without it.
+        head = read_head(ports, keys)
+        if head is None or not head.live:
+            return
+        if outcome is _Outcome.NOTHING_TO_DO and _nothing_new(work, head):
+            return
+        if head.build_owner:
+            time.sleep(_BUILD_COURTESY_SECONDS)  # a builder waits for the lease to catch up
+    _wake_later(work, delay_seconds=0)
+
+
+def _nothing_new(work: _Drain, head: Head) -> bool:
+    """Whether the log ends at the watermark; if so the dataset leaves the sweep's list."""
+    counter = work.ports.table.get(work.keys.sequence)
+    if counter is None or int(counter["next"]) > head.watermark:
+        return counter is None
+    if head.delta_bytes and _build_due(work, head):
+        return True  # it stays listed until its build is done, should the message be lost
+    no_write_since = Compare("next", "=", head.watermark)
+    try:
+        work.ports.table.update(
+            work.keys.sequence, [Drop("gsi1pk"), Drop("gsi1sk")], condition=no_write_since
+        )
+    except ConditionFailed:
+        return False
+    return True
+
+
+def _commit_while_leased(work: _Drain, lease: Lease, deadline: float) -> _Outcome:
+    """Commit until the log is empty or the lease has run for half its time."""
+    outcome = _Outcome.NOTHING_TO_DO
+    while True:
+        outcome = _commit_once(work, lease)
+        if outcome is not _Outcome.COMMITTED:
+            return outcome
+        now = work.ports.clock()
+        if now > lease.until - LEASE_SECONDS / 2 or now > deadline:
+            return outcome
+
+
+def _commit_once(work: _Drain, lease: Lease) -> _Outcome:
+    ports, keys = work.ports, work.keys
+    item = ports.table.get(keys.head)
+    if item is None:
+        return _Outcome.LOST
+    head = parse_head(item)
+    if not head.live or head.fence != lease.fence:
+        return _Outcome.LOST
+    tail = read_tail(ports, keys, watermark=head.watermark)
+    spacing = work.last_commit + COMMIT_SPACING_SECONDS - ports.clock()
+    if tail.jobs and 0 < spacing <= COMMIT_SPACING_SECONDS:
+        # Under load: what arrives meanwhile goes into the same swap.
+        time.sleep(spacing)
+        tail = read_tail(ports, keys, watermark=head.watermark)
+    if not tail.jobs:
+        return _Outcome.MUST_WAIT if tail.waits else _Outcome.NOTHING_TO_DO
+    writes, error = _read_writes(work, tail.jobs)
+    snapshot = open_snapshot(work.reader, work.dataset, head)
+    publication = Publication(
+        dataset=work.dataset,
+        head=head,
+        manifest=snapshot.manifest if snapshot else empty_manifest(work.dataset),
+        snapshot=snapshot,
+        watermark=tail.jobs[-1].sequence,
+        reserved=sum(job.reserved for job in tail.jobs),
+        log_bytes=max(head.log_bytes, *(job.log_bytes for job in tail.jobs)),
+        error_message=error,
+        now=ports.clock(),
+    )
+    swap = publish(ports, work.reader, publication, gather(writes))
+    if not swap_head(ports, keys, read=head, fence=lease.fence, swap=swap):
+        _log.info("lost the swap", extra={"dataset_id": keys.dataset_id, "version": swap.manifest.version})
+        return _Outcome.LOST
+    work.last_commit = ports.clock()
+    work.applied = (work.applied or []) + list(tail.jobs)
+    _log.info(
+        "committed",
+        extra={
+            "dataset_id": keys.dataset_id,
+            "version": swap.manifest.version,
+            "watermark": swap.manifest.watermark,
+            "jobs": len(tail.jobs),
+            "row_count": swap.manifest.row_count,
+            "deltas": len(swap.manifest.deltas),
+        },
+    )
+    return _Outcome.COMMITTED
+
+
+def _read_writes(
+    work: _Drain, jobs: tuple[Job, ...]
+) -> tuple[list[tuple[int, LogUpsert | LogDelete]], str | None]:
+    """The writes of these jobs with their sequences, and what is wrong with the last one that can't be applied."""
+    wanted = [job for job in jobs if job.log_key is not None]
+    if len(wanted) > 1:
+        with ThreadPoolExecutor(max_workers=min(_LOG_THREADS, len(wanted))) as pool:
+            loaded = list(pool.map(lambda job: _read_write(work, job), wanted))
+    else:
+        loaded = [_read_write(work, job) for job in wanted]
+    writes: list[tuple[int, LogUpsert | LogDelete]] = []
+    error = None
+    for job, result in zip(wanted, loaded, strict=True):
+        if isinstance(result, str):
+            error = f"write {job.job_id} failed: {result}"
+            _fail(work, job, result)
+        else:
+            writes.append((job.sequence, result))
+    return writes, error
+
+
+def _read_write(work: _Drain, job: Job) -> LogUpsert | LogDelete | str:
+    """The write, or the reason why it can never be applied: only what will be the same at every try."""
+    log_key, sha256 = job.log_key or "", job.sha256 or ""
+    try:
+        data = retry_busy(lambda: work.ports.objects.get(log_key))
+        verify(data, sha256=sha256, size=job.size, name=log_key)
+        write = decode(data)
+    except (CorruptObject, ObjectMissing) as reason:
+        return str(reason)
+    if isinstance(write, LogUpsert) and write.vectors.shape[1] != work.dataset.dimension:
+        return f"vectors of dimension {write.vectors.shape[1]} in a dataset of {work.dataset.dimension}"
+    return write
+
+
+def _fail(work: _Drain, job: Job, reason: str) -> None:
+    """Make the failure visible on the job, before the commit that passes over it."""
+    _log.error("write cannot be applied", extra={"job_id": job.job_id, "reason": reason})
+    retry_busy(
+        lambda: work.ports.table.update(
+            work.keys.job(job.sequence), [Assign("error", reason)], condition=Exists("pk")
+        )
+    )
+
+
+def _build_due(work: _Drain, head: Head) -> bool:
+    snapshot = open_snapshot(work.reader, work.dataset, head)
+    if snapshot is None:
+        return False
+    resident = snapshot.manifest.resident
+    resident_bytes = resident.rows * work.dataset.dimension * 4 if resident else 0
+    return build_is_due(delta_bytes=head.delta_bytes, resident_bytes=resident_bytes)
+
+
+def _tell_others(work: _Drain) -> None:
+    """Quota, job items, builder: views and wake-ups that the next drain or the sweep would make up for."""
+    applied, work.applied = work.applied or [], []
+    if not applied:
+        return
+    ports, keys = work.ports, work.keys
+    try:
+        head = read_head(ports, keys)
+        if head is not None and head.live:
+            settle(ports, keys, head)
+            if _build_due(work, head) and not (head.build_owner and head.build_until > ports.clock()):
+                message = {"tenant_id": keys.tenant_id, "dataset_id": keys.dataset_id}
+                ports.builds.send(message, group=keys.tenant_id)
+        _expire_jobs(work, applied)
+    except ShoalError as error:
+        _log.warning("left for later", extra={"dataset_id": keys.dataset_id, "reason": str(error)})
+
+
+def _expire_jobs(work: _Drain, applied: list[Job]) -> None:
+    """Applied jobs may be forgotten after a week; before that a reader may still ask for them."""
+    expires_at = int(work.ports.clock()) + _JOB_KEPT_SECONDS
+    stored = work.ports.table.batch_get([work.keys.job(job.sequence) for job in applied])
+    work.ports.table.batch_put([{**item, "expires_at": expires_at} for item in stored])
+
+
+def _wake_later(work: _Drain, *, delay_seconds: int = int(GAP_SECONDS) + 1) -> None:
+    message = {"tenant_id": work.keys.tenant_id, "dataset_id": work.keys.dataset_id}
+    work.ports.wakeups.send(message, group=work.keys.tenant_id, delay_seconds=delay_seconds)

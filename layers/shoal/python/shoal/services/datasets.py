@@ -1,0 +1,167 @@
+"""Datasets: create, look up, list, delete."""
+
+import secrets
+
+from shoal.errors import Conflict, NotFound, TransactionCancelled
+from shoal.model.datasets import Dataset, DatasetView, Metric, status_of
+from shoal.model.ids import new_dataset_id, transaction_token
+from shoal.services.heads import meta_item, new_head_item, parse_head, parse_meta
+from shoal.services.retry import retry_busy
+from shoal.services.settle import release_deleted
+from shoal.storage.keys import PENDING, DatasetKeys, TenantKeys
+from shoal.storage.ports import (
+    Absent,
+    Assign,
+    Compare,
+    DeleteItem,
+    Drop,
+    Item,
+    Key,
+    Ports,
+    PutItem,
+    UpdateItem,
+    Write,
+)
+
+
+def _not_found() -> NotFound:
+    return NotFound("dataset_not_found", "dataset not found")
+
+
+def create_dataset(
+    ports: Ports, tenant_id: str, *, scope: str, name: str, dimension: int, metric: Metric
+) -> DatasetView:
+    """Create an empty dataset. Of two creates of one name at once, one succeeds.
+
+    Raises:
+        Conflict: code `dataset_exists`.
+    """
+    dataset = Dataset(
+        tenant_id=tenant_id,
+        dataset_id=new_dataset_id(),
+        scope=scope,
+        name=name,
+        dimension=dimension,
+        metric=metric,
+        created_at=ports.clock(),
+        hash_key=secrets.token_bytes(16),
+    )
+    keys = DatasetKeys(tenant_id, dataset.dataset_id)
+    name_key = TenantKeys(tenant_id).name(scope, name)
+    head = new_head_item(keys)
+    name_item: Item = {"pk": name_key.pk, "sk": name_key.sk, "dataset_id": dataset.dataset_id}
+    sequence: Item = {"pk": keys.sequence.pk, "sk": keys.sequence.sk, "next": 0, "bytes": 0, "reserved": 0}
+    settled: Item = {"pk": keys.settled.pk, "sk": keys.settled.sk, "row_count": 0, "reserved_total": 0}
+    name_is_free = Absent("pk")
+    writes: list[Write] = [
+        PutItem(name_item, condition=name_is_free),
+        PutItem(meta_item(dataset), condition=Absent("pk")),
+        PutItem(head),
+        PutItem(sequence),
+        PutItem(settled),
+    ]
+    token = transaction_token("create", tenant_id, dataset.dataset_id)
+    try:
+        retry_busy(lambda: ports.table.transact(writes, token=token))
+    except TransactionCancelled as lost:
+        if lost.failed[0]:
+            raise Conflict("dataset_exists", f"dataset {name} already exists") from lost
+        raise
+    return DatasetView(dataset, parse_head(head), "empty")
+
+
+def resolve(ports: Ports, tenant_id: str, *, scope: str, name: str) -> Dataset:
+    """The dataset behind a name.
+
+    Raises:
+        NotFound: code `dataset_not_found`.
+    """
+    entry = ports.table.get(TenantKeys(tenant_id).name(scope, name))
+    if entry is None:
+        raise _not_found()
+    meta = ports.table.get(DatasetKeys(tenant_id, entry["dataset_id"]).meta)
+    if meta is None:
+        raise _not_found()
+    return parse_meta(meta)
+
+
+def get_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> DatasetView:
+    """A dataset with its status.
+
+    Raises:
+        NotFound: code `dataset_not_found`.
+    """
+    entry = ports.table.get(TenantKeys(tenant_id).name(scope, name))
+    views = _views(ports, tenant_id, [entry["dataset_id"]]) if entry else []
+    if not views:
+        raise _not_found()
+    return views[0]
+
+
+def list_datasets(ports: Ports, tenant_id: str, *, scope: str) -> list[DatasetView]:
+    """All datasets of a scope, by name."""
+    prefix = TenantKeys(tenant_id).name(scope, "").sk
+    ids: list[str] = []
+    after = None
+    while True:
+        page = ports.table.query(TenantKeys(tenant_id).partition, prefix=prefix, after=after)
+        ids += [item["dataset_id"] for item in page.items]
+        after = page.after
+        if after is None:
+            return _views(ports, tenant_id, ids)
+
+
+def _views(ports: Ports, tenant_id: str, dataset_ids: list[str]) -> list[DatasetView]:
+    wanted: list[Key] = []
+    for dataset_id in dataset_ids:
+        keys = DatasetKeys(tenant_id, dataset_id)
+        wanted += [keys.meta, keys.head, keys.sequence]
+    items = {(item["pk"], item["sk"]): item for item in ports.table.batch_get(wanted)}
+    views = []
+    for dataset_id in dataset_ids:
+        keys = DatasetKeys(tenant_id, dataset_id)
+        found = [items.get((key.pk, key.sk)) for key in (keys.meta, keys.head, keys.sequence)]
+        meta, head_item, sequence = found
+        if meta is None or head_item is None or sequence is None:
+            continue  # deleted since its name was read
+        head = parse_head(head_item)
+        if head.live:
+            status = status_of(head, newest_sequence=int(sequence["next"]))
+            views.append(DatasetView(parse_meta(meta), head, status))
+    return views
+
+
+def delete_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> None:
+    """Delete a dataset: its name is free at once, its log is closed, its rows give back their quota.
+
+    The objects stay until nothing needs them.
+
+    Raises:
+        NotFound: code `dataset_not_found`.
+    """
+    name_key = TenantKeys(tenant_id).name(scope, name)
+    entry = ports.table.get(name_key)
+    if entry is None:
+        raise _not_found()
+    keys = DatasetKeys(tenant_id, entry["dataset_id"])
+    writes: list[Write] = [
+        DeleteItem(name_key, condition=Compare("dataset_id", "=", entry["dataset_id"])),
+        UpdateItem(
+            keys.head,
+            (Assign("state", "deleted"), Assign("deleted_at", ports.clock())),
+            condition=Compare("state", "=", "live"),
+        ),
+        # From here on no sequence is handed out: `reserved` is final, and so is what has to be given back.
+        # It stays marked as pending until that is done, for the sweep to finish what we may not.
+        UpdateItem(
+            keys.sequence,
+            (Assign("closed", True), Assign("gsi1pk", PENDING), Assign("gsi1sk", keys.partition)),
+        ),
+    ]
+    token = transaction_token("delete", tenant_id, entry["dataset_id"])
+    try:
+        retry_busy(lambda: ports.table.transact(writes, token=token), attempts=12)
+    except TransactionCancelled as lost:
+        raise _not_found() from lost
+    release_deleted(ports, keys)
+    ports.table.update(keys.sequence, [Drop("gsi1pk"), Drop("gsi1sk")])

@@ -1,0 +1,266 @@
+"""Turning a change into stored objects and the manifest that names them: everything before the swap.
+
+Nothing here is visible to a reader; a publication that loses its swap leaves objects that nothing names.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from shoal.errors import ObjectMissing
+from shoal.index import dead_rows, id_index
+from shoal.index.checksums import sha256_hex
+from shoal.index.id_index import Entries
+from shoal.index.shard import encode_shard
+from shoal.model import manifests
+from shoal.model.datasets import Dataset, Head
+from shoal.model.ids import new_token
+from shoal.model.limits import MAX_DEAD_INCREMENTS, MAX_DELTAS, MAX_RUNS
+from shoal.model.manifests import FileRef, Manifest, PartRef, RunRef, ShardRef
+from shoal.model.merge_policy import fold_count
+from shoal.model.records import Rows, concatenate
+from shoal.services.changes import Change, live, rows_that_die
+from shoal.services.heads import Swap, keys_of
+from shoal.services.parts import PartReader
+from shoal.services.retry import retry_busy
+from shoal.services.snapshot import Snapshot, manifest_part, run_part
+from shoal.storage.keys import TenantKeys
+from shoal.storage.ports import Ports
+
+_PUT_THREADS = 8
+_ROW_OVERHEAD_BYTES = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What a change is applied to, and what the new HEAD shall say beside it."""
+
+    dataset: Dataset
+    head: Head
+    manifest: Manifest
+    snapshot: Snapshot | None
+    watermark: int
+    reserved: int
+    log_bytes: int
+    error_message: str | None
+    now: float
+
+
+class Outbox:
+    """Objects of one attempt: put under names that nobody else has, then seen to be there."""
+
+    def __init__(self, ports: Ports, dataset: Dataset) -> None:
+        self._ports = ports
+        self._keys = keys_of(dataset)
+        self._tenant = TenantKeys(dataset.tenant_id)
+        self._objects: dict[str, bytes] = {}
+
+    def shard(self, rows: Rows, *, index: bytes | None = None) -> ShardRef:
+        """Add a shard and describe it. `rows` is not empty."""
+        shard_id = new_token()
+        files = encode_shard(rows, index=index)
+        refs = {}
+        for name, data in files.items():
+            self._objects[self._tenant.shard_file(shard_id, name)] = data
+            refs[name] = FileRef(size=len(data), sha256=sha256_hex(data))
+        return ShardRef(
+            shard_id=shard_id,
+            rows=len(rows),
+            min_sequence=int(rows.sequences.min()),
+            max_sequence=int(rows.sequences.max()),
+            files=refs,
+        )
+
+    def run(self, entries: Entries) -> RunRef:
+        """Add a run of the id index."""
+        part = self.part("run", id_index.encode_run(entries))
+        return RunRef(key=part.key, size=part.size, sha256=part.sha256, entries=len(entries.table))
+
+    def dead(self, dead: Mapping[str, BitMap]) -> PartRef:
+        """Add dead rows."""
+        return self.part("dead", dead_rows.encode(dead))
+
+    def part(self, kind: str, data: bytes) -> PartRef:
+        """Add a part."""
+        key = self._keys.part(kind, new_token())
+        self._objects[key] = data
+        return PartRef(key=key, size=len(data), sha256=sha256_hex(data))
+
+    def flush(self) -> None:
+        """Put what has been added so far.
+
+        Raises:
+            ObjectMissing: an object that was put is not there.
+        """
+        if self._objects:
+            with ThreadPoolExecutor(max_workers=min(_PUT_THREADS, len(self._objects))) as pool:
+                list(pool.map(self._put_and_check, self._objects.items()))
+            self._objects.clear()
+
+    def send(self, manifest: Manifest) -> tuple[str, str]:
+        """Put all objects, then the manifest; (its key, its SHA-256 in hex).
+
+        Raises:
+            ObjectMissing: an object that was put is not there.
+        """
+        self.flush()
+        data = manifests.encode(manifest)
+        key = self._keys.manifest(manifest.version, new_token())
+        self._put_and_check((key, data))
+        return key, sha256_hex(data)
+
+    def _put_and_check(self, entry: tuple[str, bytes]) -> None:
+        key, data = entry
+        retry_busy(lambda: self._ports.objects.put(key, data))
+        stored = retry_busy(lambda: self._ports.objects.head(key))
+        if stored is None or stored.size != len(data):
+            raise ObjectMissing(f"{key} was put but is not there")
+
+
+def live_rows(snapshot: Snapshot, shard: ShardRef, dead: BitMap | None) -> Rows:
+    """The rows of a shard without its dead ones."""
+    rows = snapshot.rows_of(shard)
+    return rows.take(live_positions(shard.rows, dead)) if dead else rows
+
+
+def live_positions(rows: int, dead: BitMap | None) -> NDArray[np.intp]:
+    """The numbers of the rows that are not dead, ascending: intp, shape (live,)."""
+    alive = np.ones(rows, dtype=np.bool_)
+    if dead:
+        alive[np.array(dead, dtype=np.int64)] = False
+    return np.flatnonzero(alive)
+
+
+def publish(ports: Ports, reader: PartReader, base: Publication, change: Change) -> Swap:
+    """Store what the change makes of the dataset.
+
+    Args:
+        ports: where to put it.
+        reader: the cache, which then holds the new manifest and run.
+        base: what is there now.
+        change: what comes on top.
+
+    Raises:
+        StorageError: nothing has changed for anybody.
+    """
+    dataset, manifest, snapshot = base.dataset, base.manifest, base.snapshot
+    outbox = Outbox(ports, dataset)
+    upsert_hashes = _hashes(dataset, change.upserts.ids if change.upserts else ())
+    delete_hashes = _hashes(dataset, change.deleted)
+    newest_first = snapshot.entries_newest_first() if snapshot else []
+    replaced = id_index.find(newest_first, upsert_hashes)
+    removed = id_index.find(newest_first, delete_hashes)
+    died = dead_rows.union(rows_that_die(replaced), rows_that_die(removed))
+
+    deltas = list(manifest.deltas)
+    moved: list[Rows] = []
+    if change.upserts is not None:
+        for shard in _deltas_to_fold(base, change.upserts):
+            if snapshot is None:
+                raise AssertionError("a manifest with deltas has been opened")
+            deltas.remove(shard)
+            already_dead = snapshot.dead().get(shard.shard_id, BitMap())
+            rows = live_rows(snapshot, shard, already_dead | died.pop(shard.shard_id, BitMap()))
+            moved += [rows] if len(rows) else []
+
+    fresh: list[Entries] = []
+    if change.upserts is not None:
+        rows = concatenate([*moved, change.upserts])
+        shard = outbox.shard(rows)
+        deltas.append(shard)
+        numbers = np.arange(len(rows), dtype=np.int64)
+        fresh.append(id_index.entries(_hashes(dataset, rows.ids), rows.sequences, shard.shard_id, numbers))
+    # An open import may bring a row that is older than this delete: the tombstone keeps it out.
+    needs_tombstone = live(removed) | bool(manifest.open_imports)
+    if needs_tombstone.any():
+        sequences = change.deleted_sequences[needs_tombstone]
+        fresh.append(id_index.tombstones(delete_hashes[needs_tombstone], sequences))
+    runs, newest_run = _with_new_run(outbox, base, fresh, newest_first)
+
+    dead_base, increments = manifest.dead_base, manifest.dead_increments
+    if died:
+        if len(increments) >= MAX_DEAD_INCREMENTS:
+            if snapshot is None:
+                raise AssertionError("a manifest with dead rows has been opened")
+            standing = {shard.shard_id for shard in deltas} | {
+                shard.shard_id for shard in (manifest.resident,) if shard
+            }
+            gathered = dead_rows.union(snapshot.dead(), died)
+            dead_base = outbox.dead({name: rows for name, rows in gathered.items() if name in standing})
+            increments = ()
+        else:
+            increments = (*increments, outbox.dead(died))
+
+    born = int((~live(replaced)).sum())
+    gone = int(live(removed).sum())
+    following = manifest.model_copy(
+        update={
+            "version": base.head.version + 1,
+            "watermark": base.watermark,
+            "row_count": manifest.row_count + born - gone,
+            "reserved_total": manifest.reserved_total + base.reserved,
+            "deltas": tuple(deltas),
+            "runs": runs,
+            "dead_base": dead_base,
+            "dead_increments": increments,
+            "created_at": base.now,
+        }
+    )
+    key, sha256 = outbox.send(following)
+    reader.remember(manifest_part(key, sha256), following, default_weight=4096)
+    if newest_run is not None:
+        reader.remember(run_part(runs[-1]), newest_run)
+    return Swap(
+        manifest=following,
+        manifest_key=key,
+        manifest_sha256=sha256,
+        log_bytes=base.log_bytes,
+        delta_bytes=delta_bytes(following),
+        error_message=base.error_message,
+    )
+
+
+def delta_bytes(manifest: Manifest) -> int:
+    """Vector bytes of all deltas: what every query scans."""
+    return sum(shard.rows for shard in manifest.deltas) * manifest.dimension * 4
+
+
+def _hashes(dataset: Dataset, ids: tuple[str, ...]) -> NDArray[np.uint64]:
+    return id_index.hash_ids(ids, dataset.hash_key)
+
+
+def _deltas_to_fold(base: Publication, upserts: Rows) -> list[ShardRef]:
+    """The youngest deltas that the new one takes along; never one that a running build reads."""
+    held = set(base.head.build_inputs) if base.head.build_until > base.now else set()
+    free: list[ShardRef] = []
+    for shard in reversed(base.manifest.deltas):
+        if shard.shard_id in held:
+            break
+        free.insert(0, shard)
+    row_bytes = base.dataset.dimension * 4 + _ROW_OVERHEAD_BYTES
+    sizes = [shard.rows * row_bytes for shard in free]
+    count = fold_count(sizes, len(upserts) * row_bytes, most=MAX_DELTAS)
+    return free[len(free) - count :]
+
+
+def _with_new_run(
+    outbox: Outbox, base: Publication, fresh: list[Entries], newest_first: list[Entries]
+) -> tuple[tuple[RunRef, ...], Entries | None]:
+    """The runs of the new manifest and the newest of them, where there is a new one."""
+    runs = base.manifest.runs
+    count = sum(len(entries.table) for entries in fresh)
+    if not count:
+        return runs, None
+    folded = fold_count([run.entries for run in runs], count, most=MAX_RUNS)
+    everything = folded == len(runs)
+    bound = base.manifest.tombstone_horizon
+    drop_up_to = (base.watermark if bound is None else bound) if everything else None
+    merged = id_index.combine([*fresh, *newest_first[:folded]], drop_tombstones_up_to=drop_up_to)
+    kept = runs[: len(runs) - folded]
+    if not len(merged.table):
+        return kept, None
+    return (*kept, outbox.run(merged)), merged

@@ -1,0 +1,75 @@
+"""Quota of rows, kept by differences: `used` is live rows plus rows reserved by writes not yet applied.
+
+Each dataset remembers in SETTLED what the tenant's counter has been told. Telling it again is one transaction
+over both, so a crash between a commit and its settlement costs nothing: the next one settles the whole rest.
+"""
+
+import logging
+
+from shoal.errors import TransactionCancelled
+from shoal.model.datasets import Head
+from shoal.model.ids import transaction_token
+from shoal.services.retry import retry_busy
+from shoal.storage.keys import DatasetKeys, TenantKeys
+from shoal.storage.ports import Absent, Add, AllOf, Assign, Compare, Ports, UpdateItem
+
+_log = logging.getLogger(__name__)
+
+
+def settle(ports: Ports, keys: DatasetKeys, head: Head) -> None:
+    """Bring the tenant's counter up to the dataset's HEAD; nothing to do when it is already there."""
+    told = ports.table.get(keys.settled)
+    if told is None or told.get("closed"):
+        return
+    _tell(ports, keys, told_rows=int(told["row_count"]), told_reserved=int(told["reserved_total"]), head=head)
+
+
+def _tell(ports: Ports, keys: DatasetKeys, *, told_rows: int, told_reserved: int, head: Head) -> None:
+    difference = (head.row_count - told_rows) - (head.reserved_total - told_reserved)
+    if head.row_count == told_rows and head.reserved_total == told_reserved:
+        return
+    nobody_settled_since = AllOf(
+        (
+            Compare("row_count", "=", told_rows),
+            Compare("reserved_total", "=", told_reserved),
+            Absent("closed"),
+        )
+    )
+    settled = UpdateItem(
+        keys.settled,
+        (Assign("row_count", head.row_count), Assign("reserved_total", head.reserved_total)),
+        condition=nobody_settled_since,
+    )
+    counter = UpdateItem(TenantKeys(keys.tenant_id).quota, (Add("used", difference),))
+    token = transaction_token("settle", keys.partition, head.version, told_rows, told_reserved)
+    try:
+        retry_busy(lambda: ports.table.transact([settled, counter], token=token), attempts=10)
+    except TransactionCancelled:
+        _log.info("settled by somebody else", extra={"dataset_id": keys.dataset_id})
+
+
+def release_deleted(ports: Ports, keys: DatasetKeys) -> None:
+    """Give back all that a deleted dataset holds: its settled rows and its reservations. Safe to repeat."""
+    while True:
+        told = ports.table.get(keys.settled)
+        sequence = ports.table.get(keys.sequence)
+        if told is None or sequence is None or told.get("closed"):
+            return
+        held = int(told["row_count"]) + int(sequence["reserved"]) - int(told["reserved_total"])
+        nobody_settled_since = AllOf(
+            (
+                Compare("row_count", "=", int(told["row_count"])),
+                Compare("reserved_total", "=", int(told["reserved_total"])),
+                Absent("closed"),
+            )
+        )
+        writes = [
+            UpdateItem(keys.settled, (Assign("closed", True),), condition=nobody_settled_since),
+            UpdateItem(TenantKeys(keys.tenant_id).quota, (Add("used", -held),)),
+        ]
+        token = transaction_token("release", keys.partition, held)
+        try:
+            retry_busy(lambda w=writes, t=token: ports.table.transact(w, token=t), attempts=10)  # type: ignore[misc]
+        except TransactionCancelled:
+            continue
+        return

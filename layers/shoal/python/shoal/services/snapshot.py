@@ -1,0 +1,130 @@
+"""A dataset at one version, opened for reading: manifest, dead rows, shards, id index, each loaded when needed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from shoal.index import dead_rows, id_index
+from shoal.index.graph import Graph, load_graph
+from shoal.index.id_index import Entries, Located
+from shoal.index.records import Records
+from shoal.index.shard import INDEX_FILE, RECORDS_FILE, VECTORS_FILE, decode_vectors
+from shoal.model import manifests
+from shoal.model.datasets import Dataset, Head
+from shoal.model.manifests import Manifest, RunRef, ShardRef
+from shoal.model.records import Rows, Vectors
+from shoal.services.parts import Part, PartReader
+from shoal.storage.keys import TenantKeys
+
+type DeadRows = dict[str, BitMap]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One version of one dataset. Everything it names is immutable, so it never changes under a reader."""
+
+    dataset: Dataset
+    manifest: Manifest
+    reader: PartReader
+
+    # --- shards
+
+    def _file[T](
+        self,
+        shard: ShardRef,
+        name: str,
+        decode: Callable[[bytes], T],
+        weight: Callable[[T], int] | None = None,
+    ) -> Part[T]:
+        file = shard.files[name]
+        key = TenantKeys(self.dataset.tenant_id).shard_file(shard.shard_id, name)
+        return Part(key, file.size, file.sha256, decode, weight)
+
+    def vectors_part(self, shard: ShardRef) -> Part[Vectors]:
+        """The rows of a shard as sent: float32, shape (rows, dimension), read-only."""
+        dimension = self.dataset.dimension
+        return self._file(shard, VECTORS_FILE, lambda data: decode_vectors(data, shard.rows, dimension))
+
+    def records_part(self, shard: ShardRef) -> Part[Records]:
+        """Ids, sequences and metadata of a shard."""
+        return self._file(shard, RECORDS_FILE, Records)
+
+    def graph_part(self, shard: ShardRef) -> Part[Graph]:
+        """The hnswlib index of a shard that has one."""
+        dataset = self.dataset
+        return self._file(
+            shard,
+            INDEX_FILE,
+            lambda data: load_graph(
+                data, dimension=dataset.dimension, metric=dataset.metric, rows=shard.rows
+            ),
+            lambda graph: graph.memory_bytes,
+        )
+
+    def rows_of(self, shard: ShardRef) -> Rows:
+        """All rows of a shard, dead ones included."""
+        vectors, records = self.reader.load_all([self.vectors_part(shard), self.records_part(shard)])
+        ids, sequences, metadata = records.all()
+        return Rows(ids, sequences, vectors, metadata)
+
+    def shard(self, shard_id: str) -> ShardRef:
+        """The shard of that id; it is one of this manifest's."""
+        return next(shard for shard in self.manifest.shards if shard.shard_id == shard_id)
+
+    # --- dead rows
+
+    def dead_parts(self) -> list[Part[DeadRows]]:
+        """Base and increments."""
+        refs = ((self.manifest.dead_base,) if self.manifest.dead_base else ()) + self.manifest.dead_increments
+        return [Part(ref.key, ref.size, ref.sha256, dead_rows.decode) for ref in refs]
+
+    def dead(self) -> DeadRows:
+        """The dead rows of each shard that has any."""
+        gathered: DeadRows = {}
+        for part in self.reader.load_all(self.dead_parts()):
+            gathered = dead_rows.union(gathered, part)
+        standing = {shard.shard_id for shard in self.manifest.shards}
+        return {shard_id: rows for shard_id, rows in gathered.items() if shard_id in standing}
+
+    # --- id index
+
+    def entries_newest_first(self, runs: Sequence[RunRef] | None = None) -> list[Entries]:
+        """The runs of the id index (all of them unless named), the newest first."""
+        chosen = self.manifest.runs if runs is None else runs
+        loaded: list[Entries] = self.reader.load_all([run_part(run) for run in chosen])
+        return loaded[::-1]
+
+    def locate(self, hashes: NDArray[np.uint64]) -> Located:
+        """Where the ids with these hashes (uint64, shape (n, 2)) are now."""
+        return id_index.find(self.entries_newest_first(), hashes)
+
+
+def open_snapshot(reader: PartReader, dataset: Dataset, head: Head) -> Snapshot | None:
+    """The version that HEAD names; None before the first commit.
+
+    Raises:
+        CorruptObject: the manifest is missing or not the one that HEAD names.
+    """
+    if head.manifest is None or head.manifest_sha256 is None:
+        return None
+    return Snapshot(dataset, reader.load(manifest_part(head.manifest, head.manifest_sha256)), reader)
+
+
+def manifest_part(key: str, sha256: str) -> Part[Manifest]:
+    """A manifest root; HEAD names it by key and checksum."""
+    return Part(key, None, sha256, manifests.decode)
+
+
+def run_part(run: RunRef) -> Part[Entries]:
+    """A run of the id index."""
+    return Part(run.key, run.size, run.sha256, id_index.decode_run)
+
+
+def empty_manifest(dataset: Dataset) -> Manifest:
+    """What a dataset is before its first commit."""
+    return Manifest(
+        dataset_id=dataset.dataset_id, version=0, dimension=dataset.dimension, metric=dataset.metric
+    )

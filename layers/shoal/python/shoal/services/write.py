@@ -1,0 +1,309 @@
+"""Accepting writes: durable first, then a place in the log, then the answer.
+
+Put the data under a unique key, take the next sequence, put the job that names the data under that sequence,
+answer. A writer that dies in between leaves garbage that no job names, or a sequence without a job, which the
+committer closes after `GAP_SECONDS` by putting an aborted job under the same condition: a late writer then
+loses and gets 503 instead of an acknowledgement.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from shoal.errors import (
+    ConditionFailed,
+    Conflict,
+    LimitReached,
+    NotFound,
+    ShoalError,
+    StorageBusy,
+    TransactionCancelled,
+    TryAgain,
+)
+from shoal.index.checksums import sha256_hex
+from shoal.index.log_codec import encode_delete, encode_upsert
+from shoal.model.datasets import Dataset
+from shoal.model.ids import job_id, new_token
+from shoal.model.jobs import JobKind
+from shoal.model.limits import LOG_MAX_BYTES_AHEAD, LOG_MAX_JOBS_AHEAD, RESIDENT_MAX_BYTES
+from shoal.model.records import Vectors
+from shoal.services.heads import keys_of
+from shoal.services.retry import retry_busy
+from shoal.storage.keys import PENDING, DatasetKeys, TenantKeys
+from shoal.storage.ports import (
+    Absent,
+    Action,
+    Add,
+    AllOf,
+    AnyOf,
+    Assign,
+    Compare,
+    Condition,
+    Exists,
+    Item,
+    Ports,
+    PutItem,
+    UpdateItem,
+    Write,
+)
+
+_log = logging.getLogger(__name__)
+_BACKLOG_RETRY_SECONDS = 2
+_QUOTA_RETRY_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An acknowledged write: it will be applied in the order of its sequence, whatever dies."""
+
+    job_id: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    kind: JobKind
+    data: bytes | None
+    rows: int
+    reserved: int = 0
+    quota: int | None = None
+
+
+def upsert(
+    ports: Ports,
+    dataset: Dataset,
+    *,
+    ids: Sequence[str],
+    vectors: Vectors,
+    metadata: Sequence[bytes],
+    vector_quota: int | None,
+) -> Accepted:
+    """Accept records whose lines have been validated; n may be 0, which still takes a place in the log.
+
+    Args:
+        ports: where to write.
+        dataset: where the records go.
+        ids: n ids; one that occurs twice counts twice, and the later wins.
+        vectors: float32, shape (n, dimension).
+        metadata: n compact JSON objects in UTF-8.
+        vector_quota: rows the tenant may hold, live and reserved; None for no limit.
+
+    Raises:
+        LimitReached: `vector_quota_exceeded`, or `backlog_full` while the indexer is behind.
+        Conflict: `dataset_full`.
+        NotFound: the dataset has been deleted.
+        TryAgain: nothing was accepted.
+    """
+    count = len(ids)
+    if not count:
+        return _append(ports, dataset, _Entry(JobKind.UPSERT, None, 0))
+    reserved = count if vector_quota is not None else 0
+    data = encode_upsert(ids, vectors, metadata)
+    return _append(ports, dataset, _Entry(JobKind.UPSERT, data, count, reserved, vector_quota))
+
+
+def delete_ids(ports: Ports, dataset: Dataset, ids: Sequence[str]) -> Accepted:
+    """Accept the deletion of ids; those that do not exist are fine.
+
+    Raises:
+        LimitReached, NotFound, TryAgain: as for `upsert`.
+    """
+    return _append(ports, dataset, _Entry(JobKind.DELETE, encode_delete(ids), len(ids)))
+
+
+def _append(ports: Ports, dataset: Dataset, entry: _Entry) -> Accepted:
+    keys = keys_of(dataset)
+    _check_room(ports, dataset, keys, entry)
+    log_key = None
+    sha256 = None
+    if entry.data is not None:
+        data = entry.data
+        sha256 = sha256_hex(data)
+        log_key = keys.log_object(new_token())
+        target = log_key
+        _or_try_again(lambda: ports.objects.put(target, data))
+    place = _take_sequence(ports, keys, entry)
+    sequence = int(place["next"])
+    accepted = Accepted(job_id(dataset.dataset_id, sequence), sequence)
+    item = job_item(
+        keys,
+        sequence,
+        kind=entry.kind,
+        log_key=log_key,
+        sha256=sha256,
+        size=len(entry.data or b""),
+        rows=entry.rows,
+        reserved=entry.reserved,
+        accepted_at=ports.clock(),
+        log_bytes=int(place["bytes"]),
+    )
+    if entry.reserved and entry.quota is not None:
+        _put_job_with_reservation(ports, keys, item, reserved=entry.reserved, quota=entry.quota)
+    else:
+        _put_job(ports, item)
+    _wake(ports, keys)
+    return accepted
+
+
+def job_item(
+    keys: DatasetKeys,
+    sequence: int,
+    *,
+    kind: JobKind,
+    log_key: str | None,
+    sha256: str | None,
+    size: int,
+    rows: int,
+    reserved: int,
+    accepted_at: float,
+    log_bytes: int,
+) -> Item:
+    """The item at one place of the log. `log_bytes` is the length of the log up to and with this place."""
+    key = keys.job(sequence)
+    return {
+        "pk": key.pk,
+        "sk": key.sk,
+        "job_id": job_id(keys.dataset_id, sequence),
+        "sequence": sequence,
+        "kind": kind.value,
+        "log_key": log_key,
+        "sha256": sha256,
+        "size": size,
+        "rows": rows,
+        "reserved": reserved,
+        "accepted_at": accepted_at,
+        "log_bytes": log_bytes,
+    }
+
+
+def _check_room(ports: Ports, dataset: Dataset, keys: DatasetKeys, entry: _Entry) -> None:
+    found = {item["sk"]: item for item in ports.table.batch_get([keys.head, keys.sequence])}
+    head = found.get(keys.head.sk)
+    sequence = found.get(keys.sequence.sk)
+    if head is None or sequence is None or sequence.get("closed"):
+        raise NotFound("dataset_not_found", "dataset not found")
+    jobs_ahead = int(sequence["next"]) - int(head["watermark"])
+    bytes_ahead = int(sequence["bytes"]) - int(head["log_bytes"])
+    if jobs_ahead >= LOG_MAX_JOBS_AHEAD or bytes_ahead + len(entry.data or b"") > LOG_MAX_BYTES_AHEAD:
+        raise LimitReached(
+            "backlog_full",
+            "the dataset has too many writes waiting to be indexed; send this one again later",
+            retry_after=_BACKLOG_RETRY_SECONDS,
+            details={"jobs_waiting": jobs_ahead, "bytes_waiting": bytes_ahead},
+        )
+    if entry.kind is JobKind.UPSERT:
+        row_bytes = dataset.dimension * 4
+        if (int(head["row_count"]) + entry.rows) * row_bytes > RESIDENT_MAX_BYTES:
+            raise Conflict(
+                "dataset_full",
+                f"a dataset holds at most {RESIDENT_MAX_BYTES // row_bytes} vectors of this dimension",
+                {"limit_bytes": RESIDENT_MAX_BYTES, "row_bytes": row_bytes},
+            )
+
+
+def _take_sequence(ports: Ports, keys: DatasetKeys, entry: _Entry) -> Item:
+    still_open = AllOf((Exists("pk"), Absent("closed")))
+    actions: list[Action] = [
+        Add("next", 1),
+        Add("bytes", len(entry.data or b"")),
+        Assign("taken_at", ports.clock()),
+        Assign("gsi1pk", PENDING),
+        Assign("gsi1sk", keys.partition),
+    ]
+    try:
+        return _or_try_again(lambda: ports.table.update(keys.sequence, actions, condition=still_open))
+    except ConditionFailed as lost:
+        raise NotFound("dataset_not_found", "dataset not found") from lost
+
+
+def _put_job(ports: Ports, item: Item) -> None:
+    try:
+        _or_try_again(lambda: ports.table.put(item, condition=Absent("pk")))
+    except ConditionFailed as lost:
+        _recognise(lost.item, item)
+
+
+def _put_job_with_reservation(
+    ports: Ports, keys: DatasetKeys, item: Item, *, reserved: int, quota: int
+) -> None:
+    within_quota: Condition = AnyOf((Absent("used"), Compare("used", "<=", quota - reserved)))
+    still_open = AllOf((Exists("pk"), Absent("closed")))
+    writes: list[Write] = [
+        PutItem(item, condition=Absent("pk")),
+        UpdateItem(TenantKeys(keys.tenant_id).quota, (Add("used", reserved),), condition=within_quota),
+        UpdateItem(keys.sequence, (Add("reserved", reserved),), condition=still_open),
+    ]
+    # Nobody else can be at this place of the log with this data, so the data's name is the token.
+    token = str(item["log_key"]).rsplit("/", 1)[-1][:36]
+    if reserved > quota:
+        _refuse_place(ports, keys, item)
+        raise _over_quota(
+            quota, int((ports.table.get(TenantKeys(keys.tenant_id).quota) or {}).get("used", 0))
+        )
+    try:
+        _or_try_again(lambda: ports.table.transact(writes, token=token))
+    except TransactionCancelled as lost:
+        if lost.failed[1]:
+            _refuse_place(ports, keys, item)
+            raise _over_quota(quota, int((lost.items[1] or {}).get("used", 0))) from lost
+        if lost.failed[2]:
+            raise NotFound("dataset_not_found", "dataset not found") from lost
+        _recognise(lost.items[0], item)
+
+
+def _over_quota(quota: int, used: int) -> LimitReached:
+    return LimitReached(
+        "vector_quota_exceeded",
+        "the tenant's vector quota would be exceeded; nothing was stored",
+        retry_after=_QUOTA_RETRY_SECONDS,
+        details={"limit": quota, "used": used},
+    )
+
+
+def _refuse_place(ports: Ports, keys: DatasetKeys, item: Item) -> None:
+    """Close the place at once instead of letting the committer wait for it."""
+    try:
+        ports.table.put(
+            aborted_item(keys, int(item["sequence"]), now=ports.clock(), log_bytes=int(item["log_bytes"])),
+            condition=Absent("pk"),
+        )
+    except (ConditionFailed, StorageBusy):
+        _log.info("place left to the committer", extra={"job_id": item["job_id"]})
+
+
+def aborted_item(keys: DatasetKeys, sequence: int, *, now: float, log_bytes: int | None) -> Item:
+    """A place of the log that changes nothing and that nobody may take any more."""
+    return job_item(
+        keys,
+        sequence,
+        kind=JobKind.ABORTED,
+        log_key=None,
+        sha256=None,
+        size=0,
+        rows=0,
+        reserved=0,
+        accepted_at=now,
+        log_bytes=log_bytes or 0,
+    )
+
+
+def _recognise(stored: Item | None, ours: Item) -> None:
+    """The place is taken: by our own first attempt, or closed because we were late."""
+    if stored is None or stored.get("log_key") != ours["log_key"] or stored.get("kind") != ours["kind"]:
+        raise TryAgain("the write took too long and was closed; nothing was stored, send it again")
+
+
+def _or_try_again[T](call: Callable[[], T]) -> T:
+    try:
+        return retry_busy(call)
+    except StorageBusy as busy:
+        raise TryAgain("storage is busy; send the request again") from busy
+
+
+def _wake(ports: Ports, keys: DatasetKeys) -> None:
+    message = {"tenant_id": keys.tenant_id, "dataset_id": keys.dataset_id}
+    try:
+        ports.wakeups.send(message, group=keys.tenant_id)
+    except ShoalError:
+        # The write is in the log; the sweep finds it.
+        _log.warning("wake-up not sent", extra={"dataset_id": keys.dataset_id})
