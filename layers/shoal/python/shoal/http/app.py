@@ -1,0 +1,92 @@
+"""From an event to an answer: find the route, know the caller, keep the rate, call the handler, log one line."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from shoal.errors import RequestError
+from shoal.http.auth import authorize
+from shoal.http.context import Context, Deps
+from shoal.http.errors import native_error
+from shoal.http.request import Request, parse_event
+from shoal.http.response import Response, fits, json_response, to_gateway
+from shoal.http.router import Match, NoMatch, Router
+from shoal.model.tenants import Principal
+from shoal.observability import bind, log_event
+
+
+class App:
+    """The HTTP side of one function. `serves` names the function whose routes it answers (None: all).
+
+    A function knows all routes, because the gateway sends it wrong methods of paths that another one serves.
+    """
+
+    def __init__(self, router: Router, deps: Deps, *, serves: str | None = None) -> None:
+        self._router = router
+        self._deps = deps
+        self._serves = serves
+
+    def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer an event. Never raises."""
+        started = time.perf_counter()
+        request_id = str(event.get("requestContext", {}).get("requestId", "unknown"))
+        bind(request_id=request_id)
+        method = ""
+        fields: dict[str, Any] = {}
+        try:
+            request = parse_event(event)
+            request_id = request.request_id
+            method = request.method
+            response = self._answer(request, fields)
+        except Exception as error:  # noqa: BLE001 - the last line of defence answers 500 and logs the stack
+            response = native_error(error, request_id=request_id)
+            if isinstance(error, RequestError):
+                fields["error_code"] = error.code
+        log_event(
+            "request served",
+            level=logging.ERROR if response.status >= 500 else logging.INFO,
+            method=method,
+            status=response.status,
+            bytes_out=len(response.body),
+            duration_ms=round((time.perf_counter() - started) * 1000, 3),
+            **fields,
+        )
+        return to_gateway(response, request_id=request_id, head=method == "HEAD")
+
+    def _answer(self, request: Request, fields: dict[str, Any]) -> Response:
+        found = self._router.find(request.method, request.path)
+        if isinstance(found, NoMatch):
+            return _no_route(request, found)
+        route = found.route
+        if self._serves is not None and route.function != self._serves:
+            # The gateway sends these elsewhere; only HEAD of another function's GET comes here.
+            return _no_route(request, NoMatch((route.method,)))
+        fields["route"] = f"{route.method} {route.template}"
+        caller = self._admit(found, request, fields)
+        response = route.handler(Context(request, found.parameters, caller, self._deps))
+        if not fits(response.body):
+            raise RuntimeError(f"answer of {len(response.body)} bytes on {route.template}")
+        return response
+
+    def _admit(self, found: Match, request: Request, fields: dict[str, Any]) -> Principal | None:
+        route = found.route
+        if route.scope is None:
+            return None
+        principal = authorize(self._deps, request, route.scope)
+        fields["tenant_id"] = principal.tenant_id
+        fields["key_id"] = principal.key_id
+        if route.rate_limited and self._deps.limits.rate is not None:
+            from shoal.services.quotas import check_rate
+
+            check_rate(self._deps.ports, principal, self._deps.limits.rate)
+        return principal
+
+
+def _no_route(request: Request, found: NoMatch) -> Response:
+    if not found.allowed:
+        return json_response(404, {"detail": "Not Found"})
+    allow = {"allow": ", ".join(found.allowed)}
+    if request.method == "OPTIONS":  # preflights are the gateway's; without CORS settings they end here
+        return Response(204, headers=allow)
+    return json_response(405, {"detail": "Method Not Allowed"}, allow)

@@ -1,0 +1,98 @@
+"""Tenants: made and changed by the operator, never over HTTP."""
+
+from shoal.errors import ConditionFailed, NotFound
+from shoal.model.ids import new_tenant_id
+from shoal.model.tenants import Tenant, check_label
+from shoal.services.retry import retry_busy
+from shoal.storage.keys import GSI, TENANTS, TenantKeys
+from shoal.storage.ports import Absent, Action, Assign, Drop, Exists, Item, Ports
+
+
+def create_tenant(ports: Ports, *, name: str) -> Tenant:
+    """Make a tenant with the deployment's default quotas. Names are labels: two tenants may share one.
+
+    Raises:
+        InvalidInput: the name is empty or too long.
+    """
+    tenant = Tenant(new_tenant_id(), check_label(name, "name"), ports.clock())
+    keys = TenantKeys(tenant.tenant_id)
+    item: Item = {
+        "pk": keys.meta.pk,
+        "sk": keys.meta.sk,
+        "tenant_id": tenant.tenant_id,
+        "name": tenant.name,
+        "created_at": tenant.created_at,
+        "gsi1pk": TENANTS,
+        "gsi1sk": tenant.tenant_id,
+    }
+    retry_busy(lambda: ports.table.put(item, condition=Absent("pk")))
+    return tenant
+
+
+def get_tenant(ports: Ports, tenant_id: str) -> Tenant:
+    """One tenant.
+
+    Raises:
+        NotFound: code `tenant_not_found`.
+    """
+    item = retry_busy(lambda: ports.table.get(_keys(tenant_id).meta))
+    if item is None:
+        raise _not_found()
+    return parse_tenant(item)
+
+
+def list_tenants(ports: Ports) -> list[Tenant]:
+    """All tenants, oldest first. Read from the index, which may lag a moment behind."""
+    tenants: list[Tenant] = []
+    after = None
+    while True:
+        page = ports.table.query(TENANTS, index=GSI, after=after)
+        tenants += [parse_tenant(item) for item in page.items]
+        after = page.after
+        if after is None:
+            return sorted(tenants, key=lambda tenant: (tenant.created_at, tenant.tenant_id))
+
+
+def set_quota(ports: Ports, tenant_id: str, *, vector_quota: int | None, query_quota: int | None) -> Tenant:
+    """Replace both quotas of a tenant; None goes back to the deployment's default.
+
+    Raises:
+        NotFound: code `tenant_not_found`.
+        ValueError: a quota is negative.
+    """
+    actions: list[Action] = []
+    for attribute, value in (("vector_quota", vector_quota), ("query_quota", query_quota)):
+        if value is not None and value < 0:
+            raise ValueError(f"{attribute} is negative")
+        actions.append(Drop(attribute) if value is None else Assign(attribute, value))
+    meta = _keys(tenant_id).meta
+    try:
+        return parse_tenant(retry_busy(lambda: ports.table.update(meta, actions, condition=Exists("pk"))))
+    except ConditionFailed as lost:
+        raise _not_found() from lost
+
+
+def parse_tenant(item: Item) -> Tenant:
+    """A tenant as stored."""
+    return Tenant(
+        tenant_id=item["tenant_id"],
+        name=item["name"],
+        created_at=float(item["created_at"]),
+        vector_quota=_optional_int(item.get("vector_quota")),
+        query_quota=_optional_int(item.get("query_quota")),
+    )
+
+
+def _optional_int(value: float | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _keys(tenant_id: str) -> TenantKeys:
+    try:
+        return TenantKeys(tenant_id)
+    except ValueError as error:
+        raise _not_found() from error
+
+
+def _not_found() -> NotFound:
+    return NotFound("tenant_not_found", "tenant not found")
