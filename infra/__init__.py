@@ -1,0 +1,1 @@
+"""How Shoal is deployed: the CDK app, the local AWS stack and the command line."""

@@ -1,0 +1,232 @@
+"""The settings of a deployment: every choice, its unit, its default and the reason for it, in one class.
+
+They come from the CDK context and from nowhere else: a `shoal:<name>` key in `cdk.json` or on the command line
+(`cdk deploy -c shoal:log_retention_days=90`), or several at once as a JSON object (`-c shoal:settings='{...}'`).
+The table in the README is `markdown_table()` of this class; a test fails when the two drift apart.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+PREFIX: Final = "shoal:"
+ALL_SETTINGS: Final = f"{PREFIX}settings"
+LAYERS: Final = f"{PREFIX}layers"
+"""Context key of the tests: `placeholder` synthesizes without built vendor layers. Not a setting."""
+
+LARGEST_API_TIMEOUT: Final = 29
+"""An HTTP API gives up after 30 s; a function that outlives that works for nobody."""
+
+
+RETENTION_DAYS: Final = frozenset(
+    {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
+)
+
+
+class InvalidSettings(Exception):
+    """The context holds a setting that does not exist, or a value that does not fit it."""
+
+
+def _split(value: object) -> object:
+    """Command-line context is text: read `a,b` as a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _known_retention(value: int) -> int:
+    """CloudWatch keeps logs for certain periods only; find out now rather than in the deployment."""
+    if value not in RETENTION_DAYS:
+        raise ValueError(f"CloudWatch knows only {', '.join(map(str, sorted(RETENTION_DAYS)))} days")
+    return value
+
+
+type Memory = Annotated[int, Field(ge=128, le=10240)]
+type ApiTimeout = Annotated[int, Field(ge=1, le=LARGEST_API_TIMEOUT)]
+type Timeout = Annotated[int, Field(ge=1, le=900)]
+type PollerConcurrency = Annotated[int, Field(ge=2, le=1000)]
+type Days = Annotated[int, Field(ge=1, le=3650)]
+type Quota = Annotated[int, Field(ge=0)]
+type Retention = Annotated[int, AfterValidator(_known_retention)]
+type Origins = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class Settings(BaseModel):
+    """What a deployment can choose. The description of a field says why its default is what it is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    architecture: Literal["arm64", "x86_64"] = Field(
+        "arm64", description="Lambda's processor. arm64 costs a fifth less a GB-second than x86_64."
+    )
+
+    api_memory_mb: Memory = Field(
+        1024, description="MB. Parses uploads of 10 MB into arrays; CPU comes with memory, so less is slower."
+    )
+    query_memory_mb: Memory = Field(
+        3008, description="MB. The most a new account allows: shards are cached in it, and CPU comes with it."
+    )
+    indexer_memory_mb: Memory = Field(
+        2048, description="MB. Holds one commit: 64 MB of log, its arrays and the delta it becomes."
+    )
+    builder_memory_mb: Memory = Field(
+        3008,
+        description="MB. Holds the resident shard and the graph it builds; the most a new account allows.",
+    )
+    sweep_memory_mb: Memory = Field(512, description="MB. Reads an index once a minute; little is enough.")
+
+    api_timeout_s: ApiTimeout = Field(29, description="Seconds. The HTTP API itself gives up after 30.")
+    query_timeout_s: ApiTimeout = Field(29, description="Seconds. The HTTP API itself gives up after 30.")
+    indexer_timeout_s: Timeout = Field(
+        120, description="Seconds. A commit takes a few; a message that failed is seen again after as long."
+    )
+    builder_timeout_s: Timeout = Field(
+        900, description="Seconds. Building a graph of 400,000 rows takes two minutes; 900 is Lambda's most."
+    )
+    sweep_timeout_s: Timeout = Field(60, description="Seconds. The next sweep starts after a minute.")
+
+    indexer_max_concurrency: PollerConcurrency = Field(
+        5, description="Functions. Leaves half of a new account's 10 concurrent executions to requests."
+    )
+    builder_max_concurrency: PollerConcurrency = Field(
+        2,
+        description="Functions. Builds are long; the least SQS allows keeps them from crowding out requests.",
+    )
+
+    api_throttle_rps: Annotated[float, Field(gt=0)] = Field(
+        500, description="Requests/s over all tenants, at the gateway. Bounds the bill of a flood."
+    )
+    api_throttle_burst: Annotated[int, Field(ge=1)] = Field(
+        1000, description="Requests at once over all tenants, at the gateway. Two seconds' worth."
+    )
+    rate_limit_rps: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Requests/s of one key. None: unlimited, as you own the stack and its callers."
+    )
+    rate_limit_burst: Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="Requests of one key at once before the rate limit counts. None: one second's worth.",
+    )
+    vector_quota: Quota | None = Field(
+        None, description="Vectors of a tenant that has no quota of its own. None: unlimited."
+    )
+    query_quota: Quota | None = Field(
+        None, description="Queries a day of a tenant that has no quota of its own. None: unlimited."
+    )
+
+    removal_policy: Literal["retain", "destroy"] = Field(
+        "retain", description="What deleting the stack does to table and bucket. Data outlives a slip."
+    )
+    point_in_time_recovery: bool = Field(
+        True,
+        description="Continuous backups of the table, 35 days. Billed by size: $0.20 a GB-month.",
+    )
+    staging_days: Days = Field(
+        7, description="Days until an upload in staging expires. As long as anything unreferenced is kept."
+    )
+    noncurrent_days: Days = Field(
+        1,
+        description="Days that overwritten and deleted object versions stay. Objects are immutable: 1, the least.",
+    )
+    incomplete_upload_days: Days = Field(
+        1,
+        description="Days until an unfinished multipart upload is aborted. Its parts are billed until then.",
+    )
+
+    cors_origins: Origins = Field(
+        (),
+        description="Browser origins that may call and upload, `https://a.example` or `*`. None: no browser may.",
+    )
+    domain_name: str | None = Field(
+        None, description="Custom domain of the API. None: the address that API Gateway gives."
+    )
+    certificate_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:acm:")] | None = Field(
+        None, description="ACM certificate of `domain_name`, in the stack's region."
+    )
+    docs_enabled: bool = Field(
+        True, description="Serve `/docs` and `/openapi.json`. They tell nothing that the repository does not."
+    )
+
+    alarms_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$")] | None = Field(
+        None, description="Address that gets the alarms. None: alarms go to a topic without a subscriber."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least level that functions log. One line a request or commit at INFO."
+    )
+    log_retention_days: Retention = Field(
+        30, description="Days that logs are kept. CloudWatch's own default is forever, billed forever."
+    )
+    snap_start: bool = Field(
+        False,
+        description="Start `api` and `query` from a snapshot. Shortens cold starts; off, as it costs while idle: "
+        "$3.90 a GB-month of memory (about $15 a month at the defaults), and $0.00014 a GB restored.",
+    )
+
+    @model_validator(mode="after")
+    def _check_pairs(self) -> Self:
+        if (self.domain_name is None) != (self.certificate_arn is None):
+            raise ValueError("domain_name and certificate_arn come together")
+        if self.rate_limit_burst is not None and self.rate_limit_rps is None:
+            raise ValueError("rate_limit_burst needs rate_limit_rps")
+        return self
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, Any]) -> Self:
+        """Read the `shoal:` keys of a CDK context.
+
+        Raises:
+            InvalidSettings: a name does not exist, or a value does not fit; the message says which and why.
+        """
+        values: dict[str, Any] = {}
+        if (together := context.get(ALL_SETTINGS)) is not None:
+            values.update(_read_object(together))
+        for key, value in context.items():
+            if key.startswith(PREFIX) and key not in (ALL_SETTINGS, LAYERS):
+                values[key.removeprefix(PREFIX)] = value
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise InvalidSettings(_explain(error)) from error
+
+
+def _read_object(value: object) -> Mapping[str, Any]:
+    """The settings of `shoal:settings`: an object in cdk.json, text on the command line."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise InvalidSettings(f"{ALL_SETTINGS} is not JSON: {error}") from error
+    if not isinstance(value, Mapping):
+        raise InvalidSettings(f"{ALL_SETTINGS} must be a JSON object of settings")
+    return value
+
+
+def _explain(error: ValidationError) -> str:
+    """One line for each wrong setting."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        name = ".".join(str(part) for part in problem["loc"][:1])
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"{PREFIX}{name} is not a setting; there are: {', '.join(Settings.model_fields)}")
+        elif name:
+            lines.append(f"{PREFIX}{name}: {problem['msg']} (got {problem['input']!r})")
+        else:
+            lines.append(problem["msg"])
+    return "\n".join(lines)
+
+
+def markdown_table() -> str:
+    """The settings as a Markdown table, for the README."""
+    rows = ["| setting | default | unit, and why |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        default = field.default if field.default not in (None, ()) else "none"
+        shown = str(default).lower() if isinstance(default, bool) else str(default)
+        rows.append(f"| `{name}` | {shown} | {field.description} |")
+    return "\n".join(rows) + "\n"

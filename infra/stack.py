@@ -1,0 +1,177 @@
+"""The stack, as a diagram: its parts, who calls whom, who may do what, and what raises an alarm."""
+
+from collections.abc import Mapping
+
+from aws_cdk import CfnOutput, Duration, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from constructs import Construct
+
+from infra.components.api import Api
+from infra.components.functions import SPECS, Function
+from infra.components.layers import Layers
+from infra.components.messaging import Messaging
+from infra.components.monitoring import Monitoring
+from infra.components.storage import Storage
+from infra.settings import Settings
+
+READ_ITEMS = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
+WRITE_ITEMS = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"]
+
+COMMITTED = ("t/*/shards/*", "t/*/manifests/*", "t/*/parts/*")
+"""Where a commit puts what it makes."""
+
+
+class ShoalStack(Stack):
+    """One Shoal: API, functions, queues, table and bucket."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: Settings,
+        placeholder_layers: bool = False,
+    ) -> None:
+        super().__init__(scope, construct_id, description="Shoal: a vector database made of serverless parts")
+        self.settings = settings
+        self.storage = Storage(self, "Storage", settings=settings)
+        self.messaging = Messaging(self, "Messaging", settings=settings)
+        self.layers = Layers(self, "Layers", settings=settings, placeholder=placeholder_layers)
+        self.functions = self._make_functions()
+        self.api = Api(self, "Api", settings=settings)
+        self.monitoring = Monitoring(self, "Monitoring", settings=settings)
+
+        self._connect()
+        self._grant()
+        self._watch()
+        self._tell()
+
+    def _make_functions(self) -> Mapping[str, Function]:
+        """Every function, told of what it touches."""
+        limits = _given(
+            SHOAL_RATE_LIMIT_RPS=self.settings.rate_limit_rps,
+            SHOAL_RATE_LIMIT_BURST=self.settings.rate_limit_burst,
+            SHOAL_VECTOR_QUOTA=self.settings.vector_quota,
+            SHOAL_QUERY_QUOTA=self.settings.query_quota,
+        )
+        docs = {"SHOAL_DOCS_ENABLED": str(self.settings.docs_enabled).lower()}
+        table = {"SHOAL_TABLE": self.storage.table.table_name}
+        bucket = {"SHOAL_BUCKET": self.storage.bucket.bucket_name}
+        wakeups = {"SHOAL_WAKEUPS_QUEUE_URL": self.messaging.wakeups.queue_url}
+        builds = {"SHOAL_BUILDS_QUEUE_URL": self.messaging.builds.queue_url}
+        environments: Mapping[str, Mapping[str, str]] = {
+            "api": table | bucket | wakeups | limits | docs,
+            "query": table | bucket | limits,
+            "indexer": table | bucket | wakeups | builds,
+            "builder": table | bucket | wakeups | builds,
+            "sweep": table | wakeups | builds,
+        }
+        functions = Construct(self, "Functions")
+        return {
+            spec.name: Function(
+                functions,
+                spec.name.capitalize(),
+                spec=spec,
+                settings=self.settings,
+                layers=self.layers,
+                environment=environments[spec.name],
+            )
+            for spec in SPECS
+        }
+
+    def _connect(self) -> None:
+        """Who calls whom."""
+        functions = self.functions
+        self.api.route(functions["api"].target, "$default", "ANY /v1/{proxy+}", "ANY /auth/{proxy+}")
+        self.api.route(
+            functions["query"].target,
+            "POST /v1/query",
+            "POST /v1/datasets/{name}/query",
+            "POST /v1/datasets/{name}/vectors/fetch",
+            "GET /v1/datasets/{name}/vectors/{proxy+}",
+        )
+        functions["indexer"].poll(
+            self.messaging.wakeups, batch_size=10, max_concurrency=self.settings.indexer_max_concurrency
+        )
+        functions["builder"].poll(
+            self.messaging.builds, batch_size=1, max_concurrency=self.settings.builder_max_concurrency
+        )
+        events.Rule(
+            self,
+            "EveryMinute",
+            description="shoal: looks for datasets whose wake-up got lost",
+            schedule=events.Schedule.rate(Duration.minutes(1)),
+            # The next minute brings the next sweep: a late one is of no use.
+            targets=[targets.LambdaFunction(functions["sweep"].function, retry_attempts=0)],
+        )
+
+    def _grant(self) -> None:
+        """Who may do what. The test of the roles holds the same table, written a second time."""
+        api, query, indexer, builder, sweep = (self.functions[spec.name] for spec in SPECS)
+        table = self.storage.table.table_arn
+        objects = self.storage.bucket.arn_for_objects
+        wakeups, builds = self.messaging.wakeups.queue_arn, self.messaging.builds.queue_arn
+
+        api.allow([*READ_ITEMS, *WRITE_ITEMS, "dynamodb:DeleteItem"], table)
+        api.allow(["s3:PutObject"], objects("t/*/log/*"))
+        api.allow(["sqs:SendMessage"], wakeups)
+
+        # A query counts itself and notes a key's last use; nothing else of it is a write.
+        query.allow([*READ_ITEMS, "dynamodb:UpdateItem"], table)
+        query.allow(["s3:GetObject"], objects("t/*"))
+
+        for committer in (indexer, builder):
+            committer.allow([*READ_ITEMS, *WRITE_ITEMS, "dynamodb:BatchWriteItem"], table)
+            committer.allow(["s3:GetObject"], objects("t/*"))
+            committer.allow(["s3:PutObject"], *(objects(pattern) for pattern in COMMITTED))
+            committer.allow(["sqs:SendMessage"], wakeups, builds)
+
+        sweep.allow(["dynamodb:GetItem"], table)
+        sweep.allow(["dynamodb:Query"], self.storage.index_arn)
+        sweep.allow(["sqs:SendMessage"], wakeups, builds)
+
+    def _watch(self) -> None:
+        """What raises an alarm."""
+        watch = self.monitoring
+        watch.dead_letters(self.messaging.dead_letters)
+        watch.waiting("Wakeups", self.messaging.wakeups, meaning="writes are accepted but not applied")
+        watch.waiting("Builds", self.messaging.builds, meaning="queries scan more than they should")
+        watch.server_errors(self.api.http_api)
+        for name, function in self.functions.items():
+            watch.throttles(name.capitalize(), function.function)
+            watch.failures(
+                name.capitalize(),
+                function.function.metric_errors,
+                of=f"the function {name} failed; see its log",
+            )
+
+    def _tell(self) -> None:
+        """What the command line, the local stack and people need to know of it."""
+        outputs = {
+            "ApiUrl": (self.api.url, "where the API answers"),
+            "ApiId": (self.api.http_api.api_id, "the HTTP API"),
+            "TableName": (self.storage.table.table_name, "names, logs, jobs, keys and quotas"),
+            "BucketName": (self.storage.bucket.bucket_name, "logs, shards and manifests"),
+            "WakeupsQueueUrl": (self.messaging.wakeups.queue_url, "wake-ups of the indexer"),
+            "BuildsQueueUrl": (self.messaging.builds.queue_url, "orders of the builder"),
+            "DeadLettersQueueUrl": (
+                self.messaging.dead_letters.queue_url,
+                "messages that nobody could handle",
+            ),
+            "AlarmsTopicArn": (self.monitoring.topic.topic_arn, "subscribe here to get the alarms"),
+        }
+        for name, (value, description) in outputs.items():
+            CfnOutput(self, name, value=value, description=description)
+        if self.api.domain_name is not None:
+            CfnOutput(
+                self,
+                "DomainTarget",
+                value=self.api.domain_name.regional_domain_name,
+                description="point the custom domain's DNS record here",
+            )
+
+
+def _given(**limits: float | None) -> dict[str, str]:
+    """The limits that are set, as environment; a limit that is not there does not limit."""
+    return {name: str(value) for name, value in limits.items() if value is not None}
