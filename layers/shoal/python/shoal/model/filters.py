@@ -1,0 +1,181 @@
+"""Filters on metadata: parsed once from JSON into a typed tree, then evaluated row by row.
+
+The language (all conditions of one object must hold)::
+
+    {"service": "ec2"}                                   equals, shorthand of {"service": {"$eq": "ec2"}}
+    {"price": {"$gte": 1, "$lt": 5}}                     $eq $ne $in $nin $gt $gte $lt $lte $exists $startsWith
+    {"price": {"$not": {"$gt": 5}}}                      the operators inside do not hold
+    {"$and": [f, ...]}  {"$or": [f, ...]}  {"$not": f}   of whole filters
+
+- Equality compares JSON types too: 1, 1.0, true and "1" are four values. null equals nothing, not even null; ask
+  for `$exists` instead. `$ne` and `$nin` are the exact opposites of `$eq` and `$in`, so they hold where the path
+  is absent.
+- `$gt` and its kin order numbers with numbers (integer or not) and strings with strings by code point; a value of
+  another type does not match. true and false are not numbers.
+- A path "a.b" means the key "a.b" where the object has it, else "b" inside the object "a".
+- An array matches a condition when one of its elements does. Objects inside arrays are not looked into.
+
+Evaluation runs no regular expressions and takes a number of steps bounded by the size of filter and metadata.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from shoal.errors import InvalidInput
+from shoal.model.conditions import (
+    All,
+    AnyOf,
+    Condition,
+    Equals,
+    Exists,
+    Not,
+    OneOf,
+    Ordered,
+    Path,
+    StartsWith,
+    typed,
+)
+from shoal.model.limits import MAX_FILTER_BYTES, MAX_FILTER_DEPTH
+
+NOT_SCALAR = "filter values must be scalars (no nesting, ranges, or OR in v1)"
+"""Contract: the message for a value that is neither a scalar nor an object of operators."""
+_ORDERINGS = ("$gt", "$gte", "$lt", "$lte")
+_OPERATORS = ("$eq", "$ne", "$in", "$nin", *_ORDERINGS, "$exists", "$startsWith", "$not")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A parsed filter. Equal filters have equal hashes, so it serves as a cache key."""
+
+    root: Condition
+
+    def matches(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether a record with this metadata (parsed JSON) passes."""
+        return self.root.matches(metadata)
+
+    @property
+    def needles(self) -> tuple[bytes, ...]:
+        """Bytes that compact JSON of every matching row holds, if it holds no backslash; may be empty."""
+        return tuple(sorted(self.root.needles()))
+
+
+def parse_filter(value: object) -> Filter:
+    """Check and parse a filter.
+
+    Args:
+        value: parsed JSON.
+
+    Raises:
+        InvalidInput: code `invalid_request`; the message names the path of what is wrong.
+    """
+    if not isinstance(value, dict):
+        raise _invalid("filter must be an object")
+    root = _filter(value, "filter", 1)
+    if len(orjson.dumps(value)) > MAX_FILTER_BYTES:
+        raise _invalid(f"filter must be at most {MAX_FILTER_BYTES} bytes of JSON")
+    return Filter(root)
+
+
+def _filter(value: object, where: str, depth: int) -> Condition:
+    if depth > MAX_FILTER_DEPTH:
+        raise _invalid(f"filter must be at most {MAX_FILTER_DEPTH} levels deep")
+    if not isinstance(value, dict):
+        raise _invalid(f"{where} must be an object")
+    return _all([_member(key, item, f"{where}.{key}", depth) for key, item in value.items()])
+
+
+def _member(key: object, value: object, where: str, depth: int) -> Condition:
+    match key:
+        case "$and" | "$or":
+            if not isinstance(value, list) or not value:
+                raise _invalid(f"{where} must be a non-empty array of filters")
+            parts = [_filter(item, f"{where}[{place}]", depth + 1) for place, item in enumerate(value)]
+            return _all(parts) if key == "$and" else AnyOf(tuple(parts))
+        case "$not":
+            return Not(_filter(value, where, depth + 1))
+        case str() if key.startswith("$"):
+            raise _invalid(f"{where}: unknown operator; here only $and, $or and $not are known")
+        case str():
+            return _on_path(_path(key, where), value, where, depth)
+        case _:
+            raise _invalid(f"{where}: keys must be strings")
+
+
+def _path(key: str, where: str) -> Path:
+    parts = tuple(key.split("."))
+    if len(parts) > MAX_FILTER_DEPTH:
+        raise _invalid(f"{where}: a path has at most {MAX_FILTER_DEPTH} parts")
+    return Path(key, parts)
+
+
+def _on_path(path: Path, value: object, where: str, depth: int) -> Condition:
+    """A condition on one path: a scalar, or an object of operators."""
+    if not isinstance(value, dict):
+        return Equals(path, typed(_scalar(value, NOT_SCALAR)))
+    if not value or not all(isinstance(key, str) and key.startswith("$") for key in value):
+        raise _invalid(NOT_SCALAR)
+    return _all([_operator(path, key, item, f"{where}.{key}", depth + 1) for key, item in value.items()])
+
+
+def _operator(path: Path, operator: str, operand: object, where: str, depth: int) -> Condition:
+    if depth > MAX_FILTER_DEPTH:
+        raise _invalid(f"filter must be at most {MAX_FILTER_DEPTH} levels deep")
+    match operator:
+        case "$eq" | "$ne" | "$in" | "$nin":
+            return _equality(path, operator, operand, where)
+        case "$gt" | "$gte" | "$lt" | "$lte":
+            if isinstance(operand, bool) or not isinstance(operand, int | float | str):
+                raise _invalid(f"{where} must be a number or a string")
+            return Ordered(path, operator, _scalar(operand, f"{where} must be a number or a string"))
+        case "$exists":
+            if not isinstance(operand, bool):
+                raise _invalid(f"{where} must be true or false")
+            return Exists(path) if operand else Not(Exists(path))
+        case "$startsWith":
+            if not isinstance(operand, str):
+                raise _invalid(f"{where} must be a string")
+            return StartsWith(path, operand)
+        case "$not":
+            if not isinstance(operand, dict):
+                raise _invalid(f"{where} must be an object of operators")
+            return Not(_on_path(path, operand, where, depth))
+        case _:
+            raise _invalid(f"{where}: unknown operator; known are {', '.join(_OPERATORS)}")
+
+
+def _equality(path: Path, operator: str, operand: object, where: str) -> Condition:
+    if operator == "$eq":
+        return Equals(path, typed(_scalar(operand, f"{where} must be a scalar")))
+    if operator == "$ne":
+        return Not(Equals(path, typed(_known(operand, where))))
+    if not isinstance(operand, list):
+        raise _invalid(f"{where} must be an array of scalars")
+    values = frozenset(typed(_known(item, f"{where}[{place}]")) for place, item in enumerate(operand))
+    return OneOf(path, values) if operator == "$in" else Not(OneOf(path, values))
+
+
+def _known(value: object, where: str) -> Any:
+    """An operand that must not be null."""
+    if value is None:
+        raise _invalid(f"{where} must not be null, which equals nothing: use $exists")
+    return _scalar(value, f"{where} must be a scalar")
+
+
+def _scalar(value: object, message: str) -> Any:
+    if value is not None and not isinstance(value, str | bool | int | float):
+        raise _invalid(message)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _invalid(message)
+    return value
+
+
+def _all(parts: list[Condition]) -> Condition:
+    return parts[0] if len(parts) == 1 else All(tuple(parts))
+
+
+def _invalid(message: str) -> InvalidInput:
+    return InvalidInput("invalid_request", message)
