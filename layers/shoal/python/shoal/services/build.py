@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from shoal.index import id_index
-from shoal.index.graph import Graph, NeedsRebuild, build_graph, calibrate
+from shoal.index.calibrate import calibrate
+from shoal.index.graph import Graph, NeedsRebuild, build_graph
 from shoal.model.datasets import Dataset
 from shoal.model.ids import new_token
 from shoal.model.manifests import Recall, RunRef, ShardRef
@@ -52,9 +53,17 @@ class _Product:
 
 
 def build_resident(
-    ports: Ports, tenant_id: str, dataset_id: str, *, owner: str, reader: PartReader | None = None
+    ports: Ports,
+    tenant_id: str,
+    dataset_id: str,
+    *,
+    owner: str,
+    reader: PartReader | None = None,
+    even_if_small: bool = False,
 ) -> bool:
     """Build the resident shard anew if the deltas have outgrown what queries may scan; whether it did.
+
+    With `even_if_small` it is built whatever the deltas hold, so long as there is something in them.
 
     Safe to call at any time and from any number of processes: one builds, the others return.
 
@@ -69,7 +78,9 @@ def build_resident(
     dataset = parse_meta(meta)
     cache = reader or PartReader(ports.objects, cache_bytes=1)
     snapshot = open_snapshot(cache, dataset, head)
-    if snapshot is None or not _is_due(snapshot):
+    if snapshot is None or not snapshot.manifest.deltas:
+        return False
+    if not even_if_small and not _is_due(snapshot):
         return False
     inputs = tuple(shard.shard_id for shard in snapshot.manifest.shards)
     builder = f"{owner}-{new_token()}"
@@ -124,10 +135,16 @@ def _build(snapshot: Snapshot, dead: DeadRows, outbox: Outbox, *, now: float) ->
         graph = _extended(snapshot, manifest.resident, added)
     if graph is None:
         graph = build_graph(rows.vectors, dataset.metric)
-    ef, measured, samples = calibrate(
+    found = calibrate(
         graph, rows.vectors, dataset.metric, target=dataset.target_recall, seed=_CALIBRATION_SEED
     )
-    recall = Recall(target=dataset.target_recall, measured=measured, ef=ef, samples=samples, sampled_at=now)
+    recall = Recall(
+        target=dataset.target_recall,
+        measured=found.measured,
+        ef=found.ef,
+        samples=found.samples,
+        sampled_at=now,
+    )
     return _Product(row_maps, outbox.shard(rows, index=graph.save()), recall)
 
 

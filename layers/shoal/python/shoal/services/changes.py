@@ -57,17 +57,10 @@ def gather(writes: Sequence[tuple[int, LogUpsert | LogDelete]]) -> Change:
     )
 
 
-def live(located: Located) -> NDArray[np.bool_]:
-    """Which of the ids looked up are live now: known, and not a tombstone."""
-    alive: NDArray[np.bool_] = located.found & (located.row >= 0)
-    return alive
-
-
 def rows_that_die(located: Located) -> dict[str, BitMap]:
     """The live rows among those located, by shard: a newer write of their ids makes them dead."""
-    alive = live(located)
     died: dict[str, BitMap] = {}
-    for number in np.unique(located.shard[alive]).tolist():
-        of_shard = alive & (located.shard == number)
+    for number in np.unique(located.shard[located.live]).tolist():
+        of_shard = located.shard == number
         died[located.shard_ids[number]] = BitMap(located.row[of_shard].astype(np.uint32))
     return died

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from shoal.index.id_index import hash_ids
 from shoal.model.limits import MAX_RESPONSE_BYTES
-from shoal.services.changes import live
+from shoal.services.parts import Part
 from shoal.services.search import Match, Searcher
 
 _VALUE_BYTES = 14
@@ -47,12 +48,12 @@ def fetch(
     if snapshot is None or not wanted:
         return Fetched((), wanted, ())
     located = snapshot.locate(hash_ids(wanted, snapshot.dataset.hash_key))
-    alive = live(located)
+    alive = located.live
     shards = {shard.shard_id: shard for shard in snapshot.manifest.shards}
     needed = sorted({located.shard_ids[number] for number in np.unique(located.shard[alive]).tolist()})
-    parts = [snapshot.records_part(shards[shard_id]) for shard_id in needed]
+    parts: list[Part[Any]] = [snapshot.records_part(shards[shard_id]) for shard_id in needed]
     if include_values:
-        parts += [snapshot.vectors_part(shards[shard_id]) for shard_id in needed]  # type: ignore[misc] # mixed kinds
+        parts += [snapshot.vectors_part(shards[shard_id]) for shard_id in needed]
     searcher.reader.load_all(parts)
 
     value_bytes = snapshot.dataset.dimension * _VALUE_BYTES if include_values else 0
@@ -72,6 +73,6 @@ def fetch(
         size += len(record.metadata) + len(wanted_id.encode()) + value_bytes + _RECORD_OVERHEAD_BYTES
         if size > MAX_RESPONSE_BYTES and records:
             return Fetched(tuple(records), tuple(missing), wanted[position:])
-        values = searcher.reader.load(snapshot.vectors_part(shard))[row] if include_values else None
+        values = searcher.reader.load(snapshot.vectors_part(shard)).rows[row] if include_values else None
         records.append(Match(record.id, 0.0, record.metadata, values))
     return Fetched(tuple(records), tuple(missing), ())

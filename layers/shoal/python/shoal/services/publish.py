@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from shoal.errors import ObjectMissing
-from shoal.index import dead_rows, id_index
+from shoal.index import dead_rows, id_index, id_run
 from shoal.index.checksums import sha256_hex
 from shoal.index.id_index import Entries
 from shoal.index.shard import encode_shard
@@ -23,7 +23,7 @@ from shoal.model.limits import MAX_DEAD_INCREMENTS, MAX_DELTAS, MAX_RUNS
 from shoal.model.manifests import FileRef, Manifest, PartRef, RunRef, ShardRef
 from shoal.model.merge_policy import fold_count
 from shoal.model.records import Rows, concatenate
-from shoal.services.changes import Change, live, rows_that_die
+from shoal.services.changes import Change, rows_that_die
 from shoal.services.heads import Swap, keys_of
 from shoal.services.parts import PartReader
 from shoal.services.retry import retry_busy
@@ -77,7 +77,7 @@ class Outbox:
 
     def run(self, entries: Entries) -> RunRef:
         """Add a run of the id index."""
-        part = self.part("run", id_index.encode_run(entries))
+        part = self.part("run", id_run.encode_run(entries))
         return RunRef(key=part.key, size=part.size, sha256=part.sha256, entries=len(entries.table))
 
     def dead(self, dead: Mapping[str, BitMap]) -> PartRef:
@@ -175,7 +175,7 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
         numbers = np.arange(len(rows), dtype=np.int64)
         fresh.append(id_index.entries(_hashes(dataset, rows.ids), rows.sequences, shard.shard_id, numbers))
     # An open import may bring a row that is older than this delete: the tombstone keeps it out.
-    needs_tombstone = live(removed) | bool(manifest.open_imports)
+    needs_tombstone = removed.live | bool(manifest.open_imports)
     if needs_tombstone.any():
         sequences = change.deleted_sequences[needs_tombstone]
         fresh.append(id_index.tombstones(delete_hashes[needs_tombstone], sequences))
@@ -195,8 +195,8 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
         else:
             increments = (*increments, outbox.dead(died))
 
-    born = int((~live(replaced)).sum())
-    gone = int(live(removed).sum())
+    born = int((~replaced.live).sum())
+    gone = int(removed.live.sum())
     following = manifest.model_copy(
         update={
             "version": base.head.version + 1,

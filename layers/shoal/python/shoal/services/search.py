@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from shoal.model.ids import job_id
 from shoal.model.limits import MAX_RESPONSE_BYTES
 from shoal.model.manifests import ShardRef
 from shoal.services.heads import parse_head, parse_meta
-from shoal.services.parts import PartReader
+from shoal.services.parts import Part, PartReader
 from shoal.services.snapshot import DeadRows, Snapshot, open_snapshot
 from shoal.storage.keys import DatasetKeys, TenantKeys
 from shoal.storage.ports import Item, Ports
@@ -188,11 +189,9 @@ class Searcher:
     def _load_in_parallel(self, snapshot: Snapshot, request: QueryRequest) -> None:
         """Bring in all that the search is going to ask for, at once."""
         manifest = snapshot.manifest
-        parts = [
-            load(shard)
-            for shard in manifest.deltas
-            for load in (snapshot.vectors_part, snapshot.records_part)
-        ]
+        parts: list[Part[Any]] = []
+        for shard in manifest.deltas:
+            parts += [snapshot.vectors_part(shard), snapshot.records_part(shard)]
         if manifest.resident is not None:
             parts.append(snapshot.records_part(manifest.resident))
             plain = request.filter is None
@@ -208,8 +207,15 @@ class Searcher:
         if request.filter is not None:
             records: Records = self.reader.load(snapshot.records_part(shard))
             rows = records.matching(request.filter)
+        metric = snapshot.dataset.metric
         return exact.top_k(
-            vectors, request.vector, snapshot.dataset.metric, request.top_k, rows=rows, dead=dead
+            vectors.rows,
+            request.vector,
+            metric,
+            request.top_k,
+            rows=rows,
+            dead=dead,
+            norms=None if metric is Metric.DOT else vectors.lengths,
         )
 
     def _with_records(
@@ -233,7 +239,7 @@ class Searcher:
             record = records[shard.shard_id][row]
             values = None
             if request.include_values:
-                values = self.reader.load(snapshot.vectors_part(shard))[row]
+                values = self.reader.load(snapshot.vectors_part(shard)).rows[row]
             matches.append(Match(record.id, score, record.metadata, values))
             size += len(record.metadata) + len(record.id.encode()) + _MATCH_OVERHEAD_BYTES
             if size > MAX_RESPONSE_BYTES:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from shoal.index import dead_rows, id_index
+from shoal.index import dead_rows, exact, id_index, id_run
 from shoal.index.graph import Graph, load_graph
 from shoal.index.id_index import Entries, Located
 from shoal.index.records import Records
@@ -20,6 +21,18 @@ from shoal.services.parts import Part, PartReader
 from shoal.storage.keys import TenantKeys
 
 type DeadRows = dict[str, BitMap]
+
+
+class ShardVectors:
+    """The rows of a shard as sent: float32, shape (rows, dimension), read-only; lengths when first needed."""
+
+    def __init__(self, rows: Vectors) -> None:
+        self.rows = rows
+
+    @cached_property
+    def lengths(self) -> NDArray[np.float32]:
+        """Euclidean lengths: float32, shape (rows,)."""
+        return exact.vector_norms(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +56,12 @@ class Snapshot:
         key = TenantKeys(self.dataset.tenant_id).shard_file(shard.shard_id, name)
         return Part(key, file.size, file.sha256, decode, weight)
 
-    def vectors_part(self, shard: ShardRef) -> Part[Vectors]:
-        """The rows of a shard as sent: float32, shape (rows, dimension), read-only."""
+    def vectors_part(self, shard: ShardRef) -> Part[ShardVectors]:
+        """The vectors of a shard."""
         dimension = self.dataset.dimension
-        return self._file(shard, VECTORS_FILE, lambda data: decode_vectors(data, shard.rows, dimension))
+        return self._file(
+            shard, VECTORS_FILE, lambda data: ShardVectors(decode_vectors(data, shard.rows, dimension))
+        )
 
     def records_part(self, shard: ShardRef) -> Part[Records]:
         """Ids, sequences and metadata of a shard."""
@@ -68,7 +83,7 @@ class Snapshot:
         """All rows of a shard, dead ones included."""
         vectors, records = self.reader.load_all([self.vectors_part(shard), self.records_part(shard)])
         ids, sequences, metadata = records.all()
-        return Rows(ids, sequences, vectors, metadata)
+        return Rows(ids, sequences, vectors.rows, metadata)
 
     def shard(self, shard_id: str) -> ShardRef:
         """The shard of that id; it is one of this manifest's."""
@@ -120,7 +135,7 @@ def manifest_part(key: str, sha256: str) -> Part[Manifest]:
 
 def run_part(run: RunRef) -> Part[Entries]:
     """A run of the id index."""
-    return Part(run.key, run.size, run.sha256, id_index.decode_run)
+    return Part(run.key, run.size, run.sha256, id_run.decode_run)
 
 
 def empty_manifest(dataset: Dataset) -> Manifest:
