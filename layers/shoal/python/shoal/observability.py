@@ -77,7 +77,8 @@ def describe(error: BaseException) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "error_type": f"{type(error).__module__}.{type(error).__qualname__}",
         "stack": [
-            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+            f"{frame.filename}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(error.__traceback__)
         ],
     }
     if isinstance(error, RequestError):

@@ -1,16 +1,20 @@
 """What a handler of a route is given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from shoal.http.request import Request, read_body
 from shoal.model.tenants import Principal, RateLimit
 from shoal.services.api_keys import KeyCache
+from shoal.settings import Settings
 from shoal.storage.ports import Ports
 
 if TYPE_CHECKING:  # numpy and hnswlib: only the query function pays for them
     from shoal.services.search import Searcher
+
+_BURST_SECONDS = 2
+"""Without a burst of its own a rate allows two seconds' worth at once, as in the contract."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +28,23 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """What lives as long as the container."""
+    """What lives as long as the container. Only the query function has a searcher."""
 
     ports: Ports
-    searcher: "Callable[[], Searcher]"
+    searcher: "Searcher | None" = None
     limits: Limits = field(default_factory=Limits)
     keys: KeyCache = field(default_factory=KeyCache)
     docs_enabled: bool = True
+
+    @classmethod
+    def of(cls, settings: Settings, ports: Ports, searcher: "Searcher | None" = None) -> Self:
+        """As the settings say."""
+        rate = None
+        if settings.rate_limit_rps is not None:
+            burst = settings.rate_limit_burst or _BURST_SECONDS * settings.rate_limit_rps
+            rate = RateLimit(settings.rate_limit_rps, burst)
+        limits = Limits(rate, settings.vector_quota, settings.query_quota)
+        return cls(ports, searcher, limits, docs_enabled=settings.docs_enabled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,13 @@ class Context:
         if self.caller is None:
             raise RuntimeError("route without a scope has no principal")
         return self.caller
+
+    @property
+    def searcher(self) -> "Searcher":
+        """What answers queries; only in the query function."""
+        if self.deps.searcher is None:
+            raise RuntimeError("this function has no searcher")
+        return self.deps.searcher
 
     def body(self) -> bytes:
         """The request's body, unpacked; as `shoal.http.request.read_body`."""

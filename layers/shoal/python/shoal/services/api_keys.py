@@ -29,8 +29,8 @@ from shoal.services.retry import retry_busy
 from shoal.services.tenants import parse_tenant
 from shoal.storage.keys import TenantKeys, api_key_by_id
 from shoal.storage.ports import (
-    AllOf,
     Absent,
+    AllOf,
     AnyOf,
     Assign,
     AssignIfAbsent,
@@ -40,6 +40,7 @@ from shoal.storage.ports import (
     Item,
     Ports,
     PutItem,
+    Write,
 )
 
 _log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ def create_key(
     if expires_at is not None:
         # Not `expires_at`: that is the table's TTL attribute, and an expired key is still listed.
         item["valid_until"] = expires_at
-    writes = [
+    writes: list[Write] = [
         CheckItem(tenant.meta, Exists("pk")),
         PutItem(item, condition=Absent("pk")),
         PutItem({"pk": pointer.pk, "sk": pointer.sk, "key_id": key.key_id}, condition=Absent("pk")),

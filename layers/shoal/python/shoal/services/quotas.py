@@ -8,6 +8,7 @@ from shoal.services.retry import retry_busy
 from shoal.storage.keys import TenantKeys, rate_by_key_id
 from shoal.storage.ports import (
     Absent,
+    Action,
     Add,
     AnyOf,
     Assign,
@@ -28,7 +29,10 @@ def charge_query(ports: Ports, principal: Principal) -> None:
     """
     now = datetime.fromtimestamp(ports.clock(), UTC)
     key = TenantKeys(principal.tenant_id).queries(now.date())
-    actions = [Add("count", 1), AssignIfAbsent("expires_at", int(now.timestamp()) + _KEEP_SECONDS)]
+    actions: list[Action] = [
+        Add("count", 1),
+        AssignIfAbsent("expires_at", int(now.timestamp()) + _KEEP_SECONDS),
+    ]
     quota = principal.query_quota
     within_quota: Condition | None = None
     if quota is not None:

@@ -29,6 +29,11 @@ SQS_SECONDS = 4
 S3_SECONDS = 10
 
 
+def new_session() -> "Session":
+    """A session to make several clients from: it reads the files that describe the services once."""
+    return botocore.session.get_session()
+
+
 def dynamodb_client(session: "Session | None" = None) -> "DynamoDBClient":
     """A DynamoDB client."""
     made = _session(session).create_client("dynamodb", config=client_config(read_seconds=DYNAMODB_SECONDS))
@@ -76,4 +81,4 @@ def is_loopback(url: str) -> bool:
 
 
 def _session(session: "Session | None") -> "Session":
-    return session or botocore.session.get_session()
+    return session or new_session()

@@ -1,0 +1,16 @@
+"""Lambda function `indexer`: drains the logs of the datasets that its messages name."""
+
+from typing import Any
+
+from shoal import runtime
+from shoal.batches import run_batch
+from shoal.services.commit import drain
+
+NEEDS = ("bucket", "wakeups_queue_url", "builds_queue_url")
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Handle a batch of wake-ups; answers with those to deliver again."""
+    ports = runtime.ports(*NEEDS)
+    owner = f"indexer-{context.aws_request_id}"
+    return run_batch(event, lambda tenant_id, dataset_id: drain(ports, tenant_id, dataset_id, owner=owner))

@@ -1,0 +1,26 @@
+"""Lambda function `query`: queries and reads by id. The shards live in the container."""
+
+from functools import cache
+from typing import Any
+
+from shoal import runtime
+from shoal.http.app import App
+from shoal.http.context import Deps
+from shoal.http.native import fetch, query  # noqa: F401 - loads numpy and hnswlib while the container starts
+from shoal.http.native.routes import native_router
+from shoal.services.search import Searcher
+
+NEEDS = ("bucket",)
+
+
+@cache
+def app() -> App:
+    """The routes of this function, made with the first request."""
+    settings, ports = runtime.settings(*NEEDS), runtime.ports(*NEEDS)
+    searcher = Searcher(ports, cache_bytes=settings.cache_bytes)
+    return App(native_router(), Deps.of(settings, ports, searcher), serves="query")
+
+
+def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
+    """Answer a request of the HTTP API (payload format 2.0)."""
+    return app().handle(event)

@@ -1,0 +1,116 @@
+"""Datasets: create, list, get, delete."""
+
+from typing import Any
+
+import orjson
+
+from shoal.http.context import Context
+from shoal.http.native.common import dataset_name, optional_timestamp, timestamp
+from shoal.http.native.types import CreateDataset, DatasetList, DatasetOut
+from shoal.http.response import Response, json_response
+from shoal.http.router import Answer, Route
+from shoal.model.datasets import NATIVE_SCOPE, DatasetView, check_dimension, check_metric, check_name
+from shoal.model.tenants import Scope
+from shoal.services import datasets
+
+
+def create(context: Context) -> Response:
+    """Create a dataset. The name is judged first, also where the body is no JSON at all (contract)."""
+    fields = _object_or_nothing(context.body())
+    name = check_name(fields.get("name"))
+    dimension = check_dimension(fields.get("dimension"))
+    metric = check_metric(fields.get("metric", "l2"))
+    view = datasets.create_dataset(
+        context.ports,
+        context.principal.tenant_id,
+        scope=NATIVE_SCOPE,
+        name=name,
+        dimension=dimension,
+        metric=metric,
+    )
+    return json_response(201, _body(view))
+
+
+def list_all(context: Context) -> Response:
+    """List all datasets."""
+    views = datasets.list_datasets(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE)
+    return json_response(200, {"datasets": [_body(view) for view in views]})
+
+
+def get(context: Context) -> Response:
+    """Show one dataset."""
+    name = dataset_name(context)
+    view = datasets.get_dataset(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE, name=name)
+    return json_response(200, _body(view))
+
+
+def delete(context: Context) -> Response:
+    """Delete a dataset; its name is free at once."""
+    name = dataset_name(context)
+    datasets.delete_dataset(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE, name=name)
+    return Response(204)
+
+
+def _object_or_nothing(body: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _body(view: DatasetView) -> dict[str, Any]:
+    return {
+        "name": view.dataset.name,
+        "dimension": view.dataset.dimension,
+        "metric": view.dataset.metric.value,
+        "status": view.status,
+        "row_count": view.head.row_count,
+        "created_at": timestamp(view.dataset.created_at),
+        "last_indexed_at": optional_timestamp(view.head.last_indexed_at),
+        "error_message": view.head.error_message,
+    }
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/datasets",
+        create,
+        Scope.WRITE,
+        "Create a dataset",
+        "datasets",
+        answers={201: Answer("Created, empty.", DatasetOut)},
+        errors={400: "invalid_name, invalid_dimension, invalid_metric", 409: "dataset_exists"},
+        request=CreateDataset,
+    ),
+    Route(
+        "GET",
+        "/v1/datasets",
+        list_all,
+        Scope.READ,
+        "List datasets",
+        "datasets",
+        answers={200: Answer("All of the tenant's datasets.", DatasetList)},
+    ),
+    Route(
+        "GET",
+        "/v1/datasets/{name}",
+        get,
+        Scope.READ,
+        "Show a dataset",
+        "datasets",
+        answers={200: Answer("The dataset with its status.", DatasetOut)},
+        errors={404: "dataset_not_found"},
+    ),
+    Route(
+        "DELETE",
+        "/v1/datasets/{name}",
+        delete,
+        Scope.WRITE,
+        "Delete a dataset",
+        "datasets",
+        answers={204: Answer("Gone; the name can be used again.")},
+        errors={404: "dataset_not_found"},
+    ),
+)

@@ -1,0 +1,61 @@
+"""Reads by id: one vector, or up to 1,000 at once."""
+
+from typing import Any
+
+import orjson
+
+from shoal.errors import NotFound
+from shoal.http.context import Context
+from shoal.http.native.common import dataset_name, flag, parse_body, record_id
+from shoal.http.native.types import FetchIn
+from shoal.http.response import Response, fits, json_response
+from shoal.model.datasets import NATIVE_SCOPE
+from shoal.services.fetch import Fetched, fetch
+from shoal.services.search import Match
+
+
+def get(context: Context) -> Response:
+    """Show one vector, with its values where `include_values=true`."""
+    wanted = record_id(context)
+    include_values = flag(context, "include_values")
+    found = _fetch(context, [wanted], include_values=include_values)
+    if not found.records:
+        raise NotFound("not_found", "vector not found")
+    return json_response(200, _body(found.records[0]))
+
+
+def fetch_many(context: Context) -> Response:
+    """Show the vectors of a list of ids."""
+    wanted = parse_body(FetchIn, context.body())
+    found = _fetch(context, wanted.ids, include_values=wanted.include_values)
+    shown = len(found.records)
+    while True:
+        left_out = tuple(record.id for record in found.records[shown:])
+        body = {
+            "vectors": [_body(record) for record in found.records[:shown]],
+            "missing_ids": found.missing_ids,
+            "unprocessed_ids": left_out + found.unprocessed_ids,
+        }
+        response = json_response(200, body)
+        if fits(response.body) or shown <= 1:
+            return response
+        shown = shown * 3 // 4  # the escapes of the gateway's envelope made it outgrow the service's estimate
+
+
+def _fetch(context: Context, ids: list[str], *, include_values: bool) -> Fetched:
+    name = dataset_name(context)
+    return fetch(
+        context.searcher,
+        context.principal.tenant_id,
+        scope=NATIVE_SCOPE,
+        name=name,
+        ids=ids,
+        include_values=include_values,
+    )
+
+
+def _body(record: Match) -> dict[str, Any]:
+    body: dict[str, Any] = {"id": record.id, "metadata": orjson.Fragment(record.metadata)}
+    if record.values is not None:
+        body["embedding"] = record.values
+    return body

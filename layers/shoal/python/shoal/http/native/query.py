@@ -1,0 +1,123 @@
+"""Queries: the nearest records of a vector, by either of two paths."""
+
+import time
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from shoal.errors import InvalidInput, NotFound, RequestError
+from shoal.http.context import Context
+from shoal.http.native.common import existing_name, explain, faults_of, json_object
+from shoal.http.native.types import QueryIn
+from shoal.http.response import Response, json_response, weight
+from shoal.model.datasets import NATIVE_SCOPE
+from shoal.model.filters import parse_filter
+from shoal.model.limits import MAX_NPROBE, MAX_RESPONSE_BYTES, MAX_TOP_K
+from shoal.services import quotas
+from shoal.services.search import Match, QueryAnswer, QueryRequest
+
+_DEFAULT_TOP_K = 10
+_ENVELOPE_BYTES = 512
+_OUT_OF_RANGE = {
+    "top_k": ("top_k_out_of_range", f"top_k must be between 1 and {MAX_TOP_K}"),
+    "nprobe": ("nprobe_out_of_range", f"nprobe must be between 1 and {MAX_NPROBE}"),
+}
+
+
+def query(context: Context) -> Response:
+    """Answer a query; the dataset is named in the body."""
+    return _answer(context, None)
+
+
+def query_by_path(context: Context) -> Response:
+    """Answer a query; the dataset is named in the path, and a name in the body is not looked at."""
+    return _answer(context, context.parameters["name"])
+
+
+def _answer(context: Context, name: str | None) -> Response:
+    started = time.perf_counter()
+    fields = json_object(context.body())
+    if name is None:
+        name = _named_dataset(fields)
+    name = existing_name(name)
+    request = _parse(fields)
+    # Counted before the work, so that many at once cannot slip through, and given back where there was none.
+    quotas.charge_query(context.ports, context.principal)
+    try:
+        answer = context.searcher.query(
+            context.principal.tenant_id, scope=NATIVE_SCOPE, name=name, request=request
+        )
+    except RequestError:
+        quotas.refund_query(context.ports, context.principal)
+        raise
+    return _response(answer, started)
+
+
+def _named_dataset(fields: dict[str, Any]) -> str:
+    name = fields.get("dataset")
+    if name is None or name == "":
+        raise NotFound("dataset_not_found", "dataset is required")
+    if not isinstance(name, str):
+        raise InvalidInput("invalid_request", "dataset: must be a string")
+    return name
+
+
+def _parse(fields: dict[str, Any]) -> QueryRequest:
+    try:
+        wanted = QueryIn.model_validate(fields | {"dataset": None})
+    except ValidationError as error:
+        fault = faults_of(error)[0]
+        field = str(fault["loc"][0])
+        if field in _OUT_OF_RANGE and fault["type"] in {"greater_than_equal", "less_than_equal"}:
+            raise InvalidInput(*_OUT_OF_RANGE[field]) from None
+        raise InvalidInput("invalid_request", explain(fault)) from None
+    return QueryRequest(
+        vector=_float32(wanted.vector),
+        top_k=_DEFAULT_TOP_K if wanted.top_k is None else wanted.top_k,
+        filter=None if wanted.filter is None else parse_filter(wanted.filter),
+        nprobe=wanted.nprobe,
+    )
+
+
+def _float32(values: list[float]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # 1e39 becomes infinite, and is refused below
+        vector = np.array(values, dtype=np.float32)
+    if not np.isfinite(vector).all():
+        raise InvalidInput("invalid_request", "vector: values must be finite and within float4 range")
+    return vector
+
+
+def _response(answer: QueryAnswer, started: float) -> Response:
+    matches = [_match(match) for match in answer.matches]
+    body: dict[str, Any] = {
+        "matches": matches,
+        "latency_ms": round((time.perf_counter() - started) * 1000, 3),
+        "mode": answer.mode,
+    }
+    if answer.job_id is not None:
+        body["job_id"] = answer.job_id
+    response = json_response(200, body, {"x-shoal-version": str(answer.version)})
+    if weight(response.body) > MAX_RESPONSE_BYTES:
+        fits = _top_k_that_fits(matches)
+        raise InvalidInput(
+            "response_too_large",
+            f"the answer would be over {MAX_RESPONSE_BYTES} bytes; ask for top_k {fits} at most",
+            {"top_k": fits},
+        )
+    return response
+
+
+def _match(match: Match) -> dict[str, Any]:
+    return {"id": match.id, "score": match.score, "metadata": orjson.Fragment(match.metadata)}
+
+
+def _top_k_that_fits(matches: list[dict[str, Any]]) -> int:
+    room = MAX_RESPONSE_BYTES - _ENVELOPE_BYTES
+    for count, match in enumerate(matches):
+        room -= weight(orjson.dumps(match)) + 1
+        if room < 0:
+            return count
+    return len(matches)

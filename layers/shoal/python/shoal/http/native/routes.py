@@ -1,0 +1,21 @@
+"""Every route of the native dialect, and of the service as a whole."""
+
+from shoal.http import docs
+from shoal.http.native import datasets, health, jobs, keys, reads, usage, vectors
+from shoal.http.router import Route, Router
+
+ROUTES: tuple[Route, ...] = (
+    *health.ROUTES,
+    *datasets.ROUTES,
+    *reads.ROUTES,  # before the greedy paths of `vectors`: POST .../vectors/fetch is not an id
+    *vectors.ROUTES,
+    *jobs.ROUTES,
+    *keys.ROUTES,
+    *usage.ROUTES,
+    *docs.ROUTES,
+)
+
+
+def native_router() -> Router:
+    """The router over all routes."""
+    return Router(ROUTES)

@@ -1,0 +1,218 @@
+"""Bodies of the native dialect, requests and answers. The OpenAPI document is made from these.
+
+Requests are parsed with the strict ones; fields that a client sends beyond these are ignored, so that clients of
+the original API with more of them keep working.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shoal.model.limits import (
+    MAX_DIMENSION,
+    MAX_FETCH_IDS,
+    MAX_ID_CHARACTERS,
+    MAX_NAME_CHARACTERS,
+    MAX_NPROBE,
+    MAX_TOP_K,
+)
+from shoal.model.tenants import MAX_LABEL_CHARACTERS
+
+type Timestamp = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+type RecordId = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARACTERS)]
+type Values = Annotated[list[float], Field(max_length=MAX_DIMENSION)]
+
+
+class Body(BaseModel):
+    """Base of all: strict, numbers finite, unknown fields ignored."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
+
+
+class Health(Body):
+    """The service answers."""
+
+    status: Literal["ok"]
+    service: Literal["control_plane"]
+
+
+class Problem(Body):
+    """What went wrong: `code` for programs, `message` for people."""
+
+    code: str
+    message: str
+    details: dict[str, Any] | None = None
+    request_id: str | None = None
+
+
+class ErrorBody(Body):
+    """The envelope of every error."""
+
+    error: Problem
+
+
+class CreateDataset(Body):
+    """A dataset to be."""
+
+    name: str = Field(pattern=rf"^[a-z0-9_-]{{1,{MAX_NAME_CHARACTERS}}}$")
+    dimension: int = Field(ge=1, le=MAX_DIMENSION)
+    metric: Literal["l2", "cosine", "dot"] = "l2"
+
+
+class DatasetOut(Body):
+    """A dataset. `row_count` is the exact number of live ids."""
+
+    name: str
+    dimension: int
+    metric: Literal["l2", "cosine", "dot"]
+    status: Literal["empty", "validating", "indexing", "indexed", "error"]
+    row_count: int
+    created_at: Timestamp
+    last_indexed_at: Timestamp | None
+    error_message: str | None
+
+
+class DatasetList(Body):
+    """All datasets, by name."""
+
+    datasets: list[DatasetOut]
+
+
+class UploadRecord(Body):
+    """One line of an upload."""
+
+    id: RecordId
+    values: Values
+    metadata: dict[str, Any] | None = None
+
+
+class RejectedLine(Body):
+    """A line that was not accepted; lines are counted from 1, blank ones too."""
+
+    line: int
+    reason: str
+
+
+class UploadResult(Body):
+    """What became of an upload. `accepted` counts good lines, repeated ids included."""
+
+    accepted: int
+    rejected: int
+    errors: list[RejectedLine]
+    job_id: str
+
+
+class JobRef(Body):
+    """The job to wait for."""
+
+    job_id: str
+
+
+class QueryIn(Body):
+    """A query of a named dataset."""
+
+    dataset: str | None = None
+    vector: list[float]
+    top_k: int | None = Field(default=10, ge=1, le=MAX_TOP_K)
+    filter: dict[str, Any] | None = None
+    nprobe: int | None = Field(default=None, ge=1, le=MAX_NPROBE)
+
+
+class MatchOut(Body):
+    """A match. Under `l2` the score is the squared distance (lower is better), else the similarity."""
+
+    id: str
+    score: float
+    metadata: dict[str, Any]
+
+
+class QueryResult(Body):
+    """The matches, best first. `mode` is `ephemeral`, with the job to wait for, before anything is indexed."""
+
+    matches: list[MatchOut]
+    latency_ms: float
+    mode: Literal["hot", "cold", "ephemeral"]
+    job_id: str | None = None
+
+
+class RecordOut(Body):
+    """A record; `embedding` only where it was asked for, bit for bit the float32 values that are stored."""
+
+    id: str
+    metadata: dict[str, Any]
+    embedding: list[float] | None = None
+
+
+class FetchIn(Body):
+    """Ids to read."""
+
+    ids: list[RecordId] = Field(min_length=1, max_length=MAX_FETCH_IDS)
+    include_values: bool = False
+
+
+class FetchResult(Body):
+    """Records in the order asked for. `unprocessed_ids` did not fit any more: ask for them again."""
+
+    vectors: list[RecordOut]
+    missing_ids: list[str]
+    unprocessed_ids: list[str]
+
+
+class JobOut(Body):
+    """A job. `pending` becomes `indexed` or `failed`, and stays so."""
+
+    job_id: str
+    dataset: str
+    kind: Literal["upsert", "delete", "aborted"]
+    status: Literal["pending", "indexed", "failed"]
+    rows: int
+    created_at: Timestamp
+    error_message: str | None
+
+
+class Ready(Body):
+    """Whether what the job wrote can be queried."""
+
+    ready: bool
+
+
+class CreateKey(Body):
+    """A key to be. Without scopes it may read and write; `admin` implies both and manages keys."""
+
+    name: str = Field(min_length=1, max_length=MAX_LABEL_CHARACTERS)
+    scopes: list[Literal["read", "write", "admin"]] | None = Field(default=None, min_length=1)
+    expires_at: Timestamp | None = None
+
+
+class KeyOut(Body):
+    """A key without its secret."""
+
+    id: str
+    name: str
+    scopes: list[Literal["admin", "read", "write"]]
+    created_at: Timestamp
+    expires_at: Timestamp | None
+    last_used_at: Timestamp | None
+    revoked_at: Timestamp | None
+
+
+class NewKeyOut(KeyOut):
+    """A new key: `key` is shown this once."""
+
+    key: str
+
+
+class KeyList(Body):
+    """All keys, oldest first, revoked ones too."""
+
+    keys: list[KeyOut]
+
+
+class UsageOut(Body):
+    """What is used of the quotas; null is unlimited. `queries_reset_at` is a UTC date."""
+
+    vectors_used: int
+    vector_quota: int | None
+    queries_today: int
+    daily_query_quota: int | None
+    queries_reset_at: str

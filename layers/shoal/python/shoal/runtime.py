@@ -1,0 +1,73 @@
+"""The composition root: settings and AWS adapters, for as long as a container lives.
+
+The only module that reads the environment. Importing it does nothing; each function below makes its thing at the
+first call and keeps it.
+"""
+
+import os
+import time
+from functools import cache
+from typing import NoReturn, cast
+
+from shoal.observability import configure
+from shoal.settings import Settings, SettingsError
+from shoal.storage.ports import ObjectStore, Ports, Queue
+
+
+@cache
+def settings(*needs: str) -> Settings:
+    """The environment, checked; configures the logs.
+
+    Raises:
+        SettingsError: names the variables that are missing or wrong.
+    """
+    found = Settings.from_env(os.environ, needs=needs)
+    configure(os.environ.get("POWERTOOLS_SERVICE_NAME", "shoal"), found.log_level)
+    return found
+
+
+@cache
+def ports(*needs: str) -> Ports:
+    """The AWS adapters. A port whose name is not set can be handed around but not used.
+
+    Raises:
+        SettingsError: names the variables that are missing or wrong.
+    """
+    # Imported at the first request: tools and tests need none of it.
+    from shoal.storage.aws_clients import dynamodb_client, new_session, s3_client, sqs_client
+    from shoal.storage.aws_objects import AwsObjects
+    from shoal.storage.aws_queue import AwsQueue
+    from shoal.storage.aws_table import AwsTable
+
+    found = settings(*needs)
+    session = new_session()
+
+    objects = cast("ObjectStore", _Unset("SHOAL_BUCKET"))
+    wakeups = cast("Queue", _Unset("SHOAL_WAKEUPS_QUEUE_URL"))
+    builds = cast("Queue", _Unset("SHOAL_BUILDS_QUEUE_URL"))
+    if found.bucket:
+        objects = AwsObjects(s3_client(session), found.bucket)
+    if found.wakeups_queue_url or found.builds_queue_url:
+        queues = sqs_client(session)
+        if found.wakeups_queue_url:
+            wakeups = AwsQueue(queues, found.wakeups_queue_url)
+        if found.builds_queue_url:
+            builds = AwsQueue(queues, found.builds_queue_url)
+    table = AwsTable(dynamodb_client(session), found.table)
+    return Ports(objects=objects, table=table, wakeups=wakeups, builds=builds, clock=time.time)
+
+
+def forget() -> None:
+    """Start anew, as in a new container; for tests."""
+    for made in (settings, ports):
+        made.cache_clear()
+
+
+class _Unset:
+    """Stands for a port that the function was not given."""
+
+    def __init__(self, variable: str) -> None:
+        self._variable = variable
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise SettingsError(f"not set: {self._variable}")
