@@ -80,6 +80,6 @@ def _kth_best(vectors: Vectors, row: int, metric: Metric, k: int, norms: NDArray
 def _hits(graph: Graph, query: Vectors, row: int, k: int, ef: int, limit: float) -> int:
     rows, found = graph.search(query, k + 1, ef)
     others = found[rows != row][:k].astype(np.float64)
-    tolerance = 1e-5 * abs(limit) + 1e-9
+    tolerance = 1e-5 * max(abs(limit), float(np.abs(found).max()))
     near = others <= limit + tolerance if graph.metric.lower_is_better else others >= limit - tolerance
     return int(np.count_nonzero(near))

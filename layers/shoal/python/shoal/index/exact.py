@@ -10,7 +10,8 @@ from shoal.model.records import Vectors
 type Scores = NDArray[np.float32]
 """float32, shape (n,): squared distances for l2 (lower is better), similarities otherwise. Always finite."""
 
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = float(np.finfo(np.float32).max)
+"""No score is beyond this."""
 _SAFE_SQUARE = (1e-30, 1e30)
 """Between these a float32 sum of squares neither loses its small terms nor overflows."""
 _BLOCK_VALUES = 64 * 1024
@@ -32,7 +33,7 @@ def vector_norms(vectors: Vectors) -> NDArray[np.float32]:
     risky = np.flatnonzero(~((squares >= low) & (squares <= high)))
     for some in _split(risky, _WIDE_ROWS):
         wide = vectors[some].astype(np.float64)
-        lengths[some] = np.minimum(np.sqrt(np.vecdot(wide, wide)), _LARGEST)
+        lengths[some] = np.minimum(np.sqrt(np.vecdot(wide, wide)), LARGEST)
     return lengths
 
 
@@ -134,7 +135,7 @@ def _squared_distances(vectors: Vectors, query: Vectors) -> Scores:
         np.vecdot(difference, difference, out=found[start : start + step])
     for some_rows in _split(np.flatnonzero(~np.isfinite(found)), _WIDE_ROWS):
         wide = vectors[some_rows].astype(np.float64) - query
-        found[some_rows] = np.minimum(np.vecdot(wide, wide), _LARGEST)
+        found[some_rows] = np.minimum(np.vecdot(wide, wide), LARGEST)
     return found
 
 
@@ -142,7 +143,7 @@ def _products(vectors: Vectors, query: Vectors) -> Scores:
     found: Scores = np.vecdot(vectors, query)
     for some in _split(np.flatnonzero(~np.isfinite(found)), _WIDE_ROWS):
         wide = np.vecdot(vectors[some].astype(np.float64), query.astype(np.float64))
-        found[some] = np.clip(wide, -_LARGEST, _LARGEST)
+        found[some] = np.clip(wide, -LARGEST, LARGEST)
     return found
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from shoal.errors import CorruptObject
 from shoal.index import exact
 from shoal.index.container import Attributes, count_of
+from shoal.index.exact import Scores
 from shoal.model.datasets import Metric
 from shoal.model.limits import MAX_DIMENSION
 from shoal.model.records import Vectors
@@ -22,7 +23,10 @@ _ROOM = 1.0 + 1 / 64
 """Later rows may be this much longer than the longest row of the build: embeddings meant as unit vectors differ
 in their last digits, and must not force a rebuild each time."""
 _SAFE_EXPONENT = 40
-"""Lengths between 2^-40 and 2^40 square safely in float32; others are scaled by a power of two, which is exact."""
+"""Lengths between 2^-40 and 2^40 square safely in float32; others are scaled by a power of two, which is exact.
+Under dot the longest row is always brought to between 1/2 and 1."""
+_AIMED_LENGTH = np.float32(2.0**20)
+"""hnswlib returns 1 - product: with a long query the 1 costs no digits that the product has."""
 _MOST_UNDER_L2 = 2.0**60
 """Differences of scaled rows shorter than this square safely in float32."""
 
@@ -90,8 +94,8 @@ class Geometry:
                 return unit_rows(vectors)
             case Metric.DOT:
                 placed = np.empty((len(vectors), self.width), dtype=np.float32)
-                scaled = np.ldexp(vectors, self.exponent, out=placed[:, :-1])
-                lengths = exact.vector_norms(np.ascontiguousarray(scaled)).astype(np.float64)
+                placed[:, :-1] = scaled = _scaled(vectors, self.exponent)
+                lengths = exact.vector_norms(scaled).astype(np.float64)
                 missing = np.ldexp(self.max_norm, self.exponent) ** 2 - lengths**2
                 placed[:, -1] = np.sqrt(np.maximum(missing, 0.0))
                 return placed
@@ -102,43 +106,58 @@ class Geometry:
         return np.ascontiguousarray(raw if self.exponent == 0 else _scaled(raw, -self.exponent))
 
     def aimed(self, query: Vectors) -> Vectors:
-        """A query (float32, shape (dimension,)) as hnswlib is to see it: float32, shape (width,), finite."""
+        """A query (float32, shape (dimension,)) as hnswlib is to see it: float32, shape (width,), finite.
+
+        For inner products its length is `_AIMED_LENGTH`, which does not change the order.
+        """
+        if self.metric is Metric.L2:
+            return query if self.exponent == 0 else _scaled(query, self.exponent)
+        aimed = np.zeros(self.width, dtype=np.float32)
+        aimed[: self.dimension] = unit_rows(query.reshape(1, -1))[0] * _AIMED_LENGTH
+        return aimed
+
+    def scored(self, distances: NDArray[np.float32], query: Vectors) -> Scores:
+        """Scores as of `exact.scores`, to rounding, from hnswlib's distances; l2 of equal vectors is 0.0."""
+        wide = distances.astype(np.float64)
         match self.metric:
             case Metric.L2:
-                if self.exponent == 0:
-                    return query
-                largest = np.finfo(np.float32).max
-                with np.errstate(over="ignore"):
-                    return np.clip(_scaled(query, self.exponent), -largest, largest)
+                found = np.ldexp(wide, -2 * self.exponent)
             case Metric.COSINE:
-                return unit_rows(query.reshape(1, -1))[0]
-            case Metric.DOT:  # the length of a query does not change the order
-                return np.append(unit_rows(query.reshape(1, -1))[0], np.float32(0.0))
+                found = np.clip((1.0 - wide) / _AIMED_LENGTH, -1.0, 1.0)
+                if not query.any():
+                    found[:] = 0.0
+            case Metric.DOT:
+                length = query.astype(np.float64)
+                found = np.ldexp((1.0 - wide) / _AIMED_LENGTH, -self.exponent)
+                found *= np.sqrt(np.vecdot(length, length))
+        return np.clip(found, -exact.LARGEST, exact.LARGEST).astype(np.float32)
 
 
 def geometry_of(vectors: Vectors, metric: Metric) -> Geometry:
     """The geometry for building a graph over rows: float32, shape (n, dimension)."""
-    longest = 0.0 if metric is Metric.COSINE else float(exact.vector_norms(vectors).max(initial=0.0))
-    return Geometry(metric, int(vectors.shape[1]), longest * _ROOM, _exponent(longest))
+    dimension = int(vectors.shape[1])
+    if metric is Metric.COSINE:
+        return Geometry(metric, dimension, max_norm=1.0, exponent=0)
+    longest = float(exact.vector_norms(vectors).max(initial=0.0))
+    _, size = np.frexp(longest)
+    exponent = 0 if metric is Metric.L2 and abs(int(size)) <= _SAFE_EXPONENT else -int(size)
+    return Geometry(metric, dimension, longest * _ROOM, exponent)
 
 
 def unit_rows(vectors: Vectors) -> Vectors:
     """Copies of length 1: float32, shape (n, dimension). A zero vector stays zero."""
-    lengths: NDArray[np.float32] = exact.vector_norms(vectors)
+    lengths = exact.vector_norms(vectors)
     plain = (lengths > 2.0**-_SAFE_EXPONENT) & (lengths < 2.0**_SAFE_EXPONENT)
-    units: Vectors = vectors / np.where(plain, lengths, np.float32(1.0))[:, None]
+    divisors: NDArray[np.float32] = np.where(plain, lengths, 1.0).astype(np.float32)
+    units: Vectors = np.divide(vectors, divisors[:, None], dtype=np.float32)
     for row in np.flatnonzero(~plain & (lengths > 0)).tolist():
         wide = vectors[row].astype(np.float64)
         units[row] = wide / np.sqrt(np.vecdot(wide, wide))
     return units
 
 
-def _exponent(longest: float) -> int:
-    """The power of two to scale by; 0 for ordinary lengths."""
-    _, exponent = np.frexp(longest)
-    return 0 if abs(int(exponent)) <= _SAFE_EXPONENT else -int(exponent)
-
-
 def _scaled(values: Vectors, exponent: int) -> Vectors:
-    scaled: Vectors = np.ldexp(values, exponent)
-    return scaled
+    """Times a power of two; what leaves the float32 range stops at its end."""
+    with np.errstate(over="ignore", under="ignore"):
+        scaled: Vectors = np.ldexp(values, exponent)
+    return np.clip(scaled, -exact.LARGEST, exact.LARGEST, out=scaled)

@@ -24,6 +24,7 @@ DEFAULT_M = 16
 DEFAULT_EF_CONSTRUCTION = 200
 _SEED = 100
 _GROWTH = 4
+_FALLBACK_ROWS = 1024
 _ROW_OVERHEAD_BYTES = 128
 """What hnswlib keeps of a row outside its file: lock, level, label, list pointer, visited mark."""
 
@@ -35,14 +36,14 @@ class NeedsRebuild(ShoalError):
 class Graph:
     """One graph over rows 0 to n-1; safe to use from several threads, one search at a time.
 
-    Scores are those of `exact.scores`, bit for bit while the raw vectors are at hand, else to rounding.
+    Scores are those of `exact.scores` to rounding: within 1e-5 of the product of the lengths under cosine and
+    dot, of the score itself under l2, where equal vectors score exactly 0.0.
     """
 
-    def __init__(self, index: Any, geometry: Geometry, rows: int, vectors: Vectors | None) -> None:
+    def __init__(self, index: Any, geometry: Geometry, rows: int) -> None:
         self._index = index
         self._geometry = geometry
         self._rows = rows
-        self._vectors = vectors
         self._hidden = BitMap()
         self._lock = threading.Lock()
 
@@ -82,7 +83,6 @@ class Graph:
             labels = np.arange(self._rows, total)
             self._index.add_items(self._geometry.placed(vectors), labels, num_threads=threads or -1)
             self._rows = total
-            self._vectors = None
 
     def save(self) -> bytes:
         """The object to store. Which rows are dead is not part of it."""
@@ -121,36 +121,34 @@ class Graph:
             wanted = min(k, self._rows - len(self._hidden))
             if wanted <= 0:
                 return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-            rows = self._walk(self._geometry.aimed(query), wanted, max(ef, wanted))
-            return exact.top_k_of(rows, self._scores(rows, query), wanted, self.metric)
+            rows, found = self._walk(query, wanted, max(ef, wanted))
+            return exact.top_k_of(rows, found, wanted, self.metric)
 
-    def _walk(self, aimed: Vectors, k: int, ef: int) -> NDArray[np.int64]:
-        """Ask hnswlib, which refuses to answer when it reached fewer than k live rows; then with more room.
-
-        Rows that no walk reaches are found by returning every live row, to be scored exactly.
-        """
+    def _walk(self, query: Vectors, k: int, ef: int) -> tuple[NDArray[np.int64], Scores]:
+        """Ask hnswlib, which refuses to answer when it reached fewer than k live rows; then with more room."""
+        aimed = self._geometry.aimed(query).reshape(1, -1)
         while True:
             self._index.set_ef(ef)
             try:
-                labels, _ = self._index.knn_query(aimed.reshape(1, -1), k=k, num_threads=1)
+                labels, distances = self._index.knn_query(aimed, k=k, num_threads=1)
             except RuntimeError:
                 if ef >= self._rows:
-                    return self._live()
+                    return self._every_live_row(query)
                 ef = min(self._rows, _GROWTH * ef)
             else:
-                return np.asarray(labels[0], dtype=np.int64)
+                return np.asarray(labels[0], dtype=np.int64), self._geometry.scored(distances[0], query)
 
-    def _live(self) -> NDArray[np.int64]:
+    def _every_live_row(self, query: Vectors) -> tuple[NDArray[np.int64], Scores]:
+        """Slow, and complete: some rows are not linked from any other."""
         alive = np.ones(self._rows, dtype=np.bool_)
         alive[np.frombuffer(self._hidden.to_array(), dtype=np.uint32)] = False
-        return np.flatnonzero(alive)
-
-    def _scores(self, rows: NDArray[np.int64], query: Vectors) -> Scores:
-        if self._vectors is not None:
-            vectors = self._vectors[rows]
-        else:
-            vectors = self._geometry.unplaced(np.asarray(self._index.get_items(rows), dtype=np.float32))
-        return exact.scores(vectors, query, self.metric)
+        rows = np.flatnonzero(alive)
+        found = np.empty(len(rows), dtype=np.float32)
+        for start in range(0, len(rows), _FALLBACK_ROWS):
+            some = slice(start, start + _FALLBACK_ROWS)
+            placed = np.asarray(self._index.get_items(rows[some]), dtype=np.float32)
+            found[some] = exact.scores(self._geometry.unplaced(placed), query, self.metric)
+        return rows, found
 
     def _hide(self, dead: BitMap) -> None:
         """Keep hnswlib's deletion marks in step with the dead rows of this search."""
@@ -176,7 +174,7 @@ def build_graph(
     """Build a graph; row numbers are places in `vectors`.
 
     Args:
-        vectors: float32, shape (n, dimension), n > 0, finite. Kept by reference, and not to be changed.
+        vectors: float32, shape (n, dimension), n > 0, C-contiguous, finite.
         metric: how near two vectors are.
         m: links of a row; twice as many on the ground level.
         ef_construction: candidates while linking.
@@ -189,12 +187,10 @@ def build_graph(
     index = _new_index(geometry)
     index.init_index(max_elements=len(vectors), M=m, ef_construction=ef_construction, random_seed=_SEED)
     index.add_items(geometry.placed(vectors), np.arange(len(vectors)), num_threads=threads or -1)
-    return Graph(index, geometry, len(vectors), vectors)
+    return Graph(index, geometry, len(vectors))
 
 
-def load_graph(
-    data: Buffer, *, dimension: int, metric: Metric, rows: int, vectors: Vectors | None = None
-) -> Graph:
+def load_graph(data: Buffer, *, dimension: int, metric: Metric, rows: int) -> Graph:
     """Open a saved graph, after its checksum has been compared.
 
     Args:
@@ -202,7 +198,6 @@ def load_graph(
         dimension: of the dataset.
         metric: of the dataset.
         rows: of the shard.
-        vectors: the shard's raw vectors, where they are in memory anyway: scores then come from them.
 
     Raises:
         CorruptObject: not a graph of these rows, this dimension and this metric.
@@ -213,10 +208,6 @@ def load_graph(
         raise CorruptObject(f"graph of dimension {geometry.dimension} and metric {geometry.metric}")
     if container.attributes.get("structure") != "graph":
         raise CorruptObject("index is not a graph")
-    if vectors is not None:
-        _check_vectors(vectors, dimension)
-        if len(vectors) != rows:
-            raise CorruptObject(f"graph of {rows} rows beside {len(vectors)} vectors")
     stored = section_of(container, "hnswlib")
     check_file(stored, rows=rows, width=geometry.width)
     index = _new_index(geometry)
@@ -225,7 +216,7 @@ def load_graph(
             index.load_index(path, max_elements=rows)
         except RuntimeError as error:
             raise CorruptObject("graph cannot be read") from error
-    return Graph(index, geometry, rows, vectors)
+    return Graph(index, geometry, rows)
 
 
 def _new_index(geometry: Geometry) -> Any:
