@@ -1,0 +1,178 @@
+"""Invariants 4 and 6: committers, builders and writers that meet, at every call of either.
+
+A schedule that injects nothing serves as a hook: before call n of one process, another process does all its work.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from shoal.errors import NotFound
+from shoal.model.datasets import NATIVE_SCOPE, Dataset
+from shoal.model.limits import GAP_SECONDS, LEASE_SECONDS
+from shoal.services import datasets
+from shoal.services.heads import keys_of
+from shoal.storage.keys import TenantKeys
+from shoal.storage.memory.faults import Call, Fault, Faults
+from shoal.storage.ports import Ports
+from tests.unit.services.world import Record, World, record
+
+type Work = Callable[[World, Dataset, Ports], object]
+type Meanwhile = Callable[[World, Dataset], object]
+
+ROWS = {f"id-{number:02}": record(number, 0, 0, 1, version="old") for number in range(12)}
+NEW = {"id-03": record(3, 3, 3, 3, version="new"), "id-99": record(9, 9, 9, 9, version="new")}
+AFTER: dict[str, Record] = {name: value for name, value in {**ROWS, **NEW}.items() if name != "id-05"}
+
+
+def drain_work(world: World, dataset: Dataset, ports: Ports) -> None:
+    world.drain(dataset, ports=ports)
+
+
+def build_work(world: World, dataset: Dataset, ports: Ports) -> None:
+    world.build(dataset, ports=ports)
+
+
+def write_and_commit(world: World, dataset: Dataset) -> None:
+    world.upsert(dataset, NEW)
+    world.delete(dataset, ["id-05"])
+    world.drain(dataset)
+
+
+def take_over(world: World, dataset: Dataset) -> None:
+    """Commit while the other believes to hold the lease: it has run out."""
+    world.clock.pass_seconds(LEASE_SECONDS + 1)
+    write_and_commit(world, dataset)
+
+
+def take_over_and_build(world: World, dataset: Dataset) -> None:
+    take_over(world, dataset)
+    world.build(dataset)
+
+
+def meet(work: Work, meanwhile: Meanwhile, at_call: int) -> tuple[World, Dataset, bool]:
+    """Both at work on a dataset of 12 rows, four of them in a delta beside a resident shard."""
+    world = World()
+    dataset = world.create()
+    names = sorted(ROWS)
+    world.upsert(dataset, {name: ROWS[name] for name in names[:8]})
+    world.drain(dataset)
+    world.build(dataset)
+    world.upsert(dataset, {name: ROWS[name] for name in names[8:]})
+    if work is build_work:
+        world.drain(dataset)
+    met = False
+
+    def hook(call: Call) -> Fault | None:
+        nonlocal met
+        if call.number == at_call:
+            met = True
+            meanwhile(world, dataset)
+        return None
+
+    work(world, dataset, world.process(Faults(hook)))
+    return world, dataset, met
+
+
+@pytest.mark.parametrize(
+    ("work", "meanwhile"),
+    [
+        (drain_work, write_and_commit),
+        (drain_work, take_over),
+        (drain_work, take_over_and_build),
+        (build_work, write_and_commit),
+        (build_work, take_over),
+        (build_work, take_over_and_build),
+    ],
+)
+def test_whoever_comes_between_nothing_is_lost_or_doubled(work: Work, meanwhile: Meanwhile) -> None:
+    at_call = 0
+    while True:
+        world, dataset, met = meet(work, meanwhile, at_call)
+        if not met:
+            break
+        world.clock.pass_seconds(LEASE_SECONDS + GAP_SECONDS + 1)
+        world.drain(dataset)
+        assert world.stored(dataset, AFTER.keys() | {"id-05"}) == AFTER, f"at call {at_call}"
+        assert world.head(dataset).row_count == len(AFTER)
+        answer = world.query(dataset, (0, 0, 0, 0), top_k=100)
+        assert sorted(match.id for match in answer.matches) == sorted(AFTER), f"at call {at_call}"
+        world.build(dataset)
+        answer = world.query(dataset, (0, 0, 0, 0), top_k=100)
+        assert sorted(match.id for match in answer.matches) == sorted(AFTER), f"built, at call {at_call}"
+        at_call += 1
+    assert at_call > 8
+
+
+def test_a_build_keeps_its_inputs_from_being_folded_and_is_not_in_vain() -> None:
+    built = []
+    at_call = 0
+    while True:
+        world, dataset, met = meet(build_work, write_and_commit, at_call)
+        if not met:
+            break
+        snapshot = world.searcher.snapshot(dataset.tenant_id, scope=dataset.scope, name=dataset.name)
+        assert snapshot is not None
+        resident = snapshot.manifest.resident
+        assert resident is not None
+        built.append(resident.rows >= 12)
+        at_call += 1
+    assert sum(built) >= len(built) - 4, "only a commit before the build lease is taken may win over it"
+
+
+def test_a_deleted_dataset_takes_no_more_writes_and_gives_back_its_quota() -> None:
+    """Whatever call of an upsert the deletion comes before: acknowledged or refused, the counter ends at 0."""
+    at_call = 0
+    while True:
+        world = World()
+        dataset = world.create()
+        world.upsert(dataset, {"a": record(1, 1, 1, 1)}, quota=100)
+        world.drain(dataset)
+        done = False
+
+        def hook(call: Call, *, at: int = at_call, where: World = world) -> Fault | None:
+            nonlocal done
+            if call.number == at:
+                done = True
+                datasets.delete_dataset(where.ports, where.tenant_id, scope=NATIVE_SCOPE, name="books")
+            return None
+
+        try:
+            world.upsert(dataset, {"b": record(2, 2, 2, 2)}, quota=100, ports=world.process(Faults(hook)))
+        except NotFound:
+            assert done
+        if not done:
+            break
+        world.clock.pass_seconds(LEASE_SECONDS + GAP_SECONDS + 1)
+        world.drain(dataset)
+        assert used(world) == 0, f"at call {at_call}"
+        at_call += 1
+    assert at_call >= 3
+
+
+def used(world: World) -> int:
+    item = world.table.get(TenantKeys(world.tenant_id).quota)
+    return int(item["used"]) if item else 0
+
+
+def test_of_two_creates_of_one_name_one_wins() -> None:
+    world = World()
+    winners = []
+
+    def hook(call: Call) -> Fault | None:
+        if call.operation == "table.transact" and not winners:
+            winners.append(world.create("books"))
+        return None
+
+    with pytest.raises(Exception, match="already exists"):
+        datasets.create_dataset(
+            world.process(Faults(hook)),
+            world.tenant_id,
+            scope=NATIVE_SCOPE,
+            name="books",
+            dimension=3,
+            metric=winners[0].metric if winners else world.create("other").metric,
+        )
+    listed = datasets.list_datasets(world.ports, world.tenant_id, scope=NATIVE_SCOPE)
+    assert [view.dataset.name for view in listed] == ["books", "other"]
+    assert keys_of(listed[0].dataset) == keys_of(winners[0])
