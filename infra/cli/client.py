@@ -1,0 +1,250 @@
+"""The typed Python client of a Shoal API.
+
+with ShoalClient("https://…", "shl_…") as shoal:
+    shoal.create_dataset("songs", dimension=256, metric="cosine")
+    report = shoal.upsert("songs", records)
+    shoal.wait_indexed(report.job_ids)
+    shoal.query("songs", vector, top_k=5).matches
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from infra.cli.batches import pack
+from infra.cli.failures import ApiError, CliError
+from infra.cli.results import (
+    DatasetInfo,
+    Fetched,
+    JobInfo,
+    KeyInfo,
+    Match,
+    QueryResult,
+    Record,
+    Rejected,
+    UpsertReport,
+    Usage,
+)
+from infra.cli.transport import Patience, Transport
+
+_FETCH_IDS = 1000
+"""The API's limit of ids in one fetch."""
+
+
+class JobFailed(CliError):
+    """A write was taken into the log but failed for good; the message says why."""
+
+
+class NotIndexedInTime(CliError):
+    """A job was still pending when the time was up. It goes on without us."""
+
+
+class ShoalClient:
+    """One API with one key. Every call retries what may pass, and raises `ApiError` or `Unreachable`."""
+
+    def __init__(
+        self,
+        api_url: str,
+        api_key: str,
+        *,
+        patience: Patience | None = None,
+        timeout_seconds: float = 35.0,
+        transport: httpx.BaseTransport | None = None,
+        user_agent: str = "shoal-client",
+    ) -> None:
+        """The default time-out is a little longer than the gateway's own 30 s, so that its answer arrives."""
+        self.api_url = api_url.rstrip("/")
+        self._http = Transport(
+            self.api_url,
+            api_key,
+            patience=patience or Patience(),
+            timeout_seconds=timeout_seconds,
+            transport=transport,
+            user_agent=user_agent,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def health(self) -> Mapping[str, Any]:
+        """What `/healthz` answers."""
+        answer: Mapping[str, Any] = self._http.send("GET", "/healthz").json()
+        return answer
+
+    # --- datasets ------------------------------------------------------------------------------------------
+
+    def create_dataset(self, name: str, *, dimension: int, metric: str = "l2") -> DatasetInfo:
+        """Create a dataset; 409 `dataset_exists` where the name is taken."""
+        body = {"name": name, "dimension": dimension, "metric": metric}
+        return DatasetInfo.of(self._http.send("POST", "/v1/datasets", json=body).json())
+
+    def ensure_dataset(self, name: str, *, dimension: int, metric: str = "l2") -> DatasetInfo:
+        """The dataset of that name, created where it is missing; its geometry may differ when it was there."""
+        try:
+            return self.create_dataset(name, dimension=dimension, metric=metric)
+        except ApiError as error:
+            if error.code != "dataset_exists":
+                raise
+            return self.get_dataset(name)
+
+    def list_datasets(self) -> tuple[DatasetInfo, ...]:
+        """All datasets of the tenant."""
+        body = self._http.send("GET", "/v1/datasets").json()
+        return tuple(DatasetInfo.of(each) for each in body["datasets"])
+
+    def get_dataset(self, name: str) -> DatasetInfo:
+        """One dataset; 404 `dataset_not_found`."""
+        return DatasetInfo.of(self._http.send("GET", _dataset(name)).json())
+
+    def delete_dataset(self, name: str) -> None:
+        """Delete a dataset; the name is free again at once."""
+        self._http.send("DELETE", _dataset(name))
+
+    # --- records -------------------------------------------------------------------------------------------
+
+    def upsert(
+        self, dataset: str, records: Iterable[Record], *, progress: Callable[[int], None] | None = None
+    ) -> UpsertReport:
+        """Send records in as few requests as the limits allow, in order, one after the other.
+
+        `progress` gets the number of rows of each request that was answered. When a request fails for good,
+        the requests before it stay written.
+        """
+        accepted, rows, unpacked, sent, seconds = 0, 0, 0, 0, 0.0
+        rejected: list[Rejected] = []
+        jobs: list[str] = []
+        headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+        for batch in pack(records):
+            began = time.perf_counter()
+            answer = self._http.send(
+                "POST", f"{_dataset(dataset)}/vectors", content=batch.body, headers=headers
+            ).json()
+            seconds += time.perf_counter() - began
+            accepted += answer["accepted"]
+            rejected += [Rejected(rows + each["line"] - 1, each["reason"]) for each in answer["errors"]]
+            jobs.append(answer["job_id"])
+            rows += batch.rows
+            unpacked += batch.unpacked
+            sent += len(batch.body)
+            if progress is not None:
+                progress(batch.rows)
+        return UpsertReport(accepted, tuple(rejected), tuple(jobs), unpacked, sent, seconds)
+
+    def query(
+        self,
+        dataset: str,
+        vector: Sequence[float],
+        *,
+        top_k: int = 10,
+        where: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> QueryResult:
+        """The nearest records; `where` filters by metadata. `more` is sent along: `nprobe`."""
+        body: dict[str, Any] = {"vector": [float(x) for x in vector], "top_k": top_k, **more}
+        if where is not None:
+            body["filter"] = where
+        began = time.perf_counter()
+        answer = self._http.send("POST", f"{_dataset(dataset)}/query", json=body).json()
+        round_trip = (time.perf_counter() - began) * 1000
+        matches = tuple(Match(m["id"], m["score"], m.get("metadata") or {}) for m in answer["matches"])
+        return QueryResult(matches, answer["mode"], answer["latency_ms"], round_trip, answer.get("job_id"))
+
+    def get(self, dataset: str, record_id: str, *, include_values: bool = True) -> Record:
+        """One record; 404 `not_found`."""
+        path = f"{_dataset(dataset)}/vectors/{quote(record_id, safe='')}"
+        params = {"include_values": "true" if include_values else "false"}
+        return Record.of(self._http.send("GET", path, params=params).json())
+
+    def fetch(self, dataset: str, ids: Sequence[str], *, include_values: bool = False) -> Fetched:
+        """Records by id, any number of them: asks again for what did not fit into an answer."""
+        records: list[Record] = []
+        missing: list[str] = []
+        left = list(dict.fromkeys(ids))
+        while left:
+            asked, left = left[:_FETCH_IDS], left[_FETCH_IDS:]
+            body = {"ids": asked, "include_values": include_values}
+            answer = self._http.send("POST", f"{_dataset(dataset)}/vectors/fetch", json=body).json()
+            found = [Record.of(each) for each in answer["vectors"]]
+            over = answer.get("unprocessed_ids") or []
+            if not found and len(over) == len(asked):
+                raise CliError(f"fetch of {len(asked)} ids made no progress")
+            here = {record.id for record in found}
+            records += found
+            missing += [name for name in asked if name not in here and name not in set(over)]
+            left = [*over, *left]
+        return Fetched(tuple(records), tuple(missing))
+
+    def delete(self, dataset: str, record_id: str) -> str:
+        """Delete one record, there or not; the job's id."""
+        path = f"{_dataset(dataset)}/vectors/{quote(record_id, safe='')}"
+        return str(self._http.send("DELETE", path).json()["job_id"])
+
+    # --- jobs, usage, keys ---------------------------------------------------------------------------------
+
+    def job(self, job_id: str) -> JobInfo:
+        """One job; 404 `job_not_found`."""
+        return JobInfo.of(self._http.send("GET", f"/v1/jobs/{quote(job_id, safe='')}").json())
+
+    def wait_indexed(
+        self,
+        job_ids: Sequence[str],
+        *,
+        timeout_seconds: float = 120.0,
+        progress: Callable[[int], None] | None = None,
+    ) -> float:
+        """Wait until all jobs are indexed; the seconds it took. `progress` gets how many are done.
+
+        Raises:
+            JobFailed: one of them failed for good.
+            NotIndexedInTime: still pending after `timeout_seconds`.
+        """
+        began = time.monotonic()
+        pause = 0.02
+        for done, job_id in enumerate(job_ids, 1):
+            while not (job := self.job(job_id)).done:
+                if time.monotonic() - began > timeout_seconds:
+                    raise NotIndexedInTime(
+                        f"{job_id} is still {job.status} after {timeout_seconds:.0f} s",
+                        hint=f"it goes on by itself: `shoal job {job_id}`",
+                    )
+                time.sleep(pause)
+                pause = min(pause * 1.5, 1.0)
+            if job.status == "failed":
+                raise JobFailed(f"{job_id} failed: {job.error or 'no reason given'}")
+            if progress is not None:
+                progress(done)
+        return time.monotonic() - began
+
+    def usage(self) -> Usage:
+        """What the tenant uses, and its quotas."""
+        return Usage.of(self._http.send("GET", "/v1/usage").json())
+
+    def list_keys(self) -> tuple[KeyInfo, ...]:
+        """The tenant's keys; needs the scope `admin`."""
+        body = self._http.send("GET", "/v1/keys").json()
+        return tuple(KeyInfo.of(each) for each in body["keys"])
+
+    def create_key(self, name: str, *, scopes: Sequence[str], expires_at: str | None = None) -> KeyInfo:
+        """Make a key, whose secret is in this one answer; needs `admin`. Not repeated where it may have worked."""
+        body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
+        if expires_at is not None:
+            body["expires_at"] = expires_at
+        return KeyInfo.of(self._http.send("POST", "/v1/keys", json=body, repeatable=False).json())
+
+    def revoke_key(self, key_id: str) -> None:
+        """Revoke a key; it stops working within 60 seconds. Needs `admin`."""
+        self._http.send("DELETE", f"/v1/keys/{quote(key_id, safe='')}")
+
+
+def _dataset(name: str) -> str:
+    return f"/v1/datasets/{quote(name, safe='')}"

@@ -1,0 +1,83 @@
+"""`shoal datasets`: create, list, look at and delete."""
+
+from typing import Annotated
+
+import typer
+
+from infra.cli import output
+from infra.cli.failures import UsageError
+from infra.cli.options import AsJson, ProfileName, Yes, targets
+from infra.cli.results import DatasetInfo
+
+app = typer.Typer(no_args_is_help=True, help="Create, list, look at and delete datasets.")
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The dataset's name: 1-64 of a-z, 0-9, _ and -.")]
+
+
+def _show(found: tuple[DatasetInfo, ...]) -> None:
+    output.table(
+        ("name", "rows", "dimension", "metric", "status", "last indexed"),
+        [(d.name, d.row_count, d.dimension, d.metric, d.status, d.last_indexed_at) for d in found],
+    )
+
+
+@app.command(epilog="Example: `shoal datasets create songs --dimension 256 --metric cosine`")
+def create(
+    ctx: typer.Context,
+    name: Name,
+    dimension: Annotated[int, typer.Option(min=1, max=4096, help="Length of the vectors.")],
+    metric: Annotated[
+        str, typer.Option(help="l2 (lower is nearer), cosine or dot (higher is nearer).")
+    ] = "l2",
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+) -> None:
+    """Create a dataset."""
+    with targets(ctx).client(profile) as client:
+        made = client.create_dataset(name, dimension=dimension, metric=metric)
+    if as_json:
+        output.print_json(made)
+    else:
+        output.line(f"created {made.name}: {made.dimension} dimensions, {made.metric}")
+
+
+@app.command("list")
+def list_(ctx: typer.Context, as_json: AsJson = False, profile: ProfileName = None) -> None:
+    """List the datasets of the key's tenant."""
+    with targets(ctx).client(profile) as client:
+        found = client.list_datasets()
+    if as_json:
+        output.print_json({"datasets": found})
+    elif found:
+        _show(found)
+    else:
+        output.note("no datasets yet: `shoal datasets create NAME --dimension N`")
+
+
+@app.command()
+def get(ctx: typer.Context, name: Name, as_json: AsJson = False, profile: ProfileName = None) -> None:
+    """Look at one dataset."""
+    with targets(ctx).client(profile) as client:
+        found = client.get_dataset(name)
+    if as_json:
+        output.print_json(found)
+    else:
+        _show((found,))
+        if found.error_message:
+            output.line(f"last error: {found.error_message}")
+
+
+@app.command()
+def delete(
+    ctx: typer.Context, name: Name, yes: Yes = False, as_json: AsJson = False, profile: ProfileName = None
+) -> None:
+    """Delete a dataset with all its records."""
+    with targets(ctx).client(profile) as client:
+        if not yes:
+            rows = client.get_dataset(name).row_count
+            if not typer.confirm(f"delete {name} with {rows:,} records?", err=True):
+                raise UsageError("not deleted")
+        client.delete_dataset(name)
+    if as_json:
+        output.print_json({"deleted": name})
+    else:
+        output.line(f"deleted {name}")

@@ -1,0 +1,88 @@
+"""`shoal query`: the nearest records to a vector, or to a text."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from infra.cli import output
+from infra.cli.failures import UsageError
+from infra.cli.options import AsJson, ProfileName, targets
+from infra.cli.results import QueryResult
+
+
+def query(
+    ctx: typer.Context,
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name.")],
+    vector: Annotated[
+        str | None, typer.Option(metavar="JSON|@FILE", help="The vector: [0.1, …], or a file that holds it.")
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            help="Words instead of a vector, embedded here by the static model (lower-cased, as the demo's)."
+        ),
+    ] = None,
+    top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=1000, help="How many.")] = 10,
+    filter_: Annotated[
+        str | None, typer.Option("--filter", metavar="JSON", help='Metadata to match: {"service": "S3"}')
+    ] = None,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+) -> None:
+    """Find the nearest records.
+
+    Examples: `shoal query songs --vector "[0.1, 0.9]"`, `shoal query songs --text "rain" -k 3 --json`
+    """
+    if (vector is None) == (text is None):
+        raise UsageError("give either --vector or --text")
+    wanted = _object(filter_) if filter_ is not None else None
+    with targets(ctx).client(profile) as client:
+        if text is not None:
+            from infra.cli.embedder import embed_texts
+
+            values = embed_texts([text.lower()], dimension=client.get_dataset(dataset).dimension)[0].tolist()
+        else:
+            values = _numbers(vector or "")
+        found = client.query(dataset, values, top_k=top_k, where=wanted)
+    if as_json:
+        output.print_json(found)
+    else:
+        show(found)
+
+
+def show(found: QueryResult) -> None:
+    """The matches as a table, and how long it took."""
+    rows = [(m.score, m.id, json.dumps(m.metadata, ensure_ascii=False)[:120]) for m in found.matches]
+    output.table(("score", "id", "metadata"), rows)
+    output.note(
+        f"{found.mode}, {found.latency_ms:.1f} ms in the function, {found.round_trip_ms:.1f} ms in all"
+    )
+    if found.mode == "ephemeral" and found.job_id:
+        output.note(f"nothing is indexed yet: `shoal job {found.job_id} --wait 60`")
+
+
+def _numbers(text: str) -> list[float]:
+    if text.startswith("@"):
+        try:
+            text = Path(text[1:]).read_text(encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot read {text[1:]}: {error.strerror}") from error
+    try:
+        values = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--vector is not JSON: {error}", hint='--vector "[0.1, 0.2, 0.3]"') from error
+    if not isinstance(values, list) or not all(type(x) in (int, float) for x in values):
+        raise UsageError("--vector must be a list of numbers", hint='--vector "[0.1, 0.2, 0.3]"')
+    return [float(x) for x in values]
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--filter is not JSON: {error}", hint="""--filter '{"service": "S3"}'""") from error
+    if not isinstance(value, dict):
+        raise UsageError("--filter must be a JSON object", hint="""--filter '{"service": "S3"}'""")
+    return value

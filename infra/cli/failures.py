@@ -1,0 +1,100 @@
+"""What can go wrong in the command line, and the exit code of each.
+
+::
+
+    CliError                1   a check did not hold, or something failed for good
+    ├── UsageError          2   the command is not possible as written
+    ├── Unreachable         3   nothing answers: no stack, no network, no credentials
+    └── ApiError            4   the API refused
+        ├── Denied          5   401, 403: the key is missing, wrong, expired or lacks the scope
+        └── Busy            6   429, 503: a limit or a quota; later the same may pass
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class CliError(Exception):
+    """One clear line for the user, and what to do about it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(CliError):
+    """The command is not possible as written."""
+
+    exit_code = 2
+
+
+class Unreachable(CliError):
+    """Nothing answers there."""
+
+    exit_code = 3
+
+
+class ApiError(CliError):
+    """The API refused: `status`, and `code`, `message` and `details` of its answer."""
+
+    exit_code = 4
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        details: Mapping[str, Any] | None = None,
+        retry_after: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+        self.details = dict(details) if details else None
+        self.retry_after = retry_after
+
+
+class Denied(ApiError):
+    """401 or 403."""
+
+    exit_code = 5
+
+
+class Busy(ApiError):
+    """429 or 503, and still so after the last attempt."""
+
+    exit_code = 6
+
+
+_HINTS = {
+    "dataset_not_found": "`shoal datasets list` shows what is there",
+    "dataset_exists": "take another name, or delete it first: `shoal datasets delete NAME`",
+    "vector_quota_exceeded": "an operator raises it: `shoal tenants set-quota TENANT --vectors N`",
+    "query_quota_exceeded": "an operator raises it: `shoal tenants set-quota TENANT --queries N`",
+    "dimension_mismatch": "`shoal datasets get NAME` shows the dimension",
+}
+
+
+def from_answer(status: int, body: object, retry_after: float | None) -> ApiError:
+    """The error that an answer tells of: Shoal's own shape, or that of a gateway in front of it."""
+    code, message, details = f"http_{status}", f"HTTP {status}", None
+    if isinstance(body, Mapping):
+        error = body.get("error")
+        if isinstance(error, Mapping):
+            code, message, details = str(error.get("code")), str(error.get("message")), error.get("details")
+        else:
+            message = str(body.get("message") or body.get("detail") or message)
+    hint = _HINTS.get(code)
+    if status in (401, 403):
+        hint = hint or "give a valid key in SHOAL_API_KEY or in a profile; `shoal keys create` makes one"
+        return Denied(status, code, message, details=details, hint=hint)
+    if status in (429, 503):
+        if hint is None and retry_after is not None:
+            hint = f"try again in {retry_after:.0f} s"
+        return Busy(status, code, message, details=details, retry_after=retry_after, hint=hint)
+    return ApiError(status, code, message, details=details, hint=hint)
