@@ -9,11 +9,13 @@ import pytest
 
 from shoal.errors import NotFound
 from shoal.model.datasets import NATIVE_SCOPE, Dataset
-from shoal.model.limits import GAP_SECONDS, LEASE_SECONDS
+from shoal.model.limits import BUILD_LEASE_SECONDS, GAP_SECONDS, LEASE_SECONDS
 from shoal.services import datasets
-from shoal.services.heads import keys_of
+from shoal.services.heads import Swap, keys_of, swap_head
+from shoal.services.leases import acquire, acquire_build
+from shoal.services.snapshot import empty_manifest
 from shoal.storage.keys import TenantKeys
-from shoal.storage.memory.faults import Call, Fault, Faults
+from shoal.storage.memory.faults import AtOperation, Call, Fault, Faults
 from shoal.storage.ports import Ports
 from tests.unit.services.world import Record, World, record
 
@@ -50,6 +52,12 @@ def take_over_and_build(world: World, dataset: Dataset) -> None:
     world.build(dataset)
 
 
+def outlive_the_build(world: World, dataset: Dataset) -> None:
+    """Commit when both leases have run out, so that the build's inputs are folded away."""
+    world.clock.pass_seconds(BUILD_LEASE_SECONDS + 1)
+    write_and_commit(world, dataset)
+
+
 def meet(work: Work, meanwhile: Meanwhile, at_call: int) -> tuple[World, Dataset, bool]:
     """Both at work on a dataset of 12 rows, four of them in a delta beside a resident shard."""
     world = World()
@@ -68,9 +76,15 @@ def meet(work: Work, meanwhile: Meanwhile, at_call: int) -> tuple[World, Dataset
         if call.number == at_call:
             met = True
             meanwhile(world, dataset)
+            seen.append((world.head(dataset).watermark, world.stored(dataset, AFTER)))
         return None
 
+    seen: list[tuple[int, dict[str, Record]]] = []
     work(world, dataset, world.process(Faults(hook)))
+    for watermark, stored in seen:
+        assert world.head(dataset).watermark >= watermark, f"went back, at call {at_call}"
+        if work is build_work:
+            assert world.stored(dataset, AFTER) == stored, f"a reader saw it go back, at call {at_call}"
     return world, dataset, met
 
 
@@ -83,6 +97,7 @@ def meet(work: Work, meanwhile: Meanwhile, at_call: int) -> tuple[World, Dataset
         (build_work, write_and_commit),
         (build_work, take_over),
         (build_work, take_over_and_build),
+        (build_work, outlive_the_build),
     ],
 )
 def test_whoever_comes_between_nothing_is_lost_or_doubled(work: Work, meanwhile: Meanwhile) -> None:
@@ -118,6 +133,33 @@ def test_a_build_keeps_its_inputs_from_being_folded_and_is_not_in_vain() -> None
         built.append(resident.rows >= 12)
         at_call += 1
     assert sum(built) >= len(built) - 4, "only a commit before the build lease is taken may win over it"
+
+
+def test_a_swap_is_lost_to_a_build_that_began_since_head_was_read() -> None:
+    """The commit may have folded shards that the build counts on."""
+    world, dataset, _ = meet(drain_work, write_and_commit, -1)
+    keys = keys_of(dataset)
+    lease = acquire(world.ports, keys, owner="committer")
+    read = world.head(dataset)
+    manifest = empty_manifest(dataset).model_copy(update={"version": read.version + 1})
+    swap = Swap(manifest, "t/x", "0" * 64, log_bytes=0, delta_bytes=0, error_message=None)
+    assert lease is not None
+    assert acquire_build(world.ports, keys, owner="builder", read=read, inputs=("a",)) is not None
+    assert not swap_head(world.ports, keys, read=read, fence=lease.fence, swap=swap)
+    assert world.head(dataset).version == read.version
+
+
+def test_a_swap_whose_answer_was_lost_is_recognised() -> None:
+    world, dataset, _ = meet(drain_work, write_and_commit, -1)
+    keys = keys_of(dataset)
+    lease = acquire(world.ports, keys, owner="committer")
+    read = world.head(dataset)
+    manifest = empty_manifest(dataset).model_copy(update={"version": read.version + 1})
+    swap = Swap(manifest, "t/x", "0" * 64, log_bytes=0, delta_bytes=0, error_message=None)
+    assert lease is not None
+    for fault in (Fault.TWICE, Fault.BUSY_AFTER):
+        unlucky = world.process(Faults(AtOperation("table.update", fault)))
+        assert swap_head(unlucky, keys, read=read, fence=lease.fence, swap=swap)
 
 
 def test_a_deleted_dataset_takes_no_more_writes_and_gives_back_its_quota() -> None:
