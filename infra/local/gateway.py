@@ -114,7 +114,7 @@ def to_event(
         "routeKey": route_key,
         "rawPath": path,
         "rawQueryString": request.query,
-        "headers": _join(request.headers),
+        "headers": {**_join(request.headers), **_forwarded(request)},
         "requestContext": {
             "accountId": account_id,
             "apiId": api_id,
@@ -150,6 +150,17 @@ def to_event(
     return event
 
 
+def _forwarded(request: Request) -> dict[str, str]:
+    """What the gateway adds: who called, how, and a trace. Here the call was plain HTTP."""
+    before = request.header("x-forwarded-for")
+    return {
+        "x-amzn-trace-id": f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}",
+        "x-forwarded-for": f"{before}, {request.source_ip}" if before else request.source_ip,
+        "x-forwarded-port": request.header("host").rpartition(":")[2],
+        "x-forwarded-proto": "http",
+    }
+
+
 def _join(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Repeated names become one, their values joined by commas; cookies have a field of their own."""
     joined: dict[str, str] = {}
@@ -181,7 +192,9 @@ def to_answer(result: object) -> Answer:
     body = result.get("body") or ""
     try:
         status = int(result["statusCode"])
-        content = base64.b64decode(body) if result.get("isBase64Encoded") else str(body).encode()
+        content = (
+            base64.b64decode(body, validate=True) if result.get("isBase64Encoded") else str(body).encode()
+        )
     except (TypeError, ValueError):
         return FAILED
     given = {name.lower(): str(value) for name, value in (result.get("headers") or {}).items()}

@@ -100,8 +100,9 @@ def launch(
 ) -> subprocess.Popen[bytes]:
     """Start the emulator; it outlives this process, and answers after a second or two."""
     shutil.rmtree(paths.scratch, ignore_errors=True)
-    for folder in (paths.logs, paths.data / "s3", paths.scratch):
-        folder.mkdir(parents=True, exist_ok=True)
+    for folder in (paths.logs, paths.data, paths.data / "s3", paths.scratch):
+        # Keys, vectors and documents lie in them: they are for their owner only.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = paths.logs / "emulator.log"
     if log.exists():
         log.replace(log.with_suffix(".log.1"))
