@@ -87,9 +87,14 @@ class Expressions:
                 # Alone among the operators, DynamoDB finds <> true where the attribute is absent.
                 return f"(attribute_exists({name}) AND {text})" if op == "<>" else text
             case AllOf(parts):
-                return f"({' AND '.join(self._condition(part) for part in parts)})"
+                return self._joined(" AND ", parts)
             case AnyOf(parts):
-                return f"({' OR '.join(self._condition(part) for part in parts)})"
+                return self._joined(" OR ", parts)
+
+    def _joined(self, word: str, parts: Sequence[Condition]) -> str:
+        """The parts in parentheses; around a single one DynamoDB would refuse them as redundant."""
+        texts = [self._condition(part) for part in parts]
+        return f"({word.join(texts)})" if len(texts) > 1 else texts[0]
 
     def _name(self, attribute: str) -> str:
         return self._names.setdefault(attribute, f"#n{len(self._names)}")

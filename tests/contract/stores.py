@@ -1,0 +1,115 @@
+"""Tables, buckets and queues to run one test over: in memory, and the AWS adapters over moto."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from moto import mock_aws
+
+from shoal.storage.aws_clients import dynamodb_client, s3_client, sqs_client
+from shoal.storage.aws_objects import AwsObjects
+from shoal.storage.aws_queue import AwsQueue
+from shoal.storage.aws_table import AwsTable
+from shoal.storage.memory import MemoryQueue
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": "testing",
+    "AWS_SECRET_ACCESS_KEY": "testing",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_CONFIG_FILE": "/dev/null",
+    "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """The clients of a pretended AWS, with makers of empty stores."""
+
+    dynamodb: "DynamoDBClient"
+    s3: "S3Client"
+    sqs: "SQSClient"
+
+    def table(self) -> AwsTable:
+        """A new table as the stack deploys it."""
+        name = f"table-{uuid.uuid4().hex}"
+        self.dynamodb.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[
+                {"AttributeName": "pk", "KeyType": "HASH"},
+                {"AttributeName": "sk", "KeyType": "RANGE"},
+            ],
+            AttributeDefinitions=[
+                {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "gsi1pk", "gsi1sk")
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "gsi1",
+                    "KeySchema": [
+                        {"AttributeName": "gsi1pk", "KeyType": "HASH"},
+                        {"AttributeName": "gsi1sk", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+            ],
+        )
+        return AwsTable(self.dynamodb, name, sleep=lambda _seconds: None)
+
+    def objects(self) -> AwsObjects:
+        """A new versioned bucket."""
+        name = f"bucket-{uuid.uuid4().hex}"
+        self.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        self.s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        return AwsObjects(self.s3, name)
+
+    def queue(self) -> "QueueUnderTest":
+        """A new standard queue."""
+        url = self.sqs.create_queue(QueueName=f"queue-{uuid.uuid4().hex}")["QueueUrl"]
+
+        def receive() -> list[tuple[Mapping[str, str], str]]:
+            answer = self.sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["MessageGroupId"]
+            )
+            return [
+                (json.loads(found["Body"]), found["Attributes"]["MessageGroupId"])
+                for found in answer.get("Messages", [])
+            ]
+
+        return QueueUnderTest(AwsQueue(self.sqs, url), receive)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueUnderTest:
+    """A queue, and the other end of it: what can be received now, as (message, group)."""
+
+    queue: AwsQueue | MemoryQueue
+    receive: Callable[[], list[tuple[Mapping[str, str], str]]]
+
+
+def memory_queue() -> QueueUnderTest:
+    """A queue in memory."""
+    queue = MemoryQueue(time.time)
+    return QueueUnderTest(queue, lambda: [(found.message, found.group) for found in queue.receive()])
+
+
+@contextmanager
+def pretended_aws() -> Iterator[Aws]:
+    """AWS in this process, with credentials that open nothing."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in ENVIRONMENT.items():
+            environment.setenv(name, value)
+        for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
+            environment.delenv(name, raising=False)
+        with mock_aws():
+            yield Aws(dynamodb_client(), s3_client(), sqs_client())
