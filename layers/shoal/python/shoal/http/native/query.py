@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from shoal.errors import InvalidInput, NotFound, RequestError
 from shoal.http.context import Context
 from shoal.http.native.common import existing_name, explain, faults_of, json_object
-from shoal.http.native.types import QueryIn
+from shoal.http.native.types import QueryByPath
 from shoal.http.response import Response, json_response, weight
 from shoal.model.datasets import NATIVE_SCOPE
 from shoal.model.filters import parse_filter
@@ -67,7 +67,7 @@ def _named_dataset(fields: dict[str, Any]) -> str:
 
 def _parse(fields: dict[str, Any]) -> QueryRequest:
     try:
-        wanted = QueryIn.model_validate(fields | {"dataset": None})
+        wanted = QueryByPath.model_validate(fields)
     except ValidationError as error:
         fault = faults_of(error)[0]
         field = str(fault["loc"][0])

@@ -3,7 +3,7 @@ numpy and hnswlib are most of a cold start, and the other functions only need to
 """
 
 from shoal.http.context import Context
-from shoal.http.native.types import FetchIn, FetchResult, QueryIn, QueryResult, RecordOut
+from shoal.http.native.types import FetchIn, FetchResult, QueryByPath, QueryIn, QueryResult, RecordOut
 from shoal.http.native.vectors import ID
 from shoal.http.response import Response
 from shoal.http.router import Answer, Parameter, Route
@@ -64,7 +64,7 @@ ROUTES = (
         "query",
         answers=_QUERY_ANSWERS,
         errors=_QUERY_ERRORS,
-        request=QueryIn,
+        request=QueryByPath,
         function=QUERY_FUNCTION,
     ),
     Route(

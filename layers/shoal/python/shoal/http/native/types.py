@@ -108,14 +108,19 @@ class JobRef(Body):
     job_id: str
 
 
-class QueryIn(Body):
-    """A query of a named dataset."""
+class QueryByPath(Body):
+    """A query; the path names the dataset."""
 
-    dataset: str | None = None
     vector: list[float]
     top_k: int | None = Field(default=10, ge=1, le=MAX_TOP_K)
     filter: dict[str, Any] | None = None
     nprobe: int | None = Field(default=None, ge=1, le=MAX_NPROBE)
+
+
+class QueryIn(QueryByPath):
+    """A query of a named dataset."""
+
+    dataset: str
 
 
 class MatchOut(Body):
