@@ -107,12 +107,12 @@ class Settings(BaseModel):
     api_throttle_burst: Annotated[int, Field(ge=1)] = Field(
         1000, description="Requests at once over all tenants, at the gateway. Two seconds' worth."
     )
-    rate_limit_rps: Annotated[float, Field(gt=0)] | None = Field(
+    rate_limit_rps: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Requests/s of one key. None: unlimited, as you own the stack and its callers."
     )
     rate_limit_burst: Annotated[int, Field(ge=1)] | None = Field(
         None,
-        description="Requests of one key at once before the rate limit counts. None: one second's worth.",
+        description="Requests of one key at once before the rate limit counts. None: two seconds' worth.",
     )
     vector_quota: Quota | None = Field(
         None, description="Vectors of a tenant that has no quota of its own. None: unlimited."

@@ -15,8 +15,8 @@ from infra.components.monitoring import Monitoring
 from infra.components.storage import Storage
 from infra.settings import Settings
 
-READ_ITEMS = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"]
-WRITE_ITEMS = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:ConditionCheckItem"]
+READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
+WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem")
 
 COMMITTED = ("t/*/shards/*", "t/*/manifests/*", "t/*/parts/*")
 """Where a commit puts what it makes."""
@@ -56,13 +56,15 @@ class ShoalStack(Stack):
             SHOAL_QUERY_QUOTA=self.settings.query_quota,
         )
         docs = {"SHOAL_DOCS_ENABLED": str(self.settings.docs_enabled).lower()}
+        # Half of the memory for shards: the rest is code, arrays and answers.
+        cache = {"SHOAL_CACHE_BYTES": str(self.settings.query_memory_mb * 500_000)}
         table = {"SHOAL_TABLE": self.storage.table.table_name}
         bucket = {"SHOAL_BUCKET": self.storage.bucket.bucket_name}
         wakeups = {"SHOAL_WAKEUPS_QUEUE_URL": self.messaging.wakeups.queue_url}
         builds = {"SHOAL_BUILDS_QUEUE_URL": self.messaging.builds.queue_url}
         environments: Mapping[str, Mapping[str, str]] = {
             "api": table | bucket | wakeups | limits | docs,
-            "query": table | bucket | limits,
+            "query": table | bucket | limits | cache,
             "indexer": table | bucket | wakeups | builds,
             "builder": table | bucket | wakeups | builds,
             "sweep": table | wakeups | builds,
@@ -113,22 +115,27 @@ class ShoalStack(Stack):
         objects = self.storage.bucket.arn_for_objects
         wakeups, builds = self.messaging.wakeups.queue_arn, self.messaging.builds.queue_arn
 
-        api.allow([*READ_ITEMS, *WRITE_ITEMS, "dynamodb:DeleteItem"], table)
+        api.allow([*READ, *WRITE, "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"], table)
         api.allow(["s3:PutObject"], objects("t/*/log/*"))
         api.allow(["sqs:SendMessage"], wakeups)
 
-        # A query counts itself and notes a key's last use; nothing else of it is a write.
-        query.allow([*READ_ITEMS, "dynamodb:UpdateItem"], table)
+        # A query counts itself and notes when a key was last used; it writes nothing else.
+        query.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"], table)
         query.allow(["s3:GetObject"], objects("t/*"))
 
+        indexer.allow([*READ, *WRITE, "dynamodb:BatchWriteItem"], table)
+        builder.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], table)
         for committer in (indexer, builder):
-            committer.allow([*READ_ITEMS, *WRITE_ITEMS, "dynamodb:BatchWriteItem"], table)
             committer.allow(["s3:GetObject"], objects("t/*"))
             committer.allow(["s3:PutObject"], *(objects(pattern) for pattern in COMMITTED))
             committer.allow(["sqs:SendMessage"], wakeups, builds)
+        for reader in (query, indexer, builder):
+            # Without it S3 says of a missing object that it is forbidden, and the two call for different things.
+            reader.allow(["s3:ListBucket"], self.storage.bucket.bucket_arn)
 
-        sweep.allow(["dynamodb:GetItem"], table)
+        # It looks into the index, and settles what a crash left behind.
         sweep.allow(["dynamodb:Query"], self.storage.index_arn)
+        sweep.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"], table)
         sweep.allow(["sqs:SendMessage"], wakeups, builds)
 
     def _watch(self) -> None:

@@ -6,6 +6,8 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.settings import Settings
+from layers.vendor.recipes import REQUIREMENTS
+from layers.vendor.stamp import is_current, layer_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_BYTECODE = ["**/__pycache__", "**/*.pyc"]
@@ -16,7 +18,7 @@ VENDOR_LAYERS = ("api", "engine")
 
 
 class LayersNotBuilt(Exception):
-    """A vendor layer is missing; the message says how to build it."""
+    """A vendor layer is missing or out of date; the message says how to build it."""
 
 
 class Layers(Construct):
@@ -36,9 +38,7 @@ class Layers(Construct):
         folders = {"shoal": ROOT / "layers" / "shoal"}
         for name in VENDOR_LAYERS:
             # Any folder stands in for an unbuilt one; the lists of what would be in it are at hand.
-            folders[name] = (
-                ROOT / "layers/vendor/requirements" if placeholder else built_layer(name, architecture)
-            )
+            folders[name] = REQUIREMENTS if placeholder else built_layer(name, architecture)
         self._layers = {
             name: self._make_layer(name, folder, architecture) for name, folder in folders.items()
         }
@@ -61,12 +61,12 @@ def built_layer(name: str, architecture: str) -> Path:
     """The folder of a built vendor layer.
 
     Raises:
-        LayersNotBuilt: there is none.
+        LayersNotBuilt: there is none, or it was built from other inputs.
     """
-    folder = ROOT / "layers" / "vendor" / "build" / architecture / name
-    if not (folder / "python").is_dir():
+    if not is_current(name, architecture):
+        state = "out of date" if layer_folder(name, architecture).is_dir() else "not built"
         raise LayersNotBuilt(
-            f"the layer {name} is not built for {architecture}; run: make layers"
+            f"the layer {name} is {state} for {architecture}; run: make layers"
             f" (or .venv/bin/python layers/vendor/build.py --arch {architecture})"
         )
-    return folder
+    return layer_folder(name, architecture)

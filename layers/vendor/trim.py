@@ -1,0 +1,52 @@
+"""Leave out of a layer what no function reads, and ship its byte code."""
+
+import py_compile
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+UNREAD_FOLDERS = frozenset({"__pycache__", "bin", "f2py", "include", "tests", "_pyinstaller"})
+"""`f2py` and `include` are numpy's compilers and headers; the rest explains itself."""
+
+UNREAD_SUFFIXES = frozenset(
+    {".a", ".c", ".h", ".hpp", ".lock", ".pxd", ".pxi", ".pyc", ".pyi", ".pyx", ".typed"}
+)
+
+READ_OF_METADATA = frozenset({"METADATA", "licenses"})
+"""What stays of a *.dist-info: versions are looked up in it, and licences must go along."""
+
+
+def trim(layer: Path) -> None:
+    """Delete what is not read at run time."""
+    for path in sorted(layer.rglob("*")):
+        if not path.exists():
+            continue
+        if path.is_dir():
+            if path.name in UNREAD_FOLDERS:
+                shutil.rmtree(path)
+        elif path.suffix in UNREAD_SUFFIXES or path.name.startswith(".") or path.is_symlink():
+            path.unlink()
+    for path in layer.glob("*.dist-info/*"):
+        if path.name not in READ_OF_METADATA and not path.name.upper().startswith(
+            ("LICEN", "COPYING", "NOTICE")
+        ):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def add_byte_code(layer: Path) -> None:
+    """Compile every module, so that a cold start only loads.
+
+    Lambda unpacks layers with times of its own, which would make ordinary byte code look stale: this one is not
+    checked. It names the place where Lambda puts the source, and is the same in every build.
+    """
+    for module in _modules(layer):
+        py_compile.compile(
+            str(module),
+            dfile=f"/opt/{module.relative_to(layer.parent)}",
+            doraise=True,
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+        )
+
+
+def _modules(layer: Path) -> Iterator[Path]:
+    yield from sorted(layer.rglob("*.py"))
