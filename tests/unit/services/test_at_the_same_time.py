@@ -199,7 +199,7 @@ def used(world: World) -> int:
 
 def test_of_two_creates_of_one_name_one_wins() -> None:
     world = World()
-    winners = []
+    winners: list[Dataset] = []
 
     def hook(call: Call) -> Fault | None:
         if call.operation == "table.transact" and not winners:

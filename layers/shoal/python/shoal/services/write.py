@@ -50,6 +50,8 @@ from shoal.storage.ports import (
 _log = logging.getLogger(__name__)
 _BACKLOG_RETRY_SECONDS = 2
 _QUOTA_RETRY_SECONDS = 60
+ROW_OVERHEAD_BYTES = 200
+"""What a row costs in memory beside its vector: id index entry, links of the graph, id and a little metadata."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ def _check_room(ports: Ports, dataset: Dataset, keys: DatasetKeys, entry: _Entry
             details={"jobs_waiting": jobs_ahead, "bytes_waiting": bytes_ahead},
         )
     if entry.kind is JobKind.UPSERT:
-        row_bytes = dataset.dimension * 4
+        row_bytes = dataset.dimension * 4 + ROW_OVERHEAD_BYTES
         if (int(head["row_count"]) + entry.rows) * row_bytes > RESIDENT_MAX_BYTES:
             raise Conflict(
                 "dataset_full",
