@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from shoal.errors import Conflict, CorruptObject, LimitReached, NotFound
+from shoal.index.id_index import hash_ids
 from shoal.model.datasets import NATIVE_SCOPE, Dataset, Metric
 from shoal.model.jobs import JobStatus
 from shoal.model.limits import (
@@ -19,6 +20,7 @@ from shoal.model.manifests import Manifest
 from shoal.services import datasets, jobs, write
 from shoal.services.heads import keys_of
 from shoal.services.search import Searcher
+from shoal.services.snapshot import WHOLE_RUN_BYTES
 from shoal.services.sweep import sweep
 from shoal.storage.memory.faults import AtOperation, Fault, Faults, SimulatedCrash
 from shoal.storage.ports import Assign
@@ -268,3 +270,30 @@ def test_a_name_that_was_deleted_and_made_again_is_the_new_dataset() -> None:
     assert world.query(new, (1, 2, 3)).mode == "ephemeral"
     world.drain(old)
     assert world.head(old).state == "deleted"
+
+
+def test_few_ids_are_found_in_single_blocks_of_a_large_run() -> None:
+    world = World()
+    dataset = world.create(dimension=1)
+    count = 12_000
+    write.upsert(
+        world.ports,
+        dataset,
+        ids=[f"id-{n}" for n in range(count)],
+        vectors=np.arange(count, dtype=np.float32).reshape(-1, 1),
+        metadata=[b"{}"] * count,
+        vector_quota=None,
+    )
+    world.drain(dataset)
+    (run,) = manifest_of(world, dataset).runs
+    assert run.size > WHOLE_RUN_BYTES
+    snapshot = world.searcher.snapshot(dataset.tenant_id, scope=dataset.scope, name=dataset.name)
+    assert snapshot is not None
+    names = ("id-5", "id-11999", "nobody", "id-0")
+    before = world.searcher.reader.bytes_read
+    located = snapshot.locate(hash_ids(names, dataset.hash_key))
+    assert world.searcher.reader.bytes_read - before < run.size / 4
+    assert located.row.tolist() == [5, 11999, -1, 0]
+    assert not world.searcher.reader.holds(run.key)
+    whole = snapshot.locate(hash_ids(names * 40, dataset.hash_key))
+    assert whole.row.tolist() == [5, 11999, -1, 0] * 40

@@ -73,9 +73,28 @@ class PartReader:
         return self._fetch(part)[0]
 
     def _fetch[T](self, part: Part[T]) -> tuple[T, int]:
-        data = self.read(part.key, part.size)
+        data = self.read(part.key, size=part.size)
         verify(data, sha256=part.sha256, size=len(data) if part.size is None else part.size, name=part.key)
         return part.decode(data), len(data)
+
+    def load_range[T](self, key: str, byte_range: tuple[int, int], decode: Callable[[bytes], T]) -> T:
+        """Some bytes of an object, cached by their place. `decode` is the one to verify them.
+
+        Raises:
+            CorruptObject: there is no such object, or `decode` found the bytes damaged.
+        """
+        place = f"{key}#{byte_range[0]}"
+        found, value = self._look_up(place)
+        if found:
+            return value  # type: ignore[no-any-return] # one place always holds one type
+        data = self.read(key, byte_range=byte_range)
+        decoded = decode(data)
+        self.remember(Part(place, len(data), "", decode), decoded)
+        return decoded
+
+    def holds(self, key: str) -> bool:
+        """Whether a whole part is in memory."""
+        return self._look_up(key)[0]
 
     def load_all(self, parts: Sequence[Part[Any]]) -> list[Any]:
         """Several parts, those that are missing in parallel; in the order asked for."""
@@ -91,14 +110,16 @@ class PartReader:
             loaded = {part.key: self.load(part) for part in missing}
         return [loaded[part.key] if part.key in loaded else self.load(part) for part in parts]
 
-    def read(self, key: str, size: int | None) -> bytes:
-        """The bytes of an object, large ones by ranges in parallel; not verified.
+    def read(self, key: str, *, size: int | None = None, byte_range: tuple[int, int] | None = None) -> bytes:
+        """The bytes of an object or a range of it; whole large ones by ranges in parallel. Not verified.
 
         Raises:
             CorruptObject: there is no such object, though something names it.
         """
         try:
-            if size is None or size <= 2 * RANGE_BYTES:
+            if byte_range is not None:
+                data = self._read_range(key, byte_range)
+            elif size is None or size <= 2 * RANGE_BYTES:
                 data = retry_busy(lambda: self._objects.get(key))
             else:
                 starts = range(0, size, RANGE_BYTES)

@@ -14,7 +14,7 @@ from pyroaring import BitMap
 from shoal.errors import ObjectMissing
 from shoal.index import dead_rows, id_index, id_run
 from shoal.index.checksums import sha256_hex
-from shoal.index.id_index import Entries
+from shoal.index.id_index import Entries, Located
 from shoal.index.shard import encode_shard
 from shoal.model import manifests
 from shoal.model.datasets import Dataset, Head
@@ -151,9 +151,8 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
     outbox = Outbox(ports, dataset)
     upsert_hashes = _hashes(dataset, change.upserts.ids if change.upserts else ())
     delete_hashes = _hashes(dataset, change.deleted)
-    newest_first = snapshot.entries_newest_first() if snapshot else []
-    replaced = id_index.find(newest_first, upsert_hashes)
-    removed = id_index.find(newest_first, delete_hashes)
+    replaced = _locate(snapshot, upsert_hashes)
+    removed = _locate(snapshot, delete_hashes)
     died = dead_rows.union(rows_that_die(replaced), rows_that_die(removed))
 
     deltas = list(manifest.deltas)
@@ -179,7 +178,7 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
     if needs_tombstone.any():
         sequences = change.deleted_sequences[needs_tombstone]
         fresh.append(id_index.tombstones(delete_hashes[needs_tombstone], sequences))
-    runs, newest_run = _with_new_run(outbox, base, fresh, newest_first)
+    runs, newest_run = _with_new_run(outbox, base, fresh)
 
     dead_base, increments = manifest.dead_base, manifest.dead_increments
     if died:
@@ -233,6 +232,10 @@ def _hashes(dataset: Dataset, ids: tuple[str, ...]) -> NDArray[np.uint64]:
     return id_index.hash_ids(ids, dataset.hash_key)
 
 
+def _locate(snapshot: Snapshot | None, hashes: NDArray[np.uint64]) -> Located:
+    return snapshot.locate(hashes) if snapshot else id_index.find([], hashes)
+
+
 def _deltas_to_fold(base: Publication, upserts: Rows) -> list[ShardRef]:
     """The youngest deltas that the new one takes along; never one that a running build reads."""
     held = set(base.head.build_inputs) if base.head.build_until > base.now else set()
@@ -248,7 +251,7 @@ def _deltas_to_fold(base: Publication, upserts: Rows) -> list[ShardRef]:
 
 
 def _with_new_run(
-    outbox: Outbox, base: Publication, fresh: list[Entries], newest_first: list[Entries]
+    outbox: Outbox, base: Publication, fresh: list[Entries]
 ) -> tuple[tuple[RunRef, ...], Entries | None]:
     """The runs of the new manifest and the newest of them, where there is a new one."""
     runs = base.manifest.runs
@@ -259,8 +262,9 @@ def _with_new_run(
     everything = folded == len(runs)
     bound = base.manifest.tombstone_horizon
     drop_up_to = (base.watermark if bound is None else bound) if everything else None
-    merged = id_index.combine([*fresh, *newest_first[:folded]], drop_tombstones_up_to=drop_up_to)
-    kept = runs[: len(runs) - folded]
+    kept, taken = runs[: len(runs) - folded], runs[len(runs) - folded :]
+    older = base.snapshot.entries_newest_first(taken) if base.snapshot else []
+    merged = id_index.combine([*fresh, *older], drop_tombstones_up_to=drop_up_to)
     if not len(merged.table):
         return kept, None
     return (*kept, outbox.run(merged)), merged

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,12 @@ from shoal.model.manifests import Manifest, RunRef, ShardRef
 from shoal.model.records import Rows, Vectors
 from shoal.services.parts import Part, PartReader
 from shoal.storage.keys import TenantKeys
+
+PROBE_AT_MOST = 64
+"""Ids up to which single blocks (16 KB each) are read rather than whole runs."""
+WHOLE_RUN_BYTES = 256 * 1024
+"""Runs up to this size are read whole: one request, and then in memory."""
+_FRONT_GUESS_BYTES = 16 * 1024
 
 type DeadRows = dict[str, BitMap]
 
@@ -113,8 +119,27 @@ class Snapshot:
         return loaded[::-1]
 
     def locate(self, hashes: NDArray[np.uint64]) -> Located:
-        """Where the ids with these hashes (uint64, shape (n, 2)) are now."""
-        return id_index.find(self.entries_newest_first(), hashes)
+        """Where the ids with these hashes (uint64, shape (n, 2)) are now.
+
+        Few hashes are looked up in single blocks of the runs that are not in memory, many in whole runs.
+        """
+        if len(hashes) > PROBE_AT_MOST:
+            return id_index.find(self.entries_newest_first(), hashes)
+        pieces = [piece for run in reversed(self.manifest.runs) for piece in self._pieces(run, hashes)]
+        return id_index.find(pieces, hashes)
+
+    def _pieces(self, run: RunRef, hashes: NDArray[np.uint64]) -> list[Entries]:
+        """What of a run may hold these hashes."""
+        if run.size <= WHOLE_RUN_BYTES or self.reader.holds(run.key):
+            return [self.reader.load(run_part(run))]
+        first = self.reader.read(run.key, byte_range=(0, _FRONT_GUESS_BYTES))
+        while (needed := id_run.bytes_needed(first)) > len(first):
+            first += self.reader.read(run.key, byte_range=(len(first), needed))
+        front = id_run.RunFront.parse(first)
+        return [
+            self.reader.load_range(run.key, place, partial(front.parse_block, number))
+            for number, place in front.blocks_of(hashes)
+        ]
 
 
 def open_snapshot(reader: PartReader, dataset: Dataset, head: Head) -> Snapshot | None:
