@@ -18,7 +18,7 @@ exec {python} -m awslambdaric "$_HANDLER"
 """
 """Starts AWS's runtime client as the process of a function, with the function's memory as its limit."""
 
-PASSED_ON: Final = ("PATH", "HOME", "LANG", "TMPDIR")
+PASSED_ON: Final = ("PATH", "LANG", "TMPDIR")
 """What a function sees of this process's environment. No proxies: its only network is this machine."""
 
 
@@ -56,6 +56,8 @@ def _run_functions_under_the_runtime_client(python: Path, logs: Path) -> None:
 
     lambda_svc._provided_runtime_code_dir = unpack_with_bootstrap
     lambda_svc._provided_worker_env = _environment
+    # The emulator would keep a log stream for each call in memory, and save them all.
+    lambda_svc._emit_lambda_logs = lambda *_args, **_kwargs: None
     lambda_svc._execute_function_warm = lambda_svc._execute_function_provided_warm
     lambda_runtime._worker_class_for = lambda _config: lambda_runtime.ProvidedWorker
     lambda_runtime.ProvidedWorker._pump_output = pump_to_file
@@ -87,6 +89,7 @@ def _environment(config: Mapping[str, Any], code: str, port: int) -> dict[str, s
     region = get_region()
     folders = [code, *(str(Path(unpacked, "python")) for unpacked in _unpacked_layers(config))]
     own = {
+        "AWS_CONFIG_FILE": os.devnull,
         "AWS_DEFAULT_REGION": region,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.get('Runtime')}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(config.get("MemorySize", 128)),
@@ -97,6 +100,7 @@ def _environment(config: Mapping[str, Any], code: str, port: int) -> dict[str, s
         "AWS_LAMBDA_LOG_STREAM_NAME": "local",
         "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
         "AWS_REGION": region,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "LAMBDA_TASK_ROOT": code,
         "PYTHONPATH": os.pathsep.join(folders),
         "TZ": ":UTC",

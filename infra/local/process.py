@@ -103,11 +103,10 @@ def launch(
     for folder in (paths.logs, paths.data, paths.data / "s3", paths.scratch):
         # Keys, vectors and documents lie in them: they are for their owner only.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = paths.logs / "emulator.log"
-    if log.exists():
-        log.replace(log.with_suffix(".log.1"))
+    for old in paths.logs.glob("*.log"):
+        old.replace(old.with_suffix(".log.1"))
     descriptors = (ports.emulator.fileno(), ports.front.fileno())
-    with log.open("ab") as output:
+    with (paths.logs / "emulator.log").open("ab") as output:
         child = subprocess.Popen(  # noqa: S603 - our own program, no shell
             [
                 environment.emulator,

@@ -1,16 +1,21 @@
 """How our own tools reach the AWS services of the local stack."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import boto3
+import botocore.session
 from botocore.config import Config
 
 from infra.local.errors import NotRunning
 from infra.local.info import Credentials, StackInfo, read_info
 from infra.local.locks import holder
 from infra.local.paths import STATE, Paths
+
+NOBODYS_SETTINGS: Final = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+"""No profile and no file of the developer's own AWS settings has a say here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class LocalSession:
             aws_access_key_id=self.credentials.access_key_id,
             aws_secret_access_key=self.credentials.secret_access_key,
             region_name=self.region,
+            botocore_session=botocore.session.Session(session_vars=NOBODYS_SETTINGS),
         )
         config = Config(signature_version="s3v4" if service == "s3" else None, proxies={})
         client: Any = session.client  # The stubs know one overload for each literal name, none for a string.
