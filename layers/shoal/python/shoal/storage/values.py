@@ -36,8 +36,13 @@ def from_decimal(value: Decimal) -> int | float:
 
 
 def to_decimal(value: float) -> Decimal:
-    """The decimal that is stored for a number: the shortest that reads back as the same float."""
-    return Decimal(value) if isinstance(value, int) else Decimal(repr(float(value)))
+    """The decimal that is stored for a number: a whole one exactly, else the shortest that reads back.
+
+    A whole float of over 38 digits goes the short way too, and comes back as an int near to it.
+    """
+    if isinstance(value, int) or (value.is_integer() and abs(value) < _MAX_INT):
+        return Decimal(int(value))
+    return Decimal(repr(float(value)))
 
 
 def summed(old: float, amount: int) -> int | float:
