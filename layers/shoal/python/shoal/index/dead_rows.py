@@ -55,7 +55,7 @@ def _bitmap(section: memoryview, count: int, digest: str) -> BitMap:
         raise CorruptObject("dead rows: a bitmap does not match its checksum")
     try:
         rows = BitMap.deserialize(encoded)
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise CorruptObject("dead rows: a bitmap cannot be read") from error
     if len(rows) != count:
         raise CorruptObject(f"dead rows: {len(rows)} rows where {count} were written")

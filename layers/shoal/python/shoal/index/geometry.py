@@ -3,6 +3,10 @@
 l2: as they are. cosine: unit copies, compared by inner product. dot: one value more, which brings every row to the
 same length; the inner product with (query, 0) is then the dot product, and among rows of one length the inner
 product orders neighbours as l2 does, which a graph needs.
+
+Without that value, graphs over 10,000 x 48 rows of one sign lost 88 to 100 % of the best ten once the longer half
+was dead, or for queries of the other sign. With it, recall@10 falls as lengths differ: 0.9 at ef 200 for Gaussian
+rows, 0.3 for rows whose logarithm of length has a deviation of 0.7. Calibration measures it.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,132 @@
+"""Golden files: objects as released, which every later release has to read.
+
+They are never written again. A new format version gets files of its own, made by `released()` once:
+``python -m tests.unit.index.test_golden`` writes those that are missing.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyroaring import BitMap
+
+from shoal.index import dead_rows, id_index, id_run, log_codec
+from shoal.index.graph import build_graph, load_graph
+from shoal.index.log_codec import LogDelete, LogUpsert
+from shoal.index.records import Records, write_records
+from shoal.index.shard import decode_vectors, encode_shard
+from shoal.model.datasets import Metric
+from shoal.model.filters import parse_filter
+from shoal.model.records import Rows
+from tests.unit.index.hexfile import read_hex, write_hex
+
+GOLDEN = Path(__file__).parent / "golden"
+IDS = ("a", "é/🙂", "x" * 40)
+METADATA = (b"{}", '{"service":"é","tags":["x","y"]}'.encode(), b'{"n":1,"deep":{"n":1.0}}')
+BITS = [
+    [0x3F800000, 0x80000000, 0x00000001],
+    [0x7F7FFFFF, 0xC0490FDB, 0],
+    [0x40000000, 0x40400000, 0x40800000],
+]
+VECTORS = np.array(BITS, dtype=np.uint32).view(np.float32)
+ROWS = Rows(IDS, np.array([7, 2**40, 9], dtype=np.uint64), VECTORS, METADATA)
+HASHES = id_index.hash_ids([*IDS, "gone"], bytes(range(16)))
+DEAD = {"0001": BitMap([0, 5, 70_000]), "0002": BitMap(range(1000))}
+CLOUD = (np.arange(36, dtype=np.float32).reshape(12, 3) % np.float32(7)) + np.float32(0.5)
+
+
+def entries() -> id_index.Entries:
+    """Three rows and a tombstone."""
+    return id_index.combine(
+        [
+            id_index.tombstones(HASHES[3:], np.array([11], dtype=np.uint64)),
+            id_index.entries(HASHES[:3], ROWS.sequences, "0001", np.arange(3)),
+        ],
+        drop_tombstones_up_to=None,
+    )
+
+
+def released() -> Mapping[str, bytes]:
+    """Every kind of object in its current version."""
+    files = encode_shard(ROWS)
+    return {
+        "log_upsert.v1": log_codec.encode_upsert(IDS, VECTORS, METADATA),
+        "log_delete.v1": log_codec.encode_delete(IDS),
+        "vectors.v1": files["vectors.f32"],
+        "records.v1": write_records(ROWS),
+        "id_run.v1": id_run.encode_run(entries()),
+        "dead.v1": dead_rows.encode(DEAD),
+        **{f"graph_{m}.v1": build_graph(CLOUD, m, m=4, threads=1).save() for m in Metric},
+    }
+
+
+def golden(name: str) -> bytes:
+    return read_hex(GOLDEN / f"{name}.hex")
+
+
+def test_log() -> None:
+    upsert = log_codec.decode(golden("log_upsert.v1"))
+    assert isinstance(upsert, LogUpsert)
+    assert (upsert.ids, upsert.metadata) == (IDS, METADATA)
+    assert upsert.vectors.view(np.uint32).tolist() == BITS
+    assert log_codec.decode(golden("log_delete.v1")) == LogDelete(IDS)
+
+
+def test_shard() -> None:
+    assert decode_vectors(golden("vectors.v1"), 3, 3).view(np.uint32).tolist() == BITS
+    records = Records(golden("records.v1"))
+    ids, sequences, metadata = records.all()
+    assert (ids, metadata, sequences.tolist()) == (IDS, METADATA, [7, 2**40, 9])
+    assert records.matching(parse_filter({"tags": "y"})).tolist() == [1]
+    records.close()
+
+
+def test_id_index() -> None:
+    """The hash itself is part of the format."""
+    located = id_index.find([id_run.decode_run(golden("id_run.v1"))], HASHES)
+    assert located.found.all()
+    assert located.row.tolist() == [0, 1, 2, -1]
+    assert located.sequence.tolist() == [7, 2**40, 9, 11]
+    assert located.shard_ids == ("0001",)
+    front = id_run.RunFront.parse(golden("id_run.v1"))
+    assert len(front.blocks_of(HASHES)) == 1
+
+
+def test_dead_rows() -> None:
+    assert dead_rows.decode(golden("dead.v1")) == DEAD
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_graph(metric: Metric) -> None:
+    graph = load_graph(golden(f"graph_{metric}.v1"), dimension=3, metric=metric, rows=12)
+    again = build_graph(CLOUD, metric, m=4, threads=1)
+    for query in CLOUD:
+        rows, scores = graph.search(query, 12, 50)
+        expected_rows, expected_scores = again.search(query, 12, 50)
+        assert sorted(rows.tolist()) == list(range(12)) == sorted(expected_rows.tolist())
+        assert np.allclose(scores, expected_scores, rtol=1e-5, atol=1e-6)
+    graph.extend(CLOUD[:2])
+    assert len(graph) == 14
+
+
+@pytest.mark.parametrize("name", ["log_upsert.v1", "log_delete.v1", "vectors.v1", "id_run.v1", "dead.v1"])
+def test_what_is_written_today_is_what_was_released(name: str) -> None:
+    """Where the bytes are all ours. The others hold the version of SQLite and the levels that hnswlib drew."""
+    assert released()[name] == golden(name)
+
+
+def test_every_released_object_has_its_file() -> None:
+    assert {path.name for path in GOLDEN.iterdir()} == {f"{name}.hex" for name in released()}
+
+
+def write_missing() -> None:
+    """Write golden files that are not there yet."""
+    for name, data in released().items():
+        path = GOLDEN / f"{name}.hex"
+        if not path.exists():
+            write_hex(path, data)
+
+
+if __name__ == "__main__":
+    write_missing()
