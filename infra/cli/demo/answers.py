@@ -65,16 +65,18 @@ def show(answers: Sequence[Answer], operations: Mapping[str, Operation], steps: 
         times = f"{found.round_trip_ms:.1f} ms, {found.latency_ms:.1f} of it in the function"
         title = f'\n"{answer.question.text}"  ({times})'
         grid = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-        grid.add_column("score", justify="right")
-        for name in ("service", "operation", "latency", "| keyword search finds"):
-            grid.add_column(name, no_wrap=True)
+        grid.add_column("score", justify="right", no_wrap=True, min_width=5)
+        grid.add_column("service", no_wrap=True, max_width=34)
+        grid.add_column("operation", no_wrap=True, max_width=34)
+        grid.add_column("latency", no_wrap=True, justify="right", min_width=9)
+        grid.add_column("| keyword search finds", no_wrap=True, max_width=60)
         for place in range(SHOWN):
             cells = _cells(found.matches[place]) if place < len(found.matches) else ("", "", "")
             latency = f"{found.round_trip_ms:.1f} ms" if place == 0 else ""
             grid.add_row(
                 *map(Text, (*cells, latency, "| " + _keyword(answer.keyword_hits, place, operations)))
             )
-        console = Console(file=sys.stderr, highlight=False, width=None if sys.stderr.isatty() else 130)
+        console = Console(file=sys.stderr, highlight=False, width=None if sys.stderr.isatty() else 150)
         with console.capture() as shown:
             console.print(grid)
         steps.plain(shown.get().rstrip())

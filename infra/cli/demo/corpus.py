@@ -37,6 +37,12 @@ class Upload:
     index_seconds: float
 
 
+def was_uploaded(client: ShoalClient, state: Path) -> bool:
+    """Whether an earlier run's dataset is still there; its content is looked at later."""
+    there, known = _existing(client), _read(state)
+    return there is not None and known is not None and known.created_at == there.created_at
+
+
 def ensure_corpus(
     client: ShoalClient, operations: Sequence[Operation], digest: str, *, state: Path, steps: Steps
 ) -> Upload | None:

@@ -20,7 +20,7 @@ class Question:
 QUESTIONS = (
     Question("detect faces in a photo", "rekognition.detect_faces"),
     Question("send a text message to a phone", "pinpoint-sms-voice-v2.send_text_message"),
-    Question("is a review positive or negative", "comprehend.detect_sentiment"),
+    Question("put a message on a queue", "sqs.send_message"),
     Question("extract text from a scanned document", "textract.detect_document_text"),
     Question("throw away old container images", "ecr.batch_delete_image"),
 )
