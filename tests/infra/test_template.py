@@ -1,0 +1,252 @@
+"""What the template promises: data that outlives the stack, defaults of a new account, nothing in the clear."""
+
+import ast
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.infra.conftest import Synthesized
+
+ROOT = Path(__file__).resolve().parents[2]
+
+NAMES = {
+    "AWS::DynamoDB::Table": "TableName",
+    "AWS::S3::Bucket": "BucketName",
+    "AWS::SQS::Queue": "QueueName",
+    "AWS::Lambda::Function": "FunctionName",
+    "AWS::Lambda::LayerVersion": "LayerName",
+    "AWS::Logs::LogGroup": "LogGroupName",
+    "AWS::IAM::Role": "RoleName",
+    "AWS::SNS::Topic": "TopicName",
+    "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::Events::Rule": "Name",
+}
+
+
+def test_only_the_data_outlives_the_stack(synthesized: Synthesized) -> None:
+    kept = {
+        resource["Type"]
+        for resource in synthesized.template["Resources"].values()
+        if resource.get("DeletionPolicy") == "Retain"
+    }
+    assert kept == {"AWS::DynamoDB::Table", "AWS::S3::Bucket"}
+    for kind in kept:
+        assert synthesized.one(kind)["UpdateReplacePolicy"] == "Retain"
+
+
+@pytest.mark.parametrize(("kind", "name"), NAMES.items())
+def test_nothing_has_a_fixed_name(synthesized: Synthesized, kind: str, name: str) -> None:
+    for resource in synthesized.of_type(kind).values():
+        assert name not in resource.get("Properties", {})
+
+
+def test_the_table(synthesized: Synthesized) -> None:
+    table = synthesized.one("AWS::DynamoDB::Table")["Properties"]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "gsi1"
+    assert index["Projection"] == {"ProjectionType": "ALL"}
+    assert [key["AttributeName"] for key in table["KeySchema"]] == ["pk", "sk"]
+    assert [key["AttributeName"] for key in index["KeySchema"]] == ["gsi1pk", "gsi1sk"]
+
+
+def test_the_bucket(synthesized: Synthesized) -> None:
+    bucket = synthesized.one("AWS::S3::Bucket")["Properties"]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules["staging"]["Prefix"] == "staging/"
+    assert rules["staging"]["ExpirationInDays"] == 7
+    assert rules["noncurrent"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    assert rules["noncurrent"]["ExpiredObjectDeleteMarker"] is True
+    assert rules["incomplete-uploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
+    assert "CorsConfiguration" not in bucket
+
+
+@pytest.mark.parametrize("kind", ["AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"])
+def test_tls_only(synthesized: Synthesized, kind: str) -> None:
+    policies = synthesized.of_type(kind).values()
+    if kind == "AWS::SQS::QueuePolicy":
+        assert len(policies) == len(synthesized.of_type("AWS::SQS::Queue"))
+    for policy in policies:
+        assert any(
+            statement["Effect"] == "Deny"
+            and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+            and statement["Principal"] in ("*", {"AWS": "*"})
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        )
+
+
+def test_alarms_may_use_the_topic(synthesized: Synthesized) -> None:
+    statements = synthesized.one("AWS::SNS::TopicPolicy")["Properties"]["PolicyDocument"]["Statement"]
+    (let_in,) = (statement for statement in statements if statement["Effect"] == "Allow")
+    assert let_in["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+
+
+def test_functions_fit_a_new_account(synthesized: Synthesized) -> None:
+    for function in synthesized.of_type("AWS::Lambda::Function").values():
+        properties = function["Properties"]
+        assert properties["MemorySize"] <= 3008
+        assert properties["Runtime"] == "python3.13"
+        assert properties["Architectures"] == ["arm64"]
+        assert properties["Handler"] == "handler.handler"
+        assert properties["TracingConfig"] == {"Mode": "Active"}
+        assert "ReservedConcurrentExecutions" not in properties
+        assert "SnapStart" not in properties
+
+
+def test_each_function_logs_to_a_group_with_an_end(synthesized: Synthesized) -> None:
+    groups = synthesized.of_type("AWS::Logs::LogGroup")
+    used = set()
+    for function in synthesized.of_type("AWS::Lambda::Function").values():
+        used.add(function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"])
+    assert len(used) == 5
+    assert used < set(groups)
+    assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {30}
+
+
+@pytest.mark.parametrize(("name", "batch", "concurrency"), [("indexer", 10, 5), ("builder", 1, 2)])
+def test_pollers(synthesized: Synthesized, name: str, batch: int, concurrency: int) -> None:
+    pollers = {
+        poller["Properties"]["FunctionName"]["Ref"]: poller["Properties"]
+        for poller in synthesized.of_type("AWS::Lambda::EventSourceMapping").values()
+    }
+    (poller,) = (item for function, item in pollers.items() if name.capitalize() in function)
+    assert poller["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert poller["BatchSize"] == batch
+    assert poller["ScalingConfig"] == {"MaximumConcurrency": concurrency}
+    queue = synthesized.template["Resources"][poller["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
+    assert queue["VisibilityTimeout"] >= synthesized.function(name)["Properties"]["Timeout"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+
+
+def test_routes(synthesized: Synthesized) -> None:
+    integrations = synthesized.of_type("AWS::ApiGatewayV2::Integration")
+    routes: dict[str, str] = {}
+    for route in synthesized.of_type("AWS::ApiGatewayV2::Route").values():
+        integration = integrations[route["Properties"]["Target"]["Fn::Join"][1][1]["Ref"]]["Properties"]
+        assert integration["PayloadFormatVersion"] == "2.0"
+        routes[route["Properties"]["RouteKey"]] = integration["IntegrationUri"]["Fn::GetAtt"][0]
+    expected = {
+        "$default": "api",
+        "ANY /v1/{proxy+}": "api",
+        "ANY /auth/{proxy+}": "api",
+        "POST /v1/query": "query",
+        "POST /v1/datasets/{name}/query": "query",
+        "POST /v1/datasets/{name}/vectors/fetch": "query",
+        "GET /v1/datasets/{name}/vectors/{proxy+}": "query",
+    }
+    assert set(routes) == set(expected)
+    for key, name in expected.items():
+        assert routes[key].startswith(f"Functions{name.capitalize()}")
+
+
+def test_the_gateway_throttles_and_logs_no_path(synthesized: Synthesized) -> None:
+    stage = synthesized.one("AWS::ApiGatewayV2::Stage")["Properties"]
+    assert stage["DefaultRouteSettings"] == {"ThrottlingBurstLimit": 1000, "ThrottlingRateLimit": 500}
+    fields = set(json.loads(stage["AccessLogSettings"]["Format"]).values())
+    assert "$context.routeKey" in fields
+    assert not {"$context.path", "$context.identity.sourceIp", "$context.authorizer"} & fields
+
+
+def test_alarms(synthesized: Synthesized) -> None:
+    topic = synthesized.of_type("AWS::SNS::Topic").popitem()[0]
+    metrics: dict[str, int] = {}
+    for alarm in synthesized.of_type("AWS::CloudWatch::Alarm").values():
+        properties = alarm["Properties"]
+        assert properties["AlarmActions"] == [{"Ref": topic}]
+        assert properties["TreatMissingData"] == "notBreaching"
+        metrics[properties["MetricName"]] = metrics.get(properties["MetricName"], 0) + 1
+    assert metrics == {
+        "ApproximateNumberOfMessagesVisible": 1,
+        "ApproximateAgeOfOldestMessage": 2,
+        "5xx": 1,
+        "Throttles": 5,
+        "Errors": 5,
+    }
+
+
+def test_outputs(synthesized: Synthesized) -> None:
+    outputs = synthesized.template["Outputs"]
+    assert set(outputs) == {
+        "ApiUrl",
+        "ApiId",
+        "TableName",
+        "BucketName",
+        "WakeupsQueueUrl",
+        "BuildsQueueUrl",
+        "DeadLettersQueueUrl",
+        "AlarmsTopicArn",
+    }
+    assert all(output["Description"] for output in outputs.values())
+
+
+@pytest.mark.parametrize("name", ["api", "query", "indexer", "builder", "sweep"])
+def test_a_function_is_told_what_it_asks_for(synthesized: Synthesized, name: str) -> None:
+    told = synthesized.function(name)["Properties"]["Environment"]["Variables"]
+    assert {f"SHOAL_{need.upper()}" for need in ("table", *needs_of(name))} <= set(told)
+
+
+def needs_of(name: str) -> tuple[str, ...]:
+    """The constant NEEDS of a handler."""
+    for node in ast.parse((ROOT / "functions" / name / "handler.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "NEEDS":
+            needs: tuple[str, ...] = ast.literal_eval(node.value)
+            return needs
+    return ()
+
+
+def test_every_variable_is_one_that_functions_read(synthesize: Any) -> None:
+    from shoal.settings import Settings as Environment
+
+    made = synthesize(
+        rate_limit_rps=5, rate_limit_burst=9, vector_quota=100, query_quota=200, docs_enabled=False
+    )
+    told: dict[str, Any] = {}
+    for function in made.of_type("AWS::Lambda::Function").values():
+        told |= function["Properties"]["Environment"]["Variables"]
+    plain = {name: value if isinstance(value, str) else "a-name" for name, value in told.items()}
+    read = Environment.from_env(plain)
+    assert (read.rate_limit_rps, read.rate_limit_burst) == (5, 9)
+    assert (read.vector_quota, read.query_quota) == (100, 200)
+    assert read.docs_enabled is False
+    known = {f"SHOAL_{field.upper()}" for field in Environment.model_fields}
+    assert {name for name in told if name.startswith("SHOAL_")} <= known
+
+
+def test_settings_reach_the_template(synthesize: Any) -> None:
+    made = synthesize(
+        architecture="x86_64",
+        removal_policy="destroy",
+        cors_origins="https://a.example",
+        domain_name="api.a.example",
+        certificate_arn="arn:aws:acm:eu-west-1:123456789012:certificate/0",
+        alarms_email="ops@a.example",
+        snap_start=True,
+        point_in_time_recovery=False,
+        query_memory_mb=2000,
+    )
+    assert made.function("query")["Properties"]["Architectures"] == ["x86_64"]
+    assert made.function("query")["Properties"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
+    assert (
+        made.function("query")["Properties"]["Environment"]["Variables"]["SHOAL_CACHE_BYTES"] == "1000000000"
+    )
+    assert len(made.of_type("AWS::Lambda::Alias")) == 2
+    assert made.one("AWS::S3::Bucket")["DeletionPolicy"] == "Delete"
+    (cors,) = made.one("AWS::S3::Bucket")["Properties"]["CorsConfiguration"]["CorsRules"]
+    assert (cors["AllowedMethods"], cors["AllowedOrigins"]) == (["PUT"], ["https://a.example"])
+    assert made.one("AWS::ApiGatewayV2::Api")["Properties"]["CorsConfiguration"]["AllowOrigins"] == [
+        "https://a.example"
+    ]
+    assert made.one("AWS::ApiGatewayV2::DomainName")["Properties"]["DomainName"] == "api.a.example"
+    assert made.one("AWS::ApiGatewayV2::ApiMapping")
+    assert made.one("AWS::SNS::Subscription")["Properties"]["Endpoint"] == "ops@a.example"
+    domain = made.of_type("AWS::ApiGatewayV2::DomainName").popitem()[0]
+    assert made.template["Outputs"]["ApiUrl"]["Value"] == {"Fn::Join": ["", ["https://", {"Ref": domain}]]}
+    assert "DomainTarget" in made.template["Outputs"]
