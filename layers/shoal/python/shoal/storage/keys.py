@@ -12,7 +12,8 @@ from shoal.storage.ports import Key
 
 _TENANT = re.compile(r"ten_[0-9a-f]{32}")
 _DATASET = re.compile(r"[0-9a-f]{16}")
-_TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,80}")
+_TOKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
+_SCOPE = re.compile(r"[A-Za-z0-9_/-]{1,128}")
 
 SEQUENCE_DIGITS = 16
 GSI = "gsi1"
@@ -69,7 +70,7 @@ class TenantKeys:
 
     def name(self, scope: str, name: str) -> Key:
         """The item that holds a dataset's name in a scope."""
-        return Key(self.partition, f"NAME#{scope}#{name}")
+        return Key(self.partition, f"NAME#{_checked(_SCOPE, scope, 'scope')}#{name}")
 
     def shard_prefix(self, shard_id: str) -> str:
         """Where a shard's files lie; shards belong to the tenant, because clones share them."""
