@@ -193,7 +193,7 @@ def test_flags(api: Api, text: str, status: int) -> None:
 def test_logs_hold_no_key_vector_or_document(api: Api, lines: io.StringIO) -> None:
     vector = [0.123456789, 0.987654321, 0.5, 0.25]
     document = "the planted document"
-    secret = api.key.split("_")[2]
+    secret = api.key.split("_", 2)[2]
     api.dataset()
     api.indexed({"id": "a", "values": vector, "metadata": {"text": document}})
     api.upload({"id": document, "values": "0.123456789"}, "{" + document)
@@ -208,7 +208,7 @@ def test_logs_hold_no_key_vector_or_document(api: Api, lines: io.StringIO) -> No
     api.call("GET", "/v1/datasets", key=made)
     logged = lines.getvalue()
     assert len(logged.splitlines()) > 10
-    for planted in (secret, made.split("_")[2], "0.123456", "0.98765", document):
+    for planted in (secret, made.split("_", 2)[2], "0.123456", "0.98765", document):
         assert planted not in logged
 
 

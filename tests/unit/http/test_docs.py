@@ -10,11 +10,11 @@ from shoal.http import openapi
 from shoal.http.native.routes import ROUTES
 from tests.unit.http.api import Api
 
-COMMITTED = Path(__file__).parents[2] / "contract" / "openapi.json"
+COMMITTED = Path(__file__).parents[3] / openapi.COMMITTED
 
 
 def test_the_committed_copy_is_current() -> None:
-    assert COMMITTED.read_bytes() == openapi.dump(), f"run: python -m shoal.http.openapi {COMMITTED}"
+    assert COMMITTED.read_bytes() == openapi.dump(), "run: make openapi"
 
 
 def test_the_document_is_served_and_complete(api: Api) -> None:

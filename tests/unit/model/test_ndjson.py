@@ -64,7 +64,7 @@ def judge(line: bytes, dimension: int, *, refuse_zero: bool) -> Verdict:
     return name, [b for b in bits if b is not None], encoded
 
 
-numbers = st.one_of(
+numbers: st.SearchStrategy[Any] = st.one_of(
     st.floats(width=32, allow_nan=False, allow_infinity=False),
     st.floats(allow_nan=False, allow_infinity=False),
     st.integers(-(2**70), 2**70),

@@ -1,5 +1,6 @@
 """Quotas and rates hold however many ask at once."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from hypothesis import given, settings
@@ -19,7 +20,7 @@ class CountingTable(MemoryTable):
 
     updates = 0
 
-    def update(self, key: Key, actions: "list[Action]", *, condition: Condition | None = None) -> Item:  # type: ignore[override] # narrower in a test
+    def update(self, key: Key, actions: Sequence[Action], *, condition: Condition | None = None) -> Item:
         self.updates += 1
         return super().update(key, actions, condition=condition)
 

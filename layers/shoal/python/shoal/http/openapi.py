@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, made from the routes and the types of their bodies.
 
-`python -m shoal.http.openapi FILE` writes it; a test compares the committed copy.
+`python -m shoal.http.openapi [FILE]` writes it; a test compares the committed copy.
 """
 
 import re
@@ -17,6 +17,8 @@ from shoal import __version__
 from shoal.http.native.types import ErrorBody
 from shoal.http.router import Route
 
+COMMITTED = "tests/contract/openapi.json"
+"""The committed copy, seen from the top of the repository."""
 _REF = "#/components/schemas/{model}"
 _ERROR_MEANINGS = {401: "unauthorized: no valid API key", 403: "forbidden: the key lacks the scope"}
 
@@ -147,4 +149,4 @@ def _schemas(routes: list[Route]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_bytes(dump())
+    Path(sys.argv[1] if len(sys.argv) > 1 else COMMITTED).write_bytes(dump())

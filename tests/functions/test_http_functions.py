@@ -1,0 +1,138 @@
+"""Every sample event of the HTTP functions, replayed: status, headers, body."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.functions.world import EVENTS, World
+
+type Expected = dict[str, Any]
+
+ATLAS = {"title": "Atlas of birds"}
+NOT_FOUND = {"detail": "Not Found"}
+
+
+def error(code: str, message: str, **more: Any) -> Expected:
+    return {"error": {"code": code, "message": message, **more}}
+
+
+NO_KEY = error("unauthorized", "a valid API key is required")
+NO_DATASET = error("dataset_not_found", "dataset not found")
+INVALID_NAME = error("invalid_name", "name must be 1-64 characters of [a-z0-9_-]")
+
+# For each case its status and what the body holds (a part of it; None: no body).
+CASES: dict[tuple[str, str], tuple[int, Expected | None]] = {
+    ("api", "healthz"): (200, {"status": "ok", "service": "control_plane"}),
+    ("api", "create_dataset"): (201, {"name": "birds", "dimension": 4, "status": "empty", "row_count": 0}),
+    ("api", "create_dataset_bad_name"): (400, INVALID_NAME),
+    ("api", "create_dataset_twice"): (409, error("dataset_exists", "dataset products already exists")),
+    ("api", "list_datasets"): (200, {}),
+    ("api", "get_dataset"): (200, {"name": "products", "row_count": 2, "status": "validating"}),
+    ("api", "get_dataset_unknown"): (404, NO_DATASET),
+    ("api", "delete_dataset"): (204, None),
+    ("api", "upload"): (
+        202,
+        {
+            "accepted": 1,
+            "rejected": 1,
+            "errors": [{"line": 2, "reason": "dimension mismatch: got 1 expected 4"}],
+        },
+    ),
+    ("api", "upload_gzip"): (202, {"accepted": 1, "rejected": 0, "errors": []}),
+    ("api", "upload_gzip_truncated"): (400, error("invalid_encoding", "the gzip body is truncated")),
+    ("api", "upload_bomb"): (413, error("payload_too_large", "Request body exceeds 10485760 bytes")),
+    ("api", "upload_not_utf8"): (400, error("invalid_ndjson", "body must be UTF-8")),
+    ("api", "upload_empty"): (400, error("invalid_ndjson", "Empty NDJSON body")),
+    ("api", "delete_vector"): (202, {}),
+    ("api", "get_job"): (200, {"dataset": "products", "kind": "upsert", "status": "pending", "rows": 1}),
+    ("api", "query_status"): (200, {"ready": False}),
+    ("api", "list_keys"): (200, {}),
+    ("api", "create_key"): (201, {"name": "reader", "scopes": ["read"], "expires_at": None}),
+    ("api", "revoke_key"): (204, None),
+    ("api", "usage"): (200, {"vectors_used": 2, "vector_quota": None, "queries_today": 0}),
+    ("api", "openapi"): (200, {"openapi": "3.1.0"}),
+    ("api", "docs"): (200, {}),
+    ("api", "no_key"): (401, NO_KEY),
+    ("api", "x_auth_key"): (200, {}),
+    ("api", "read_only_key"): (403, error("forbidden", "the API key lacks the scope write")),
+    ("api", "another_tenants_key"): (404, NO_DATASET),
+    ("api", "wrong_method"): (405, {"detail": "Method Not Allowed"}),
+    ("api", "unknown_path"): (404, NOT_FOUND),
+    ("query", "query"): (200, {"mode": "cold"}),
+    ("query", "query_by_path"): (200, {"matches": []}),
+    ("query", "dimension_mismatch"): (
+        400,
+        error(
+            "dimension_mismatch",
+            "dimension mismatch: got 1 expected 4",
+            details={"expected": 4, "got": 1},
+        ),
+    ),
+    ("query", "no_dataset"): (404, error("dataset_not_found", "dataset is required")),
+    ("query", "no_key"): (401, NO_KEY),
+    ("query", "another_tenants_key"): (404, NO_DATASET),
+    ("query", "get_vector"): (
+        200,
+        {"id": "doc-1", "metadata": ATLAS, "embedding": [0.1, 0.2, 0.3, 0.4]},
+    ),
+    ("query", "get_vector_by_parameter"): (200, {"id": "a/b c", "metadata": ATLAS}),
+    ("query", "get_vector_unknown"): (404, error("not_found", "vector not found")),
+    ("query", "fetch"): (
+        200,
+        {
+            "vectors": [{"id": "a/b c", "metadata": ATLAS}],
+            "missing_ids": ["nobody"],
+            "unprocessed_ids": [],
+        },
+    ),
+}
+
+
+def test_every_sample_event_is_replayed() -> None:
+    found = {(path.parent.name, path.stem) for name in ("api", "query") for path in (EVENTS / name).iterdir()}
+    assert found == set(CASES)
+
+
+@pytest.mark.parametrize(("function", "case"), CASES)
+def test_replay(world: World, function: str, case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, expected = CASES[function, case]
+    event = world.event(function, case)
+    answer = world.invoke(function, event)
+    request_id = event["requestContext"]["requestId"]
+
+    assert answer["statusCode"] == status, answer["body"]
+    headers = answer["headers"]
+    assert headers["x-request-id"] == request_id
+    assert headers["cache-control"] == "no-store"
+    assert ("www-authenticate" in headers) == (status == 401)
+    assert ("allow" in headers) == (status == 405)
+    if expected is None:
+        assert answer["body"] == ""
+        assert "content-type" not in headers
+    elif case == "docs":
+        assert headers["content-type"] == "text/html; charset=utf-8"
+    else:
+        assert headers["content-type"] == "application/json"
+        body = json.loads(answer["body"])
+        assert {name: body[name] for name in expected} == expected
+        if status >= 400:
+            assert body == expected
+        if status == 202:
+            assert body["job_id"].startswith(f"job_{world.values['DATASET_ID']}")
+            assert world.messages("wakeups") == [
+                {"tenant_id": world.values["TENANT_ID"], "dataset_id": world.values["DATASET_ID"]}
+            ]
+
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert logged[-1]["message"] == "request served"
+    assert {line["request_id"] for line in logged} == {request_id}
+    assert {line["service"] for line in logged} == {function}
+    assert world.values["API_KEY"].split("_", 2)[2] not in json.dumps(logged)
+
+
+def test_an_answer_of_query_in_full(world: World) -> None:
+    body = json.loads(world.replay("query", "query")["body"])
+    assert body["matches"][0]["score"] == 0.0
+    assert body["matches"][0]["metadata"] == ATLAS
+    assert set(body) == {"matches", "latency_ms", "mode"}
