@@ -20,11 +20,11 @@ from shoal.storage.values import check_key_value
 
 tenants = st.from_regex(r"ten_[0-9a-f]{32}", fullmatch=True)
 datasets = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
-tokens = st.from_regex(r"[A-Za-z0-9_.-]{1,80}", fullmatch=True)
+tokens = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}", fullmatch=True)
 sequences = st.integers(0, 16**SEQUENCE_DIGITS - 1)
 TENANT, DATASET = "ten_" + "a" * 32, "b" * 16
 
-NOT_TOKENS = ["", "a/b", "..\n", "a b", "é", "a#b", "x" * 81, "a\x00"]
+NOT_TOKENS = ["", ".", "..", "-x", "a/b", "..\n", "a b", "é", "a#b", "x" * 81, "a\x00"]
 
 
 def table_keys(keys: DatasetKeys, sequence: int) -> list[Key]:
@@ -80,7 +80,7 @@ def test_two_manifests_share_no_key(pairs: list[tuple[int, str]]) -> None:
     assert one != other
 
 
-scopes = st.text(st.characters(exclude_characters="#", codec="utf-8"), min_size=1)
+scopes = st.from_regex(r"[A-Za-z0-9_/-]{1,128}", fullmatch=True)
 names = st.text(st.characters(codec="utf-8"), min_size=1)
 
 

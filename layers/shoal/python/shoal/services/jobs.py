@@ -4,10 +4,11 @@ from dataclasses import dataclass
 
 from shoal.errors import NotFound
 from shoal.model.ids import parse_job_id
-from shoal.model.jobs import Job, JobKind, JobStatus, status_of
+from shoal.model.jobs import Job, JobStatus, status_of
 from shoal.services.heads import parse_head
+from shoal.services.places import parse_job
 from shoal.storage.keys import DatasetKeys
-from shoal.storage.ports import Item, Ports
+from shoal.storage.ports import Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,23 +18,6 @@ class JobView:
     job: Job
     status: JobStatus
     dataset_name: str
-
-
-def parse_job(item: Item) -> Job:
-    """A job as stored."""
-    return Job(
-        job_id=item["job_id"],
-        sequence=int(item["sequence"]),
-        kind=JobKind(item["kind"]),
-        log_key=item.get("log_key"),
-        sha256=item.get("sha256"),
-        size=int(item["size"]),
-        rows=int(item["rows"]),
-        reserved=int(item["reserved"]),
-        accepted_at=float(item["accepted_at"]),
-        error=item.get("error"),
-        log_bytes=int(item["log_bytes"]),
-    )
 
 
 def get_job(ports: Ports, tenant_id: str, job_id: str) -> JobView:

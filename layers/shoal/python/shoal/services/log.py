@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from shoal.errors import ConditionFailed
 from shoal.model.jobs import Job
 from shoal.model.limits import COMMIT_MAX_BYTES, COMMIT_MAX_JOBS, GAP_SECONDS
-from shoal.services.jobs import parse_job
+from shoal.services.places import aborted_item, parse_job
 from shoal.services.retry import retry_busy
-from shoal.services.write import aborted_item
 from shoal.storage.keys import DatasetKeys, sequence_sk
 from shoal.storage.ports import Absent, Ports
 

@@ -28,6 +28,7 @@ from shoal.model.jobs import JobKind
 from shoal.model.limits import LOG_MAX_BYTES_AHEAD, LOG_MAX_JOBS_AHEAD, RESIDENT_MAX_BYTES
 from shoal.model.records import Vectors
 from shoal.services.heads import keys_of
+from shoal.services.places import aborted_item, job_item
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import PENDING, DatasetKeys, TenantKeys
 from shoal.storage.ports import (
@@ -147,37 +148,6 @@ def _append(ports: Ports, dataset: Dataset, entry: _Entry) -> Accepted:
     return accepted
 
 
-def job_item(
-    keys: DatasetKeys,
-    sequence: int,
-    *,
-    kind: JobKind,
-    log_key: str | None,
-    sha256: str | None,
-    size: int,
-    rows: int,
-    reserved: int,
-    accepted_at: float,
-    log_bytes: int,
-) -> Item:
-    """The item at one place of the log. `log_bytes` is the length of the log up to and with this place."""
-    key = keys.job(sequence)
-    return {
-        "pk": key.pk,
-        "sk": key.sk,
-        "job_id": job_id(keys.dataset_id, sequence),
-        "sequence": sequence,
-        "kind": kind.value,
-        "log_key": log_key,
-        "sha256": sha256,
-        "size": size,
-        "rows": rows,
-        "reserved": reserved,
-        "accepted_at": accepted_at,
-        "log_bytes": log_bytes,
-    }
-
-
 def _check_room(ports: Ports, dataset: Dataset, keys: DatasetKeys, entry: _Entry) -> None:
     found = {item["sk"]: item for item in ports.table.batch_get([keys.head, keys.sequence])}
     head = found.get(keys.head.sk)
@@ -271,22 +241,6 @@ def _refuse_place(ports: Ports, keys: DatasetKeys, item: Item) -> None:
         )
     except (ConditionFailed, StorageBusy):
         _log.info("place left to the committer", extra={"job_id": item["job_id"]})
-
-
-def aborted_item(keys: DatasetKeys, sequence: int, *, now: float, log_bytes: int | None) -> Item:
-    """A place of the log that changes nothing and that nobody may take any more."""
-    return job_item(
-        keys,
-        sequence,
-        kind=JobKind.ABORTED,
-        log_key=None,
-        sha256=None,
-        size=0,
-        rows=0,
-        reserved=0,
-        accepted_at=now,
-        log_bytes=log_bytes or 0,
-    )
 
 
 def _recognise(stored: Item | None, ours: Item) -> None:
