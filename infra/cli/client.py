@@ -27,11 +27,11 @@ from infra.cli.results import (
     Rejected,
     UpsertReport,
     Usage,
+    Values,
 )
 from infra.cli.transport import Patience, Transport
 
-_FETCH_IDS = 1000
-"""The API's limit of ids in one fetch."""
+_FETCH_IDS = 1000  # the API's limit of ids in one fetch
 
 
 class JobFailed(CliError):
@@ -143,7 +143,7 @@ class ShoalClient:
     def query(
         self,
         dataset: str,
-        vector: Sequence[float],
+        vector: Values,
         *,
         top_k: int = 10,
         where: Mapping[str, Any] | None = None,

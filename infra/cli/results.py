@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
 
 type Json = Mapping[str, Any]
+type Values = Sequence[float] | NDArray[float32]
+"""A vector: a list as answers give it, or an array as models make it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +18,7 @@ class Record:
     """One record to store, or as stored. `values` is None where it was not asked for."""
 
     id: str
-    values: Sequence[float] | None
+    values: Values | None
     metadata: Json
 
     @classmethod

@@ -23,11 +23,14 @@ class Check:
 class Steps:
     """Says lines with the time since the start, and keeps the checks. Used with `with`."""
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, stream: TextIO | None = None, *, sign_of_life_seconds: float = SIGN_OF_LIFE_SECONDS
+    ) -> None:
         self.checks: list[Check] = []
         self._stream = stream or sys.stdout
         self._started = self._last = time.monotonic()
         self._doing = "starting"
+        self._patience = sign_of_life_seconds
         self._quiet = 0
         self._lock = threading.Lock()
         self._over = threading.Event()
@@ -79,5 +82,5 @@ class Steps:
 
     def _beat(self) -> None:
         while not self._over.wait(0.25):
-            if not self._quiet and time.monotonic() - self._last >= SIGN_OF_LIFE_SECONDS:
+            if not self._quiet and time.monotonic() - self._last >= self._patience:
                 self.say(f"… {self._doing}")
