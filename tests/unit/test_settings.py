@@ -1,0 +1,98 @@
+"""The environment: what is missing or wrong is named, and never quoted."""
+
+import pytest
+
+from shoal import runtime
+from shoal.http.context import Deps
+from shoal.model.tenants import RateLimit
+from shoal.settings import Settings, SettingsError
+from tests.unit.http.api import Api
+
+TABLE = {"SHOAL_TABLE": "t"}
+
+
+def test_defaults() -> None:
+    found = Settings.from_env(TABLE)
+    assert found == Settings(table="t")
+    assert (found.bucket, found.log_level, found.docs_enabled) == (None, "INFO", True)
+    assert (found.rate_limit_rps, found.vector_quota, found.query_quota) == (None, None, None)
+
+
+def test_every_field_is_read_and_other_variables_are_not() -> None:
+    found = Settings.from_env(
+        {
+            **TABLE,
+            "SHOAL_BUCKET": "b",
+            "SHOAL_WAKEUPS_QUEUE_URL": "w",
+            "SHOAL_BUILDS_QUEUE_URL": "q",
+            "SHOAL_LOG_LEVEL": "DEBUG",
+            "SHOAL_DOCS_ENABLED": "false",
+            "SHOAL_RATE_LIMIT_RPS": "50",
+            "SHOAL_RATE_LIMIT_BURST": "100",
+            "SHOAL_VECTOR_QUOTA": "0",
+            "SHOAL_QUERY_QUOTA": "10000",
+            "SHOAL_CACHE_BYTES": "1000000",
+            "SHOAL_CORS_ORIGINS": "*",
+            "PATH": "/bin",
+        }
+    )
+    assert found.model_dump() == {
+        "table": "t",
+        "bucket": "b",
+        "wakeups_queue_url": "w",
+        "builds_queue_url": "q",
+        "log_level": "DEBUG",
+        "docs_enabled": False,
+        "rate_limit_rps": 50,
+        "rate_limit_burst": 100,
+        "vector_quota": 0,
+        "query_quota": 10_000,
+        "cache_bytes": 1_000_000,
+    }
+
+
+@pytest.mark.parametrize("environment", [{}, {"SHOAL_TABLE": ""}])
+def test_what_is_missing_is_named(environment: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=r"^not set: SHOAL_TABLE, SHOAL_BUCKET$"):
+        Settings.from_env(environment, needs=("bucket",))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SHOAL_LOG_LEVEL", "planted"),
+        ("SHOAL_DOCS_ENABLED", "planted"),
+        ("SHOAL_RATE_LIMIT_RPS", "0"),
+        ("SHOAL_RATE_LIMIT_BURST", "1.5"),
+        ("SHOAL_VECTOR_QUOTA", "-1"),
+        ("SHOAL_QUERY_QUOTA", "planted"),
+        ("SHOAL_CACHE_BYTES", "1"),
+    ],
+)
+def test_what_is_wrong_is_named_but_not_quoted(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"not valid: {name} ") as caught:
+        Settings.from_env({**TABLE, name: value})
+    assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("burst", "wanted"), [(None, 100), (7, 7)])
+def test_a_rate_without_a_burst_allows_two_seconds_at_once(burst: int | None, wanted: int) -> None:
+    settings = Settings(table="t", rate_limit_rps=50, rate_limit_burst=burst)
+    assert Deps.of(settings, Api().ports).limits.rate == RateLimit(50, wanted)
+    assert Deps.of(Settings(table="t"), Api().ports).limits.rate is None
+
+
+def test_a_port_that_was_not_given_says_which_variable_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SHOAL_BUCKET", "SHOAL_WAKEUPS_QUEUE_URL", "SHOAL_BUILDS_QUEUE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SHOAL_TABLE", "t")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    runtime.forget()
+    try:
+        ports = runtime.ports()
+        with pytest.raises(SettingsError, match="SHOAL_BUCKET"):
+            ports.objects.get("t/x")
+        with pytest.raises(SettingsError, match="SHOAL_BUILDS_QUEUE_URL"):
+            ports.builds.send({}, group="g")
+    finally:
+        runtime.forget()
