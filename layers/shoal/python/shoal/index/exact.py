@@ -93,9 +93,11 @@ def top_k(
         norms = vector_norms(vectors)
     if metric is Metric.L2 and norms is not None:
         chosen = _shortlist(vectors, query, k, chosen, norms)
-    if chosen is None:
+    if chosen is None or 4 * len(chosen) > len(vectors):  # copying that many rows costs more than scoring all
         found = scores(vectors, query, metric, norms=norms)
-        return top_k_of(np.arange(len(vectors), dtype=np.int64), found, k, metric)
+        if chosen is None:
+            return top_k_of(np.arange(len(vectors), dtype=np.int64), found, k, metric)
+        return top_k_of(chosen, found[chosen], k, metric)
     parts = [
         scores(vectors[some], query, metric, norms=None if norms is None else norms[some])
         for some in _split(chosen, max(1, 16 * _BLOCK_VALUES // vectors.shape[1]))

@@ -25,6 +25,8 @@ DEFAULT_EF_CONSTRUCTION = 200
 _SEED = 100
 _GROWTH = 4
 _FALLBACK_ROWS = 1024
+_FEW_LIVE = 64
+"""With fewer than `ef` live rows a walk visits all others: 30 ms for 50,000 x 256, where 100 rows take 2 ms."""
 _ROW_OVERHEAD_BYTES = 128
 """What hnswlib keeps of a row outside its file: lock, level, label, list pointer, visited mark."""
 
@@ -118,10 +120,14 @@ class Graph:
         query = _check_query(query, self.dimension)
         with self._lock:
             self._hide(dead or BitMap())
-            wanted = min(k, self._rows - len(self._hidden))
+            live = self._rows - len(self._hidden)
+            wanted = min(k, live)
             if wanted <= 0:
                 return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-            rows, found = self._walk(query, wanted, max(ef, wanted))
+            if live <= ef and live * _FEW_LIVE < self._rows:
+                rows, found = self._every_live_row(query)
+            else:
+                rows, found = self._walk(query, wanted, max(ef, wanted))
             return exact.top_k_of(rows, found, wanted, self.metric)
 
     def _walk(self, query: Vectors, k: int, ef: int) -> tuple[NDArray[np.int64], Scores]:
@@ -139,7 +145,7 @@ class Graph:
                 return np.asarray(labels[0], dtype=np.int64), self._geometry.scored(distances[0], query)
 
     def _every_live_row(self, query: Vectors) -> tuple[NDArray[np.int64], Scores]:
-        """Slow, and complete: some rows are not linked from any other."""
+        """Exact, for few live rows, and where some are not linked from any other."""
         alive = np.ones(self._rows, dtype=np.bool_)
         alive[np.frombuffer(self._hidden.to_array(), dtype=np.uint32)] = False
         rows = np.flatnonzero(alive)
