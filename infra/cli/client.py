@@ -78,8 +78,7 @@ class ShoalClient:
 
     def health(self) -> Mapping[str, Any]:
         """What `/healthz` answers."""
-        answer: Mapping[str, Any] = self._http.send("GET", "/healthz").json()
-        return answer
+        return dict(self._http.send("GET", "/healthz").json())
 
     # --- datasets ------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """The demo from start to end, twice: the second run finds the dataset and is quick."""
 
+import itertools
 import os
 import re
 import subprocess
@@ -7,8 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from infra.local.info import StackInfo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 SHOAL = Path(sys.executable).parent / "shoal"
@@ -38,7 +37,7 @@ def test_the_demo_holds_what_it_promises(local_state: Path, tmp_path: Path) -> N
     assert re.search(r'curl -H "Authorization: Bearer shl_', first)
     times = seconds_of(first)
     assert times[-1] < 180
-    assert max(later - earlier for earlier, later in zip(times, times[1:], strict=False)) < LONGEST_SILENCE_S
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) < LONGEST_SILENCE_S
 
     second = run_demo(local_state, tmp_path)
     assert "from an earlier run, with the same content" in second
