@@ -1,9 +1,10 @@
 """Leave out of a layer what no function reads, and ship its byte code."""
 
-import py_compile
 import shutil
-from collections.abc import Iterator
+import sys
 from pathlib import Path
+
+from layers.vendor.tools import run
 
 UNREAD_FOLDERS = frozenset({"__pycache__", "bin", "f2py", "include", "tests", "_pyinstaller"})
 """`f2py` and `include` are numpy's compilers and headers; the rest explains itself."""
@@ -37,16 +38,26 @@ def add_byte_code(layer: Path) -> None:
     """Compile every module, so that a cold start only loads.
 
     Lambda unpacks layers with times of its own, which would make ordinary byte code look stale: this one is not
-    checked. It names the place where Lambda puts the source, and is the same in every build.
+    checked. It names the place where Lambda puts the source. How Python writes byte code depends on what else the
+    process knows (a string in use elsewhere is marked as shared), so a process that knows nothing else writes it:
+    the same sources give the same bytes.
+
+    Raises:
+        BuildFailed: a module does not compile.
     """
-    for module in _modules(layer):
-        py_compile.compile(
-            str(module),
-            dfile=f"/opt/{module.relative_to(layer.parent)}",
-            doraise=True,
-            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
-        )
+    run([sys.executable, "-S", "-s", "-P", "-c", _COMPILE, layer.name], cwd=layer.parent, env=_NOTHING_ELSE)
 
 
-def _modules(layer: Path) -> Iterator[Path]:
-    yield from sorted(layer.rglob("*.py"))
+_NOTHING_ELSE = {
+    "PYTHONHASHSEED": "0",
+    "PYTHONPATH": "",
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONPYCACHEPREFIX": "",
+}
+
+_COMPILE = """
+import pathlib, py_compile, sys
+for module in sorted(pathlib.Path(sys.argv[1]).rglob("*.py")):
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    py_compile.compile(str(module), dfile=f"/opt/{module}", doraise=True, invalidation_mode=mode)
+"""
