@@ -1,16 +1,29 @@
 """Lambda function `indexer`: drains the logs of the datasets that its messages name."""
 
+from functools import cache
 from typing import Any
 
 from shoal import runtime
 from shoal.batches import run_batch
 from shoal.services.commit import drain
+from shoal.services.parts import PartReader
 
 NEEDS = ("bucket", "wakeups_queue_url", "builds_queue_url")
+CACHE_BYTES = 512 * 1024 * 1024
+"""A quarter of its memory: manifests and id index runs that the next commit needs again."""
+
+
+@cache
+def reader() -> PartReader:
+    """The container's cache."""
+    return PartReader(runtime.ports(*NEEDS).objects, cache_bytes=CACHE_BYTES)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle a batch of wake-ups; answers with those to deliver again."""
     ports = runtime.ports(*NEEDS)
     owner = f"indexer-{context.aws_request_id}"
-    return run_batch(event, lambda tenant_id, dataset_id: drain(ports, tenant_id, dataset_id, owner=owner))
+    return run_batch(
+        event,
+        lambda tenant_id, dataset_id: drain(ports, tenant_id, dataset_id, owner=owner, reader=reader()),
+    )

@@ -297,3 +297,29 @@ def test_few_ids_are_found_in_single_blocks_of_a_large_run() -> None:
     assert not world.searcher.reader.holds(run.key)
     whole = snapshot.locate(hash_ids(names * 40, dataset.hash_key))
     assert whole.row.tolist() == [5, 11999, -1, 0] * 40
+
+
+def test_where_the_graph_misses_its_target_the_search_is_exact() -> None:
+    """Dot products of vectors of very unequal lengths: the graph of the augmented rows misses many."""
+    world = World()
+    dataset = world.create(dimension=24, metric=Metric.DOT)
+    rng = np.random.default_rng(5)
+    vectors = (rng.normal(size=(3000, 24)) * rng.lognormal(sigma=2.0, size=(3000, 1))).astype(np.float32)
+    write.upsert(
+        world.ports,
+        dataset,
+        ids=[f"id-{n}" for n in range(len(vectors))],
+        vectors=vectors,
+        metadata=[b"{}"] * len(vectors),
+        vector_quota=None,
+    )
+    world.drain(dataset)
+    assert world.build(dataset)
+    recall = manifest_of(world, dataset).recall
+    assert recall is not None
+    for _ in range(20):
+        query = rng.normal(size=24).astype(np.float32)
+        best = np.argsort(-(vectors @ query))[:10]
+        answer = world.query(dataset, query, top_k=10)
+        hits = {match.id for match in answer.matches} & {f"id-{n}" for n in best.tolist()}
+        assert len(hits) >= (10 if recall.measured < recall.target else 8)

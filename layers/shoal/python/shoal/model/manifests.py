@@ -44,9 +44,14 @@ class ShardRef(_Frozen):
 
 
 class RunRef(PartRef):
-    """A run of the id index with its number of entries."""
+    """A run of the id index with its number of entries.
+
+    Its first `front_size` bytes, which hold the digest of each block behind them, can be verified on their own.
+    """
 
     entries: int
+    front_size: int
+    front_sha256: str
 
 
 class Recall(_Frozen):

@@ -77,8 +77,17 @@ class Outbox:
 
     def run(self, entries: Entries) -> RunRef:
         """Add a run of the id index."""
-        part = self.part("run", id_run.encode_run(entries))
-        return RunRef(key=part.key, size=part.size, sha256=part.sha256, entries=len(entries.table))
+        data = id_run.encode_run(entries)
+        part = self.part("run", data)
+        front_size = id_run.RunFront.parse(data).front_size
+        return RunRef(
+            key=part.key,
+            size=part.size,
+            sha256=part.sha256,
+            entries=len(entries.table),
+            front_size=front_size,
+            front_sha256=sha256_hex(data[:front_size]),
+        )
 
     def dead(self, dead: Mapping[str, BitMap]) -> PartRef:
         """Add dead rows."""

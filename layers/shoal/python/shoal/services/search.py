@@ -19,7 +19,7 @@ from shoal.model.datasets import Dataset, Head, Metric
 from shoal.model.filters import Filter
 from shoal.model.ids import job_id
 from shoal.model.limits import MAX_RESPONSE_BYTES
-from shoal.model.manifests import ShardRef
+from shoal.model.manifests import Manifest, ShardRef
 from shoal.services.heads import parse_head, parse_meta
 from shoal.services.parts import Part, PartReader
 from shoal.services.snapshot import DeadRows, Snapshot, open_snapshot
@@ -176,7 +176,7 @@ class Searcher:
         if manifest.resident is not None:
             resident = manifest.resident
             mask = dead.get(resident.shard_id)
-            if request.filter is None:
+            if _walks_graph(manifest, request):
                 graph: Graph = self.reader.load(snapshot.graph_part(resident))
                 ef = request.ef or (manifest.recall.ef if manifest.recall else DEFAULT_EF)
                 found.append((resident, *graph.search(request.vector, request.top_k, ef, mask)))
@@ -194,9 +194,9 @@ class Searcher:
             parts += [snapshot.vectors_part(shard), snapshot.records_part(shard)]
         if manifest.resident is not None:
             parts.append(snapshot.records_part(manifest.resident))
-            plain = request.filter is None
+            walk = _walks_graph(manifest, request)
             parts.append(
-                snapshot.graph_part(manifest.resident) if plain else snapshot.vectors_part(manifest.resident)
+                snapshot.graph_part(manifest.resident) if walk else snapshot.vectors_part(manifest.resident)
             )
         self.reader.load_all(parts)
 
@@ -250,6 +250,18 @@ class Searcher:
                     {"top_k": fits},
                 )
         return tuple(matches)
+
+
+def _walks_graph(manifest: Manifest, request: QueryRequest) -> bool:
+    """Whether the resident shard is searched by its graph rather than exactly.
+
+    Exactly where a filter decides, and where calibration found the graph wanting at its widest beam (dot products
+    of vectors of very unequal lengths do that): slower is better than wrong. An explicit `ef` is obeyed.
+    """
+    if request.filter is not None:
+        return False
+    recall = manifest.recall
+    return request.ef is not None or recall is None or recall.measured >= recall.target
 
 
 def _check_query_vector(dataset: Dataset, vector: NDArray[np.float32]) -> None:

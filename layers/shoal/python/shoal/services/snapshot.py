@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from shoal.index import dead_rows, exact, id_index, id_run
+from shoal.index.checksums import verify
 from shoal.index.graph import Graph, load_graph
 from shoal.index.id_index import Entries, Located
+from shoal.index.id_run import RunFront
 from shoal.index.records import Records
 from shoal.index.shard import INDEX_FILE, RECORDS_FILE, VECTORS_FILE, decode_vectors
 from shoal.model import manifests
@@ -24,7 +26,6 @@ PROBE_AT_MOST = 64
 """Ids up to which single blocks (16 KB each) are read rather than whole runs."""
 WHOLE_RUN_BYTES = 256 * 1024
 """Runs up to this size are read whole: one request, and then in memory."""
-_FRONT_GUESS_BYTES = 16 * 1024
 
 type DeadRows = dict[str, BitMap]
 
@@ -132,14 +133,16 @@ class Snapshot:
         """What of a run may hold these hashes."""
         if run.size <= WHOLE_RUN_BYTES or self.reader.holds(run.key):
             return [self.reader.load(run_part(run))]
-        first = self.reader.read(run.key, byte_range=(0, _FRONT_GUESS_BYTES))
-        while (needed := id_run.bytes_needed(first)) > len(first):
-            first += self.reader.read(run.key, byte_range=(len(first), needed))
-        front = id_run.RunFront.parse(first)
+        front = self.reader.load_range(run.key, (0, run.front_size), partial(_run_front, run))
         return [
             self.reader.load_range(run.key, place, partial(front.parse_block, number))
             for number, place in front.blocks_of(hashes)
         ]
+
+
+def _run_front(run: RunRef, data: bytes) -> RunFront:
+    verify(data, sha256=run.front_sha256, size=run.front_size, name=run.key)
+    return RunFront.parse(data)
 
 
 def open_snapshot(reader: PartReader, dataset: Dataset, head: Head) -> Snapshot | None:

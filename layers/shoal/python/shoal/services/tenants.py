@@ -5,7 +5,7 @@ from shoal.model.ids import new_tenant_id
 from shoal.model.tenants import Tenant, check_label
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import GSI, TENANTS, TenantKeys
-from shoal.storage.ports import Absent, Action, Assign, Drop, Exists, Item, Ports
+from shoal.storage.ports import Absent, Action, Assign, Drop, Exists, Item, Key, Ports
 
 
 def create_tenant(ports: Ports, *, name: str) -> Tenant:
@@ -47,7 +47,8 @@ def list_tenants(ports: Ports) -> list[Tenant]:
     after = None
     while True:
         page = ports.table.query(TENANTS, index=GSI, after=after)
-        tenants += [parse_tenant(item) for item in page.items]
+        found = ports.table.batch_get([Key(item["pk"], item["sk"]) for item in page.items])
+        tenants += [parse_tenant(item) for item in found]
         after = page.after
         if after is None:
             return sorted(tenants, key=lambda tenant: (tenant.created_at, tenant.tenant_id))

@@ -192,7 +192,10 @@ class Page:
 
 
 class Table(Protocol):
-    """One DynamoDB table (single-table design) and its index `gsi1` over `gsi1pk`, `gsi1sk`."""
+    """One DynamoDB table (single-table design) and its index `gsi1` over `gsi1pk`, `gsi1sk`.
+
+    The index holds keys only: `pk`, `sk`, `gsi1pk` and `gsi1sk` of each item that has both index keys.
+    """
 
     def get(self, key: Key, *, consistent: bool = True) -> Item | None:
         """One item, or None."""

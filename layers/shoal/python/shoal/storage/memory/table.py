@@ -33,6 +33,9 @@ type _Place = tuple[str, str, str]
 """Where an item stands in a partition: its sort key there, then its own pk and sk."""
 
 
+_INDEX_NAMES = ("pk", "sk", "gsi1pk", "gsi1sk")
+
+
 class MemoryTable:
     """A `Table` in memory. Safe to use from threads; every call is atomic.
 
@@ -214,11 +217,11 @@ class MemoryTable:
             room -= item_size(item)
             if room < 0 or len(found) == limit:
                 break
-            found.append(_copied(item))
+            found.append({name: item[name] for name in _INDEX_NAMES} if index else _copied(item))
         # Like DynamoDB, a page that ends at its limit has a cursor, though nothing may come after it.
         if len(found) == len(places) and len(found) != limit:
             return Page(tuple(found), None)
-        names = ("pk", "sk") if index is None else ("pk", "sk", "gsi1pk", "gsi1sk")
+        names = ("pk", "sk") if index is None else _INDEX_NAMES
         return Page(tuple(found), {name: found[-1][name] for name in names})
 
 
