@@ -7,7 +7,7 @@ from shoal import runtime
 from shoal.batches import run_batch
 from shoal.services.commit import drain
 from shoal.services.parts import PartReader
-from shoal.storage.ports import ObjectStore
+from shoal.storage.ports import Ports
 
 NEEDS = ("bucket", "wakeups_queue_url", "builds_queue_url")
 CACHE_BYTES = 512 * 1024 * 1024
@@ -15,16 +15,16 @@ CACHE_BYTES = 512 * 1024 * 1024
 
 
 @cache
-def reader(objects: ObjectStore) -> PartReader:
+def reader(ports: Ports) -> PartReader:
     """The container's cache."""
-    return PartReader(objects, cache_bytes=CACHE_BYTES)
+    return PartReader(ports.objects, cache_bytes=CACHE_BYTES)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle a batch of wake-ups; answers with those to deliver again."""
     ports = runtime.ports(*NEEDS)
     owner = f"indexer-{context.aws_request_id}"
-    cache_of_parts = reader(ports.objects)
+    cache_of_parts = reader(ports)
     return run_batch(
         event,
         lambda tenant_id, dataset_id: drain(ports, tenant_id, dataset_id, owner=owner, reader=cache_of_parts),
