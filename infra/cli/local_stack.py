@@ -99,9 +99,10 @@ def local_ports(state: Path) -> "Ports":
 
 @contextmanager
 def _local_errors() -> Iterator[None]:
-    from infra.local.errors import LocalStackError
+    from infra.local.errors import DidNotStart, LocalStackError
 
     try:
         yield
     except LocalStackError as error:
-        raise CliError(str(error), hint="the logs are in .local/logs") from error
+        hint = "look into .local/logs" if isinstance(error, DidNotStart) else None
+        raise CliError(str(error), hint=hint) from error

@@ -42,6 +42,7 @@ def test_the_demo_holds_what_it_promises(local_state: Path, tmp_path: Path) -> N
     second = run_demo(local_state, tmp_path)
     assert "from an earlier run, with the same content" in second
     assert "uploading" not in second
-    assert (
-        seconds_of(second)[-1] < 60
-    )  # 30 on a machine of its own: a dead committer's lease takes 20 to run out
+    # Without what bringing the stack up took. 30 on a machine of its own: a dead committer's lease runs for 20.
+    up = re.search(r"([0-9.]+) s  the API answers", second)
+    assert up is not None
+    assert seconds_of(second)[-1] - float(up[1]) < 50

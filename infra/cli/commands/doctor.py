@@ -10,7 +10,7 @@ _SIGNS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 
 
 def doctor(ctx: typer.Context, as_json: AsJson = False, profile: ProfileName = None) -> None:
-    """Check credentials, CDK bootstrap, Lambda quotas, Bedrock, the stack and its API. Changes nothing.
+    """Check credentials, CDK bootstrap, Lambda quotas, Bedrock and the stack. Changes nothing.
 
     Exit code 1 when a check fails; warnings are fine.
     """
