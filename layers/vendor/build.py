@@ -12,7 +12,7 @@ from pathlib import Path
 
 from layers.vendor.hnswlib_object import add_hnswlib
 from layers.vendor.lockfiles import write_lockfiles
-from layers.vendor.recipes import ARCHITECTURES, BUILD, LAYERS, REQUIREMENTS, Architecture, Layer
+from layers.vendor.recipes import ARCHITECTURES, BUILD, LAYERS, PYTHON, REQUIREMENTS, Architecture, Layer
 from layers.vendor.stamp import inputs_digest, is_current, layer_folder, stamp_file
 from layers.vendor.tools import BuildFailed, install_wheels, say
 from layers.vendor.trim import add_byte_code, trim
@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"wrote the requirement files in {REQUIREMENTS}")
         return 0
     try:
+        require_python()
         for architecture in options.arch:
             for layer in options.layer:
                 build(LAYERS[layer], ARCHITECTURES[architecture], again=options.again)
@@ -39,6 +40,17 @@ def main(arguments: list[str] | None = None) -> int:
         say(str(error))
         return 1
     return 0
+
+
+def require_python() -> None:
+    """Byte code and headers are those of the Python that builds: it has to be Lambda's.
+
+    Raises:
+        BuildFailed: this is another.
+    """
+    if sys.version_info[:2] != PYTHON:
+        wanted, running = (".".join(map(str, version)) for version in (PYTHON, sys.version_info[:2]))
+        raise BuildFailed(f"layers are built by Python {wanted}, the functions' own; this is {running}")
 
 
 def host_architecture() -> str:

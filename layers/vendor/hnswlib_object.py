@@ -12,7 +12,7 @@ import sysconfig
 import tarfile
 from pathlib import Path
 
-from layers.vendor.recipes import PYTHON, REQUIREMENTS, Architecture
+from layers.vendor.recipes import REQUIREMENTS, Architecture
 from layers.vendor.tools import BuildFailed, download_source, install_tools, run, say
 
 FLAGS = (
@@ -28,7 +28,7 @@ def add_hnswlib(target: Path, architecture: Architecture, workspace: Path) -> No
     """Build hnswlib into `target`, with its licence beside it.
 
     Raises:
-        BuildFailed: a tool failed, the interpreter is not ours, or the code needs AVX-512.
+        BuildFailed: a tool failed, this Python cannot be built for, or the code needs AVX-512.
     """
     headers = copy_headers(workspace / "python")
     tools = install_tools(workspace / "tools")
@@ -97,12 +97,8 @@ def copy_headers(target: Path) -> Path:
     real one serves both: Linux on either is 64 bits wide in the same way.
 
     Raises:
-        BuildFailed: this is another Python, has no headers, or has another layout of objects.
+        BuildFailed: this Python has no headers, or another layout of objects.
     """
-    if sys.version_info[:2] != PYTHON:
-        raise BuildFailed(
-            f"layers are built by Python {'.'.join(map(str, PYTHON))}: run them with the .venv's"
-        )
     headers = Path(sysconfig.get_path("include"))
     configuration = Path(sysconfig.get_config_h_filename())
     if not (headers / "Python.h").is_file() or not configuration.is_file():

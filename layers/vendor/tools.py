@@ -3,10 +3,15 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from layers.vendor.recipes import PYTHON, REQUIREMENTS, Architecture
+
+
+SIGN_OF_LIFE_S = 4.0
+"""Seconds after which who waits is told that it goes on."""
 
 
 class BuildFailed(Exception):
@@ -22,23 +27,32 @@ def say(text: str) -> None:
 def run(
     command: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None
 ) -> None:
-    """Run a program and show what it says only if it fails.
+    """Run a program; what it says is shown only if it fails.
 
     Raises:
         BuildFailed: it failed.
     """
-    finished = subprocess.run(  # noqa: S603 - an argument list of our own making, no shell
+    started = time.monotonic()
+    with subprocess.Popen(  # noqa: S603 - an argument list of our own making, no shell
         [str(part) for part in command],
         cwd=cwd,
         env={**os.environ, **(env or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-    )
-    if finished.returncode != 0:
+    ) as process:
+        while True:
+            try:
+                output, _ = process.communicate(timeout=SIGN_OF_LIFE_S)
+                break
+            except subprocess.TimeoutExpired:
+                say(f"... {time.monotonic() - started:.0f} s")
+            except BaseException:
+                process.kill()
+                raise
+    if process.returncode != 0:
         program = " ".join(str(part) for part in command[:4])
-        raise BuildFailed(f"{program} ... failed:\n{finished.stdout.strip()[-4000:]}")
+        raise BuildFailed(f"{program} ... failed:\n{output.strip()[-4000:]}")
 
 
 def install_wheels(requirements: Path, target: Path, architecture: Architecture | None = None) -> None:

@@ -1,0 +1,43 @@
+"""What the stack tells its functions is what they ask for, and what they can read."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shoal.settings import Settings as Environment
+from tests.infra.conftest import Synthesized
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", ["api", "query", "indexer", "builder", "sweep"])
+def test_a_function_is_told_what_it_asks_for(synthesized: Synthesized, name: str) -> None:
+    told = synthesized.function(name)["Properties"]["Environment"]["Variables"]
+    assert {f"SHOAL_{need.upper()}" for need in ("table", *needs_of(name))} <= set(told)
+
+
+def needs_of(name: str) -> tuple[str, ...]:
+    """The constant NEEDS of a handler."""
+    for node in ast.parse((ROOT / "functions" / name / "handler.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "NEEDS":
+            needs: tuple[str, ...] = ast.literal_eval(node.value)
+            return needs
+    return ()
+
+
+def test_every_variable_is_one_that_functions_read(synthesize: Any) -> None:
+    made = synthesize(
+        rate_limit_rps=5, rate_limit_burst=9, vector_quota=100, query_quota=200, docs_enabled=False
+    )
+    told: dict[str, Any] = {}
+    for function in made.of_type("AWS::Lambda::Function").values():
+        told |= function["Properties"]["Environment"]["Variables"]
+    plain = {name: value if isinstance(value, str) else "a-name" for name, value in told.items()}
+    read = Environment.from_env(plain)
+    assert (read.rate_limit_rps, read.rate_limit_burst) == (5, 9)
+    assert (read.vector_quota, read.query_quota) == (100, 200)
+    assert read.docs_enabled is False
+    known = {f"SHOAL_{field.upper()}" for field in Environment.model_fields}
+    assert {name for name in told if name.startswith("SHOAL_")} <= known
