@@ -72,9 +72,9 @@ def test_keys_and_usage(client: ShoalClient, api: Api) -> None:
     made = client.create_key("ci", scopes=["read"], expires_at="2030-01-01T00:00:00Z")
     assert made.key is not None
     assert made.scopes == ("read",)
-    assert [key.name for key in client.list_keys()] == ["test", "ci"]
+    assert {key.name for key in client.list_keys()} == {"test", "ci"}
     client.revoke_key(made.id)
-    assert client.list_keys()[1].revoked_at is not None
+    assert {key.name: key.revoked_at is not None for key in client.list_keys()} == {"test": False, "ci": True}
     assert client.usage().vectors_used == 0
     api.key = "nobody"
     assert client.usage().vector_quota is None
