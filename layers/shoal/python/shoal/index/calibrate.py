@@ -1,4 +1,13 @@
-"""Calibration: the smallest `ef` at which a graph reaches its target recall, as measured on its own rows."""
+"""Calibration: the smallest `ef` at which a graph reaches its target recall, as measured, not hoped for.
+
+Two kinds of queries are tried, and the worse of the two counts:
+
+- rows of the graph, each left out of its own result. Alone they flatter: a row has links of its own, and a walk
+  that meets it has arrived. On 19,796 API descriptions `ef` 16 found 0.996 of the neighbours of rows, but 0.8
+  of those of questions in words.
+- the middle between two random rows, which is a place where no row is. On the same data it found 0.78 at `ef` 16
+  and 0.99 at 128, as questions did.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +21,25 @@ from shoal.model.datasets import Metric
 from shoal.model.records import Vectors
 
 LADDER = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+_NO_ROW = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """`measured` is recall@k at `ef`, over `samples` rows left out of their own results."""
+    """`measured` is recall@k at `ef`, of the worse of the two kinds of queries; `samples` is how many were made."""
 
     ef: int
     measured: float
     samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """A query, the row to leave out of its results, and the score of its k-th best."""
+
+    query: Vectors
+    left_out: int
+    limit: float
 
 
 def calibrate(
@@ -36,15 +55,14 @@ def calibrate(
 ) -> Calibration:
     """Measure recall against exact search and choose `ef`.
 
-    Sampled rows are the queries, each left out of both results. A found row counts when it is as good as the
-    k-th best, so ties are no misses.
+    A found row counts when it is as good as the k-th best, so ties are no misses.
 
     Args:
         graph: over exactly these vectors, without dead rows.
         vectors: float32, shape (n, dimension).
         metric: of the graph.
         target: recall to reach, 0 to 1.
-        samples: how many rows to ask for.
+        samples: how many queries of each kind.
         k: results that are compared.
         seed: of the sample.
         ladder: what `ef` may be, rising.
@@ -56,30 +74,42 @@ def calibrate(
     wanted = min(k, count - 1)
     if wanted < 1:
         return Calibration(ef=ladder[0], measured=1.0, samples=0)
-    chosen = np.sort(np.random.default_rng(seed).choice(count, size=min(samples, count), replace=False))
-    norms = exact.vector_norms(vectors)
-    limits = [_kth_best(vectors, row, metric, wanted, norms) for row in chosen.tolist()]
-    result = Calibration(ef=ladder[-1], measured=0.0, samples=len(chosen))
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.choice(count, size=min(samples, count), replace=False))
+    probes = [_at_row(vectors, row, metric, wanted) for row in rows.tolist()]
+    pairs = rng.integers(count, size=(len(rows), 2))
+    between = [_between(vectors, pair, metric, wanted) for pair in pairs]
+    result = Calibration(ef=ladder[-1], measured=0.0, samples=len(probes) + len(between))
     for ef in ladder:
-        hits = sum(
-            _hits(graph, vectors[row], row, wanted, ef, limit)
-            for row, limit in zip(chosen.tolist(), limits, strict=True)
-        )
-        result = Calibration(ef=ef, measured=hits / (wanted * len(chosen)), samples=len(chosen))
-        if result.measured >= target:
+        measured = min(_recall(graph, kind, wanted, ef) for kind in (probes, between))
+        result = Calibration(ef=ef, measured=measured, samples=result.samples)
+        if measured >= target:
             break
     return result
 
 
-def _kth_best(vectors: Vectors, row: int, metric: Metric, k: int, norms: NDArray[np.float32]) -> float:
-    rows, found = exact.top_k(vectors, vectors[row], metric, k + 1, norms=norms)
-    others: NDArray[np.float32] = found[rows != row]
-    return float(others[k - 1])
+def _at_row(vectors: Vectors, row: int, metric: Metric, k: int) -> _Probe:
+    rows, found = exact.top_k(vectors, vectors[row], metric, k + 1)
+    return _Probe(vectors[row], row, float(found[rows != row][k - 1]))
 
 
-def _hits(graph: Graph, query: Vectors, row: int, k: int, ef: int, limit: float) -> int:
-    rows, found = graph.search(query, k + 1, ef)
-    others = found[rows != row][:k].astype(np.float64)
-    tolerance = 1e-5 * max(abs(limit), float(np.abs(found).max()))
-    near = others <= limit + tolerance if graph.metric.lower_is_better else others >= limit - tolerance
+def _between(vectors: Vectors, pair: NDArray[np.int64], metric: Metric, k: int) -> _Probe:
+    # halved first: the sum of two large float32 may overflow
+    middle: Vectors = (vectors[pair] * np.float32(0.5)).sum(axis=0, dtype=np.float32)
+    if not middle.any():
+        middle = vectors[pair[0]]  # opposite rows; a zero vector has no direction
+    _, found = exact.top_k(vectors, middle, metric, k)
+    return _Probe(middle, _NO_ROW, float(found[k - 1]))
+
+
+def _recall(graph: Graph, probes: Sequence[_Probe], k: int, ef: int) -> float:
+    return sum(_hits(graph, probe, k, ef) for probe in probes) / (k * len(probes))
+
+
+def _hits(graph: Graph, probe: _Probe, k: int, ef: int) -> int:
+    rows, found = graph.search(probe.query, k + 1, ef)
+    others = found[rows != probe.left_out][:k]
+    tolerance = 1e-5 * abs(probe.limit) + 1e-9
+    worst = probe.limit + tolerance if graph.metric.lower_is_better else probe.limit - tolerance
+    near = others <= worst if graph.metric.lower_is_better else others >= worst
     return int(np.count_nonzero(near))
