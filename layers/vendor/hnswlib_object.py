@@ -93,14 +93,13 @@ def refuse_avx512(listing: str) -> None:
 def copy_headers(target: Path) -> Path:
     """Copy the headers of the running Python, with its configuration in the place where every compiler looks.
 
-    Debian's own `pyconfig.h` only picks the file of the compiler's processor, and has it for one processor. The
-    real one serves both: Linux on either is 64 bits wide in the same way.
+    One configuration serves both processors: Linux on either is 64 bits wide in the same way.
 
     Raises:
         BuildFailed: this Python has no headers, or another layout of objects.
     """
     headers = Path(sysconfig.get_path("include"))
-    configuration = Path(sysconfig.get_config_h_filename())
+    configuration = find_configuration(headers, str(sysconfig.get_config_var("MULTIARCH")))
     if not (headers / "Python.h").is_file() or not configuration.is_file():
         raise BuildFailed(f"no Python headers in {headers}: install them (on Debian, python3-dev)")
     if sysconfig.get_config_var("Py_GIL_DISABLED") or hasattr(sys, "gettotalrefcount"):
@@ -110,3 +109,13 @@ def copy_headers(target: Path) -> Path:
     shutil.copytree(headers, target)
     shutil.copyfile(configuration, target / "pyconfig.h")
     return target
+
+
+def find_configuration(headers: Path, multiarch: str) -> Path:
+    """The `pyconfig.h` that defines something.
+
+    Debian's in the usual place only includes one of a folder named after the compiler's processor, and a machine has
+    that folder for its own processor alone.
+    """
+    debian = headers.parent / multiarch / headers.name / "pyconfig.h"
+    return debian if debian.is_file() else headers / "pyconfig.h"

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from layers.vendor.recipes import PYTHON, REQUIREMENTS, Architecture
 
-
 SIGN_OF_LIFE_S = 4.0
 """Seconds after which who waits is told that it goes on."""
 

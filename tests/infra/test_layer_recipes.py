@@ -7,7 +7,7 @@ import pytest
 from infra.components.functions import SPECS
 from infra.components.layers import VENDOR_LAYERS
 from layers.vendor.build import host_architecture, main
-from layers.vendor.hnswlib_object import copy_headers, refuse_avx512
+from layers.vendor.hnswlib_object import copy_headers, find_configuration, refuse_avx512
 from layers.vendor.lockfiles import PROJECT_REQUIREMENTS, cut, read_pins
 from layers.vendor.recipes import ARCHITECTURES, LAYERS, LOCKED, REQUIREMENTS
 from layers.vendor.tools import BuildFailed, run
@@ -65,6 +65,16 @@ def test_headers_are_those_of_this_python(tmp_path: Path) -> None:
     headers = copy_headers(tmp_path / "python")
     assert (headers / "Python.h").is_file()
     assert "#define SIZEOF_VOID_P 8" in (headers / "pyconfig.h").read_text()
+
+
+def test_debian_keeps_the_real_configuration_elsewhere(tmp_path: Path) -> None:
+    headers = tmp_path / "include" / "python3.13"
+    headers.mkdir(parents=True)
+    assert find_configuration(headers, "x86_64-linux-gnu") == headers / "pyconfig.h"
+    real = tmp_path / "include" / "x86_64-linux-gnu" / "python3.13" / "pyconfig.h"
+    real.parent.mkdir(parents=True)
+    real.write_text("#define SIZEOF_VOID_P 8")
+    assert find_configuration(headers, "x86_64-linux-gnu") == real
 
 
 def test_what_no_function_reads_is_left_out(tmp_path: Path) -> None:
