@@ -26,7 +26,7 @@ _NO_ROW = -1
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """`measured` is recall@k at `ef`, of the worse of the two kinds of queries; `samples` is how many were made."""
+    """`measured` is recall@k at `ef`, of the worse of the two kinds of queries; `samples`: how many were made."""
 
     ef: int
     measured: float

@@ -55,7 +55,7 @@ class RunRef(PartRef):
 
 
 class Recall(_Frozen):
-    """What calibration saw: recall@10 at `ef` against exact search on `samples` rows left out of themselves."""
+    """What calibration saw: recall@10 at `ef` against exact search over `samples` queries."""
 
     target: float
     measured: float
