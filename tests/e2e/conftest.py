@@ -1,4 +1,4 @@
-"""Local stacks for the tests: each on its own state folder and free ports, started once, gone at the end."""
+"""Clients of the local stack, and a second stack for what the emulator and its front do."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,27 +6,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infra.cli.local_stack import ensure_key
 from infra.local.info import StackInfo
 from infra.local.lifecycle import down, up
-from infra.local.locks import holder
-from infra.local.paths import Paths
 from tests.e2e.probe.assembly import write_assembly
-
-
-@pytest.fixture(scope="session")
-def local_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The state folder of `local_stack`; the stack in it is stopped at the end, whoever started it."""
-    state = tmp_path_factory.mktemp("local")
-    yield state
-    down(state=state)
-    assert holder(Paths(state).process_lock) is None
-
-
-@pytest.fixture(scope="session")
-def local_stack(local_state: Path) -> StackInfo:
-    """The whole stack as `make up` starts it, with a tenant and a key that may do everything."""
-    return up(state=local_state, progress=print, after_deploy=ensure_key)
 
 
 @pytest.fixture

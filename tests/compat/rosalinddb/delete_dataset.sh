@@ -1,0 +1,2 @@
+curl -s -X DELETE http://localhost:8080/v1/datasets/products \
+-H "Authorization: Bearer $RB_API_KEY"
