@@ -114,8 +114,8 @@ def copy_headers(target: Path) -> Path:
 def find_configuration(headers: Path, multiarch: str) -> Path:
     """The `pyconfig.h` that defines something.
 
-    Debian's in the usual place only includes one of a folder named after the compiler's processor, and a machine has
-    that folder for its own processor alone.
+    Debian's in the usual place only includes one of a folder named after the compiler's processor, and a machine
+    has that folder for its own processor alone.
     """
     debian = headers.parent / multiarch / headers.name / "pyconfig.h"
     return debian if debian.is_file() else headers / "pyconfig.h"
