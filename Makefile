@@ -1,6 +1,6 @@
 # Shoal: `make demo` runs the main job, `make test` the tests; both set everything up first. `make help` lists the rest.
 
-PYTHON ?= $(shell command -v python3.13 || command -v python3.14 || command -v python3)
+PYTHON ?= $(shell command -v python3.13 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.txt)
@@ -15,13 +15,13 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
 help: ## Show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-setup: $(VENV)/.ready ## Make .venv with everything pinned (Python 3.12 or newer and a C++ compiler are needed)
+setup: $(VENV)/.ready ## Make .venv with everything pinned (Python 3.13 and a C++ compiler are needed)
 
 $(VENV)/.ready: requirements.txt pyproject.toml
 	@echo "set-up: checking the machine"
 	@test -n "$(PYTHON)" || { echo "error: no Python found; install Python 3.13 or call make PYTHON=/path/to/python3.13"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || \
-		{ echo "error: $(PYTHON) is older than 3.12; install Python 3.13 or call make PYTHON=/path/to/python3.13"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' || \
+		{ echo "error: $(PYTHON) is not Python 3.13, which the functions run on; call make PYTHON=/path/to/python3.13"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "error: $(PYTHON) has no venv module (Debian: apt-get install python3-venv)"; exit 1; }
 	@command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || \
@@ -80,6 +80,7 @@ requirements: setup ## Pin all requirements anew, with hashes and without index 
 		--generate-hashes --no-annotate --no-header --quiet -o requirements.txt
 	@$(BIN)/uv pip compile requirements-emulator.in --python-version 3.13 --universal \
 		--generate-hashes --no-annotate --no-header --quiet -o requirements-emulator.txt
+	@$(BIN)/python layers/vendor/build.py --lock
 
 clean: ## Remove what make made, but for the local stack's state
 	@rm -rf $(VENV) cdk.out layers/vendor/build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -2,11 +2,12 @@
 
 They come from the CDK context and from nowhere else: a `shoal:<name>` key in `cdk.json` or on the command line
 (`cdk deploy -c shoal:log_retention_days=90`), or several at once as a JSON object (`-c shoal:settings='{...}'`).
-The table in the README is `markdown_table()` of this class; a test fails when the two drift apart.
+The table in `infra/README.md` is `markdown_table()` of this class; a test fails when the two drift apart.
 """
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -222,11 +223,26 @@ def _explain(error: ValidationError) -> str:
     return "\n".join(lines)
 
 
+TABLE_BEGINS: Final = "<!-- settings: written by `python -m infra.settings` -->\n"
+TABLE_ENDS: Final = "<!-- end of settings -->\n"
+
+
 def markdown_table() -> str:
-    """The settings as a Markdown table, for the README."""
+    """The settings as a Markdown table, for `infra/README.md`."""
     rows = ["| setting | default | unit, and why |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         default = field.default if field.default not in (None, ()) else "none"
         shown = str(default).lower() if isinstance(default, bool) else str(default)
         rows.append(f"| `{name}` | {shown} | {field.description} |")
     return "\n".join(rows) + "\n"
+
+
+def main() -> None:
+    """Write the table into `infra/README.md` anew."""
+    path = Path(__file__).with_name("README.md")
+    before, rest = path.read_text().split(TABLE_BEGINS)
+    path.write_text(before + TABLE_BEGINS + markdown_table() + TABLE_ENDS + rest.split(TABLE_ENDS)[1])
+
+
+if __name__ == "__main__":
+    main()

@@ -66,8 +66,6 @@ LAYERS: Final = {
             "api",
             wheels=(
                 "annotated-types",
-                "aws-lambda-powertools",
-                "jmespath",
                 "orjson",
                 "pydantic",
                 "pydantic-core",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from infra.settings import InvalidSettings, Settings, markdown_table
+from infra.settings import TABLE_BEGINS, TABLE_ENDS, InvalidSettings, Settings, markdown_table
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -89,6 +89,11 @@ def test_the_table_has_a_row_a_setting() -> None:
     rows = markdown_table().splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == list(Settings.model_fields)
     assert all(row.count(" | ") == 2 for row in rows)
+
+
+def test_the_readme_shows_the_table_of_today() -> None:
+    text = (ROOT / "infra" / "README.md").read_text()
+    assert TABLE_BEGINS + markdown_table() + TABLE_ENDS in text, "run python -m infra.settings"
 
 
 def test_the_context_of_the_project_is_valid() -> None:
