@@ -1,4 +1,4 @@
-"""What AWS charges: list prices of us-east-1 as of 2026-11, from the pricing page of each service.
+"""What AWS charges: list prices of us-east-1 as known in 2026-11; each names the page to compare it with.
 
 Dollars. Other regions differ, mostly by up to a third. Free tiers that do not end are named beside the price;
 those of a new account's first year are left out.

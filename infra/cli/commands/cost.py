@@ -74,7 +74,7 @@ def cost(
         return
     for bill in bills:
         show(bill)
-    output.line(f"{prices.REGION}, arm64, prices of {prices.AS_OF} from the pricing page of each service.")
+    output.line(f"{prices.REGION}, arm64, list prices as known in {prices.AS_OF}; compare with AWS's pages.")
     output.line(f"Times: {figures.where}.")
 
 
