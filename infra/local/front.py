@@ -79,8 +79,13 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 async def _write(send: Send, answer: Answer, *, head: bool = False, close: bool = False) -> None:
-    headers = [(name.encode("latin-1"), value.encode()) for name, value in answer.headers]
-    headers.append((b"content-length", str(len(answer.body)).encode()))
+    lengths = [value for name, value in answer.headers if name == "content-length"]
+    # Only a function knows how long the body is that it leaves out for HEAD.
+    length = lengths[0] if head and lengths else str(len(answer.body))
+    others = [(name, value) for name, value in answer.headers if name != "content-length"]
+    headers = [
+        (name.encode("latin-1"), value.encode()) for name, value in (*others, ("content-length", length))
+    ]
     if close:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -116,6 +116,15 @@ def test_the_answer_to_head_has_a_length_but_no_body() -> None:
     assert (wire.body, wire.headers[b"content-length"]) == (b"", b"10")
 
 
+@pytest.mark.parametrize(("method", "length"), [("GET", b"2"), ("HEAD", b"41")])
+def test_there_is_one_length_and_only_head_takes_it_from_the_function(method: str, length: bytes) -> None:
+    async def sized(_request: Request) -> Answer:
+        return Answer(200, b"" if method == "HEAD" else b"{}", (("content-length", "41"),))
+
+    wire = call(sized, method=method)
+    assert wire.sent[0]["headers"] == [(b"content-length", length)]
+
+
 def test_more_requests_than_a_laptop_has_room_for_wait_their_turn() -> None:
     now, most = 0, 0
 

@@ -4,7 +4,7 @@ import secrets
 
 from shoal.errors import Conflict, NotFound, TransactionCancelled
 from shoal.model.datasets import Dataset, DatasetView, Metric, status_of
-from shoal.model.ids import new_dataset_id, transaction_token
+from shoal.model.ids import new_dataset_id, new_token, transaction_token
 from shoal.services.heads import meta_item, new_head_item, parse_head, parse_meta
 from shoal.services.retry import retry_busy
 from shoal.services.settle import release_deleted
@@ -158,7 +158,8 @@ def delete_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> No
             (Assign("closed", True), Assign("gsi1pk", PENDING), Assign("gsi1sk", keys.partition)),
         ),
     ]
-    token = transaction_token("delete", tenant_id, entry["dataset_id"])
+    # The token is this attempt's alone: whoever deletes at the same time must lose, not be taken for us.
+    token = transaction_token("delete", new_token())
     try:
         retry_busy(lambda: ports.table.transact(writes, token=token), attempts=12)
     except TransactionCancelled as lost:

@@ -67,7 +67,7 @@ def release_deleted(ports: Ports, keys: DatasetKeys) -> None:
             UpdateItem(keys.settled, (Assign("closed", True),), condition=nobody_settled_since),
             UpdateItem(TenantKeys(keys.tenant_id).quota, (Add("used", -held),)),
         ]
-        token = transaction_token("release", keys.partition, held)
+        token = transaction_token("release", keys.partition, held, told["row_count"], told["reserved_total"])
         try:
             retry_busy(lambda w=writes, t=token: ports.table.transact(w, token=t), attempts=10)  # type: ignore[misc]
         except TransactionCancelled:
