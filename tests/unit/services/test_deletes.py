@@ -17,7 +17,7 @@ def test_of_two_deletes_of_one_name_one_finds_it() -> None:
     """They differ in when they began, which DynamoDB takes for misuse where they share a token."""
     world = World()
     world.create("books")
-    deleted = []
+    deleted: list[str] = []
 
     def hook(call: Call) -> Fault | None:
         if call.operation == "table.transact" and not deleted:
