@@ -1,22 +1,95 @@
 """Clients of the local stack, and a second stack for what the emulator and its front do."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
+from infra.cli.local_stack import ports_of
 from infra.local.info import StackInfo
 from infra.local.lifecycle import down, up
+from infra.local.session import LocalSession, session_of
+from shoal.model.tenants import Scope
+from shoal.services.api_keys import create_key, revoke_key
+from shoal.services.tenants import create_tenant
+from shoal.storage.ports import Ports
 from tests.e2e.probe.assembly import write_assembly
+
+type ClientOf = Callable[[str], httpx.Client]
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A key that was in use when it was revoked; `at` is a monotonic time."""
+
+    key: str
+    at: float
 
 
 @pytest.fixture
-def api(local_stack: StackInfo) -> Iterator[httpx.Client]:
+def session(local_stack: StackInfo) -> LocalSession:
+    """The AWS side of the stack, as its operator sees it."""
+    return session_of(local_stack)
+
+
+@pytest.fixture
+def ports(session: LocalSession) -> Ports:
+    """The stack's storage, as a function sees it."""
+    return ports_of(session)
+
+
+@pytest.fixture
+def client_of(local_stack: StackInfo) -> Iterator[ClientOf]:
+    """Makes clients of the stack's API, each with the key that it is given."""
+    with ExitStack() as open_clients:
+
+        def make(key: str) -> httpx.Client:
+            headers = {"authorization": f"Bearer {key}"}
+            client = httpx.Client(
+                base_url=local_stack.api_url, headers=headers, timeout=40.0, trust_env=False
+            )
+            return open_clients.enter_context(client)
+
+        yield make
+
+
+@pytest.fixture
+def api(local_stack: StackInfo, client_of: ClientOf) -> httpx.Client:
     """A client of the stack's API with its key."""
-    headers = {"authorization": f"Bearer {local_stack.api_key}"}
-    with httpx.Client(base_url=local_stack.api_url, headers=headers, timeout=40.0, trust_env=False) as client:
-        yield client
+    assert local_stack.api_key is not None
+    return client_of(local_stack.api_key)
+
+
+@pytest.fixture
+def new_key(ports: Ports) -> Callable[..., str]:
+    """Makes keys: of a new tenant unless one is named, with all scopes unless some are."""
+
+    def make(*scopes: Scope, tenant_id: str | None = None, expires_at: float | None = None) -> str:
+        owner = tenant_id or create_tenant(ports, name="another").tenant_id
+        wanted = frozenset(scopes or Scope)
+        return create_key(ports, tenant_id=owner, name="e2e", scopes=wanted, expires_at=expires_at)[1]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def revoked(local_stack: StackInfo) -> Revoked:
+    """Made early, so that the minute in which a cache may believe the key has passed when it is looked at."""
+    ports = ports_of(session_of(local_stack))
+    tenant_id = local_stack.tenant_id or ""
+    _, key = create_key(
+        ports, tenant_id=tenant_id, name="old", scopes=frozenset({Scope.READ}), expires_at=None
+    )
+    with httpx.Client(base_url=local_stack.api_url, timeout=40.0, trust_env=False) as client:
+        headers = {"authorization": f"Bearer {key}"}
+        assert client.get("/v1/datasets", headers=headers).status_code == 200
+        assert client.post("/v1/query", headers=headers, json={"dataset": "none"}).status_code == 400
+    revoke_key(ports, tenant_id, key.split("_")[1])
+    return Revoked(key, time.monotonic())
 
 
 @pytest.fixture(scope="session")
