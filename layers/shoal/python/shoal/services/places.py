@@ -37,8 +37,11 @@ def job_item(
     }
 
 
-def aborted_item(keys: DatasetKeys, sequence: int, *, now: float, log_bytes: int | None) -> Item:
-    """A place of the log that changes nothing and that nobody may take any more."""
+def aborted_item(keys: DatasetKeys, sequence: int, *, now: float, log_bytes: int) -> Item:
+    """A place of the log that changes nothing and that nobody may take any more.
+
+    `log_bytes` is 0 where the length of the log up to here is not known.
+    """
     return job_item(
         keys,
         sequence,
@@ -49,7 +52,7 @@ def aborted_item(keys: DatasetKeys, sequence: int, *, now: float, log_bytes: int
         rows=0,
         reserved=0,
         accepted_at=now,
-        log_bytes=log_bytes or 0,
+        log_bytes=log_bytes,
     )
 
 

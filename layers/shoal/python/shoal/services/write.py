@@ -143,7 +143,7 @@ def _append(ports: Ports, dataset: Dataset, entry: _Entry) -> Accepted:
     if entry.reserved and entry.quota is not None:
         _put_job_with_reservation(ports, keys, item, reserved=entry.reserved, quota=entry.quota)
     else:
-        _put_job(ports, item)
+        _put_job(ports, keys, item)
     _wake(ports, keys)
     return accepted
 
@@ -188,11 +188,13 @@ def _take_sequence(ports: Ports, keys: DatasetKeys, entry: _Entry) -> Item:
         raise NotFound("dataset_not_found", "dataset not found") from lost
 
 
-def _put_job(ports: Ports, item: Item) -> None:
+def _put_job(ports: Ports, keys: DatasetKeys, item: Item) -> None:
     try:
-        _or_try_again(lambda: ports.table.put(item, condition=Absent("pk")))
+        retry_busy(lambda: ports.table.put(item, condition=Absent("pk")))
     except ConditionFailed as lost:
         _recognise(lost.item, item)
+    except StorageBusy as busy:
+        _end_doubt(ports, keys, item, busy)
 
 
 def _put_job_with_reservation(
@@ -208,15 +210,17 @@ def _put_job_with_reservation(
     # Nobody else can be at this place of the log with this data, so the data's name is the token.
     token = str(item["log_key"]).rsplit("/", 1)[-1][:36]
     if reserved > quota:
-        _refuse_place(ports, keys, item)
+        _close_place(ports, keys, item)
         raise _over_quota(
             quota, int((ports.table.get(TenantKeys(keys.tenant_id).quota) or {}).get("used", 0))
         )
     try:
-        _or_try_again(lambda: ports.table.transact(writes, token=token))
+        retry_busy(lambda: ports.table.transact(writes, token=token))
+    except StorageBusy as busy:
+        _end_doubt(ports, keys, item, busy)
     except TransactionCancelled as lost:
         if lost.failed[1]:
-            _refuse_place(ports, keys, item)
+            _close_place(ports, keys, item)
             raise _over_quota(quota, int((lost.items[1] or {}).get("used", 0))) from lost
         if lost.failed[2]:
             raise NotFound("dataset_not_found", "dataset not found") from lost
@@ -232,15 +236,24 @@ def _over_quota(quota: int, used: int) -> LimitReached:
     )
 
 
-def _refuse_place(ports: Ports, keys: DatasetKeys, item: Item) -> None:
-    """Close the place at once instead of letting the committer wait for it."""
+def _close_place(ports: Ports, keys: DatasetKeys, item: Item) -> Item | None:
+    """Close the place at once instead of letting the committer wait for it; what is there, if it was taken."""
+    closed = aborted_item(keys, int(item["sequence"]), now=ports.clock(), log_bytes=int(item["log_bytes"]))
     try:
-        ports.table.put(
-            aborted_item(keys, int(item["sequence"]), now=ports.clock(), log_bytes=int(item["log_bytes"])),
-            condition=Absent("pk"),
-        )
-    except (ConditionFailed, StorageBusy):
+        ports.table.put(closed, condition=Absent("pk"))
+    except ConditionFailed as taken:
+        return taken.item
+    except StorageBusy:
         _log.info("place left to the committer", extra={"job_id": item["job_id"]})
+    return None
+
+
+def _end_doubt(ports: Ports, keys: DatasetKeys, item: Item, busy: StorageBusy) -> None:
+    """Whether the job was stored is not known: close its place, unless it turns out to be there."""
+    stored = _close_place(ports, keys, item)
+    if stored is None:
+        raise TryAgain("storage is busy; send the request again") from busy
+    _recognise(stored, item)
 
 
 def _recognise(stored: Item | None, ours: Item) -> None:
