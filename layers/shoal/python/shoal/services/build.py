@@ -18,7 +18,7 @@ from shoal.index.calibrate import calibrate
 from shoal.index.graph import Graph, NeedsRebuild, build_graph
 from shoal.model.datasets import Dataset
 from shoal.model.ids import new_token
-from shoal.model.manifests import Recall, RunRef, ShardRef
+from shoal.model.manifests import Manifest, Recall, RunRef, ShardRef
 from shoal.model.merge_policy import build_is_due, must_rebuild
 from shoal.model.records import Rows, concatenate
 from shoal.services.heads import Swap, parse_head, parse_meta, read_head, swap_head
@@ -26,6 +26,7 @@ from shoal.services.leases import Lease, acquire, acquire_build, release, releas
 from shoal.services.parts import PartReader
 from shoal.services.publish import Outbox, delta_bytes, live_positions
 from shoal.services.snapshot import DeadRows, Snapshot, open_snapshot
+from shoal.services.sweep import unlist
 from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Ports
 
@@ -78,11 +79,13 @@ def build_resident(
     dataset = parse_meta(meta)
     cache = reader or PartReader(ports.objects, cache_bytes=1)
     snapshot = open_snapshot(cache, dataset, head)
-    if snapshot is None or not snapshot.manifest.deltas:
+    if snapshot is None:
         return False
-    if not even_if_small and not _is_due(snapshot):
+    manifest = snapshot.manifest
+    if not manifest.deltas or (not even_if_small and not _is_due(manifest)):
+        unlist(ports, keys, watermark=manifest.watermark)
         return False
-    inputs = tuple(shard.shard_id for shard in snapshot.manifest.shards)
+    inputs = tuple(shard.shard_id for shard in manifest.shards)
     builder = f"{owner}-{new_token()}"
     if acquire_build(ports, keys, owner=builder, read=head, inputs=inputs) is None:
         return False
@@ -90,13 +93,16 @@ def build_resident(
         outbox = Outbox(ports, dataset)
         product = _build(snapshot, snapshot.dead(), outbox, now=ports.clock())
         outbox.flush()
-        return _swap_in(ports, cache, dataset, keys, product=product)
+        built = _swap_in(ports, cache, dataset, keys, product=product)
     finally:
         release_build(ports, keys, owner=builder)
+    after = open_snapshot(cache, dataset, read_head(ports, keys) or head)
+    if built and after is not None and not _is_due(after.manifest):
+        unlist(ports, keys, watermark=after.manifest.watermark)
+    return built
 
 
-def _is_due(snapshot: Snapshot) -> bool:
-    manifest = snapshot.manifest
+def _is_due(manifest: Manifest) -> bool:
     resident_bytes = manifest.resident.rows * manifest.dimension * 4 if manifest.resident else 0
     return build_is_due(delta_bytes=delta_bytes(manifest), resident_bytes=resident_bytes)
 

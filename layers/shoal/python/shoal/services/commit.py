@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from shoal.errors import ConditionFailed, CorruptObject, ObjectMissing, ShoalError
+from shoal.errors import CorruptObject, ObjectMissing, ShoalError
 from shoal.index.checksums import verify
 from shoal.index.log_codec import LogDelete, LogUpsert, decode
 from shoal.model.datasets import Dataset, Head
@@ -28,8 +28,9 @@ from shoal.services.publish import Publication, publish
 from shoal.services.retry import retry_busy
 from shoal.services.settle import settle
 from shoal.services.snapshot import empty_manifest, open_snapshot
+from shoal.services.sweep import unlist
 from shoal.storage.keys import DatasetKeys
-from shoal.storage.ports import Assign, Compare, Drop, Exists, Ports
+from shoal.storage.ports import Assign, Exists, Ports
 
 _log = logging.getLogger(__name__)
 _LOG_THREADS = 16
@@ -120,14 +121,7 @@ def _nothing_new(work: _Drain, head: Head) -> bool:
         return counter is None
     if head.delta_bytes and _build_due(work, head):
         return True  # it stays listed until its build is done, should the message be lost
-    no_write_since = Compare("next", "=", head.watermark)
-    try:
-        work.ports.table.update(
-            work.keys.sequence, [Drop("gsi1pk"), Drop("gsi1sk")], condition=no_write_since
-        )
-    except ConditionFailed:
-        return False
-    return True
+    return unlist(work.ports, work.keys, watermark=head.watermark)
 
 
 def _commit_while_leased(work: _Drain, lease: Lease, deadline: float) -> _Outcome:
@@ -254,7 +248,7 @@ def _tell_others(work: _Drain) -> None:
     try:
         head = read_head(ports, keys)
         if head is not None and head.live:
-            settle(ports, keys, head)
+            settle(ports, keys)
             if _build_due(work, head) and not (head.build_owner and head.build_until > ports.clock()):
                 message = {"tenant_id": keys.tenant_id, "dataset_id": keys.dataset_id}
                 ports.builds.send(message, group=keys.tenant_id)

@@ -1,8 +1,9 @@
 """Datasets: create, look up, list, delete."""
 
+import logging
 import secrets
 
-from shoal.errors import Conflict, NotFound, TransactionCancelled
+from shoal.errors import Conflict, NotFound, StorageBusy, TransactionCancelled
 from shoal.model.datasets import Dataset, DatasetView, Metric, status_of
 from shoal.model.ids import new_dataset_id, new_token, transaction_token
 from shoal.services.heads import meta_item, new_head_item, parse_head, parse_meta
@@ -22,6 +23,8 @@ from shoal.storage.ports import (
     UpdateItem,
     Write,
 )
+
+_log = logging.getLogger(__name__)
 
 
 def _not_found() -> NotFound:
@@ -164,5 +167,9 @@ def delete_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> No
         retry_busy(lambda: ports.table.transact(writes, token=token), attempts=12)
     except TransactionCancelled as lost:
         raise _not_found() from lost
-    release_deleted(ports, keys)
-    ports.table.update(keys.sequence, [Drop("gsi1pk"), Drop("gsi1sk")])
+    try:
+        release_deleted(ports, keys)
+        ports.table.update(keys.sequence, [Drop("gsi1pk"), Drop("gsi1sk")])
+    except StorageBusy:
+        # It is deleted, and the caller is to hear nothing else.
+        _log.info("left to the sweep", extra={"dataset_id": keys.dataset_id})

@@ -9,6 +9,7 @@ import logging
 from shoal.errors import TransactionCancelled
 from shoal.model.datasets import Head
 from shoal.model.ids import transaction_token
+from shoal.services.heads import read_head
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import DatasetKeys, TenantKeys
 from shoal.storage.ports import Absent, Add, AllOf, Assign, Compare, Ports, UpdateItem
@@ -16,10 +17,16 @@ from shoal.storage.ports import Absent, Add, AllOf, Assign, Compare, Ports, Upda
 _log = logging.getLogger(__name__)
 
 
-def settle(ports: Ports, keys: DatasetKeys, head: Head) -> None:
-    """Bring the tenant's counter up to the dataset's HEAD; nothing to do when it is already there."""
+def settle(ports: Ports, keys: DatasetKeys) -> None:
+    """Bring the tenant's counter up to the dataset's HEAD; nothing to do when it is already there.
+
+    Raises:
+        StorageBusy: the counter is where it was.
+    """
+    # In this order: a HEAD read first could be older than what was told since, and would take that back.
     told = ports.table.get(keys.settled)
-    if told is None or told.get("closed"):
+    head = read_head(ports, keys)
+    if told is None or told.get("closed") or head is None:
         return
     _tell(ports, keys, told_rows=int(told["row_count"]), told_reserved=int(told["reserved_total"]), head=head)
 
@@ -55,11 +62,12 @@ def release_deleted(ports: Ports, keys: DatasetKeys) -> None:
         sequence = ports.table.get(keys.sequence)
         if told is None or sequence is None or told.get("closed"):
             return
-        held = int(told["row_count"]) + int(sequence["reserved"]) - int(told["reserved_total"])
+        told_rows, told_reserved = int(told["row_count"]), int(told["reserved_total"])
+        held = told_rows + int(sequence["reserved"]) - told_reserved
         nobody_settled_since = AllOf(
             (
-                Compare("row_count", "=", int(told["row_count"])),
-                Compare("reserved_total", "=", int(told["reserved_total"])),
+                Compare("row_count", "=", told_rows),
+                Compare("reserved_total", "=", told_reserved),
                 Absent("closed"),
             )
         )

@@ -1,8 +1,10 @@
 """The sweep: finds what a lost message left behind. It reads one index partition, which is empty when idle."""
 
 import logging
+import random
 
 from shoal.errors import ConditionFailed
+from shoal.model.limits import BUILD_RETRY_SECONDS
 from shoal.services.heads import parse_head
 from shoal.services.settle import release_deleted, settle
 from shoal.storage.keys import GSI, PENDING, DatasetKeys
@@ -11,51 +13,81 @@ from shoal.storage.ports import Compare, Drop, Ports
 _log = logging.getLogger(__name__)
 _GRACE_SECONDS = 10.0
 """A write younger than this still has its own wake-up on the way."""
+_BUDGET_SECONDS = 45.0
+"""What is not reached within this time is left to the next sweep."""
 
 
 def sweep(ports: Ports) -> int:
-    """Wake the indexer, or the builder, for every dataset that waits for one; how many were woken."""
-    woken = 0
+    """Wake the indexer, or the builder, for every dataset that waits for one; how many were woken.
+
+    A dataset that cannot be looked after is logged, and holds up none of the others.
+    """
+    deadline = ports.clock() + _BUDGET_SECONDS
+    listed: list[str] = []
     after = None
     while True:
         page = ports.table.query(PENDING, index=GSI, after=after)
-        for item in page.items:
-            _, tenant_id, dataset_id = item["pk"].split("#")
-            woken += _look_after(ports, DatasetKeys(tenant_id, dataset_id))
+        listed += [item["pk"] for item in page.items]
         after = page.after
         if after is None:
-            return woken
+            break
+    # In no order: where there are too many for one sweep, the same ones would be left out each time.
+    random.shuffle(listed)
+    woken = 0
+    for number, partition in enumerate(listed):
+        if ports.clock() > deadline:
+            _log.warning("not all looked after", extra={"left": len(listed) - number})
+            break
+        _, tenant_id, dataset_id = partition.split("#")
+        try:
+            woken += _look_after(ports, DatasetKeys(tenant_id, dataset_id))
+        except Exception:  # noqa: BLE001 - whatever is wrong with one, the others are not to wait for it
+            _log.exception("dataset not looked after", extra={"dataset_id": dataset_id})
+    return woken
 
 
-def _look_after(ports: Ports, keys: DatasetKeys) -> int:
+def _look_after(ports: Ports, keys: DatasetKeys) -> bool:
     # The index lags behind the table, so it only says where to look.
     items = {item["sk"]: item for item in ports.table.batch_get([keys.head, keys.sequence])}
     head_item, counter = items.get(keys.head.sk), items.get(keys.sequence.sk)
-    if head_item is None or counter is None:
-        return 0
+    if head_item is None or counter is None or "gsi1pk" not in counter:
+        return False
     head = parse_head(head_item)
     if not head.live:
         release_deleted(ports, keys)
         ports.table.update(keys.sequence, [Drop("gsi1pk"), Drop("gsi1sk")])
-        return 0
-    settle(ports, keys, head)
+        return False
+    settle(ports, keys)
     message = {"tenant_id": keys.tenant_id, "dataset_id": keys.dataset_id}
     now = ports.clock()
     if int(counter["next"]) > head.watermark:
         if now - float(counter["taken_at"]) < _GRACE_SECONDS or head.lease_until > now:
-            return 0
+            return False
         ports.wakeups.send(message, group=keys.tenant_id)
         _log.info("woke the indexer", extra={"dataset_id": keys.dataset_id})
-        return 1
-    if head.delta_bytes and head.build_until <= now and "gsi1pk" in counter:
-        # Listed though drained: a build was due when the log was last drained. The builder decides if it still is.
+        return True
+    if head.delta_bytes and now - (head.last_indexed_at or 0.0) < BUILD_RETRY_SECONDS:
+        # Listed though drained: a build was due when the log was last drained. It stays listed until the builder
+        # is done, because one that dies leaves nothing but a lease that runs out.
+        if head.build_until > now:
+            return False
         ports.builds.send(message, group=keys.tenant_id)
+        _log.info("woke the builder", extra={"dataset_id": keys.dataset_id})
+        return True
+    unlist(ports, keys, watermark=head.watermark)
+    return False
+
+
+def unlist(ports: Ports, keys: DatasetKeys, *, watermark: int) -> bool:
+    """Take a dataset off the sweep's list, if nothing was written since `watermark`; whether it was.
+
+    The quota is told first, in place of whoever died between a commit and telling it.
+    """
+    settle(ports, keys)
     try:
         ports.table.update(
-            keys.sequence,
-            [Drop("gsi1pk"), Drop("gsi1sk")],
-            condition=Compare("next", "=", head.watermark),
+            keys.sequence, [Drop("gsi1pk"), Drop("gsi1sk")], condition=Compare("next", "=", watermark)
         )
     except ConditionFailed:
-        _log.info("written to meanwhile", extra={"dataset_id": keys.dataset_id})
-    return 1
+        return False
+    return True
