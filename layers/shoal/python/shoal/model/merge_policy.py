@@ -24,19 +24,21 @@ REBUILD_DEAD_SHARE = 0.2
 """From this share of dead rows on, the resident shard is built from scratch; below it, it is extended."""
 
 
-def fold_count(sizes: Sequence[int], new_size: int, *, most: int) -> int:
+def fold_count(sizes: Sequence[int], new_size: int, *, most: int, largest: int | None = None) -> int:
     """How many of the youngest pieces a new one takes along.
 
     Args:
         sizes: sizes of the pieces that may be folded, oldest first.
         new_size: size of the new piece.
         most: how many pieces may be left in all, the new one included.
+        largest: what a folded piece should not outgrow; it does where there would be too many otherwise.
     """
     gathered = new_size
     folded = 0
     for size in reversed(sizes):
         too_many = len(sizes) - folded + 1 > most
-        if size > TIER_RATIO * gathered and not too_many:
+        too_large = size > TIER_RATIO * gathered or (largest is not None and gathered + size > largest)
+        if too_large and not too_many:
             break
         gathered += size
         folded += 1

@@ -36,7 +36,9 @@ _log = logging.getLogger(__name__)
 _LOG_THREADS = 16
 _JOB_KEPT_SECONDS = 7 * 86_400
 _BUILD_COURTESY_SECONDS = 0.3
-DRAIN_SECONDS = 60.0
+DRAIN_SECONDS = 8.0
+"""Short, because a batch may hold ten busy datasets, which are drained one after the other within the 120 s that
+the function has: what is left of one comes back behind the others."""
 
 
 class _Outcome(Enum):

@@ -18,6 +18,8 @@ RANGE_BYTES = 8 * 1024 * 1024
 Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-guidelines.html
 """
 THREADS = 16
+_ENTRY_BYTES = 1024
+"""What an entry of the cache takes beside its value: key, part, the value's own object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class PartReader:
 
     def remember[T](self, part: Part[T], value: T, *, default_weight: int = 0) -> None:
         """Keep a value that this process has just made or loaded."""
-        weight = part.weight(value) if part.weight else part.size or default_weight
+        weight = _ENTRY_BYTES + (part.weight(value) if part.weight else part.size or default_weight)
         with self._lock:
             replaced = self._cached.pop(part.key, None)
             self._held += weight - (replaced[1] if replaced else 0)

@@ -19,7 +19,7 @@ from shoal.index.shard import encode_shard
 from shoal.model import manifests
 from shoal.model.datasets import Dataset, Head
 from shoal.model.ids import new_token
-from shoal.model.limits import MAX_DEAD_INCREMENTS, MAX_DELTAS, MAX_RUNS
+from shoal.model.limits import FOLD_MAX_BYTES, MAX_DEAD_INCREMENTS, MAX_DELTAS, MAX_DELTAS_HELD, MAX_RUNS
 from shoal.model.manifests import FileRef, Manifest, PartRef, RunRef, ShardRef
 from shoal.model.merge_policy import fold_count
 from shoal.model.records import Rows, concatenate
@@ -219,7 +219,7 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
         }
     )
     key, sha256 = outbox.send(following)
-    reader.remember(manifest_part(key, sha256), following, default_weight=4096)
+    reader.remember(manifest_part(key, sha256), following)
     if newest_run is not None:
         reader.remember(run_part(runs[-1]), newest_run)
     return Swap(
@@ -246,8 +246,12 @@ def _locate(snapshot: Snapshot | None, hashes: NDArray[np.uint64]) -> Located:
 
 
 def _deltas_to_fold(base: Publication, upserts: Rows) -> list[ShardRef]:
-    """The youngest deltas that the new one takes along; never one that a running build reads."""
-    held = set(base.head.build_inputs) if base.head.build_until > base.now else set()
+    """The youngest deltas that the new one takes along; none that a running build reads, unless there are too
+    many in all.
+    """
+    held: set[str] = set()
+    if base.head.build_until > base.now and len(base.manifest.deltas) < MAX_DELTAS_HELD:
+        held = set(base.head.build_inputs)
     free: list[ShardRef] = []
     for shard in reversed(base.manifest.deltas):
         if shard.shard_id in held:
@@ -255,7 +259,7 @@ def _deltas_to_fold(base: Publication, upserts: Rows) -> list[ShardRef]:
         free.insert(0, shard)
     row_bytes = base.dataset.dimension * 4 + _ROW_OVERHEAD_BYTES
     sizes = [shard.rows * row_bytes for shard in free]
-    count = fold_count(sizes, len(upserts) * row_bytes, most=MAX_DELTAS)
+    count = fold_count(sizes, len(upserts) * row_bytes, most=MAX_DELTAS, largest=FOLD_MAX_BYTES)
     return free[len(free) - count :]
 
 

@@ -26,6 +26,10 @@ PROBE_AT_MOST = 64
 """Ids up to which single blocks (16 KB each) are read rather than whole runs."""
 WHOLE_RUN_BYTES = 256 * 1024
 """Runs up to this size are read whole: one request, and then in memory."""
+_CONNECTION_BYTES = 128 * 1024
+"""What an open SQLite database takes beside its bytes, as measured: a small delta is mostly this."""
+_MANIFEST_BYTES, _PIECE_BYTES = 4096, 2048
+"""What a manifest takes in memory, by itself and for each piece that it names: six times its JSON."""
 
 type DeadRows = dict[str, BitMap]
 
@@ -72,7 +76,8 @@ class Snapshot:
 
     def records_part(self, shard: ShardRef) -> Part[Records]:
         """Ids, sequences and metadata of a shard."""
-        return self._file(shard, RECORDS_FILE, Records)
+        size = shard.files[RECORDS_FILE].size
+        return self._file(shard, RECORDS_FILE, Records, lambda _: size + _CONNECTION_BYTES)
 
     def graph_part(self, shard: ShardRef) -> Part[Graph]:
         """The hnswlib index of a shard that has one."""
@@ -158,7 +163,12 @@ def open_snapshot(reader: PartReader, dataset: Dataset, head: Head) -> Snapshot 
 
 def manifest_part(key: str, sha256: str) -> Part[Manifest]:
     """A manifest root; HEAD names it by key and checksum."""
-    return Part(key, None, sha256, manifests.decode)
+    return Part(key, None, sha256, manifests.decode, _weight_of)
+
+
+def _weight_of(manifest: Manifest) -> int:
+    pieces = len(manifest.shards) + len(manifest.runs) + len(manifest.dead_increments)
+    return _MANIFEST_BYTES + pieces * _PIECE_BYTES
 
 
 def run_part(run: RunRef) -> Part[Entries]:

@@ -25,7 +25,12 @@ from shoal.index.log_codec import encode_delete, encode_upsert
 from shoal.model.datasets import Dataset
 from shoal.model.ids import job_id, new_token
 from shoal.model.jobs import JobKind
-from shoal.model.limits import LOG_MAX_BYTES_AHEAD, LOG_MAX_JOBS_AHEAD, RESIDENT_MAX_BYTES
+from shoal.model.limits import (
+    COMMIT_MAX_BYTES,
+    LOG_MAX_BYTES_AHEAD,
+    LOG_MAX_JOBS_AHEAD,
+    RESIDENT_MAX_BYTES,
+)
 from shoal.model.records import Vectors
 from shoal.services.heads import keys_of
 from shoal.services.places import aborted_item, job_item
@@ -53,6 +58,9 @@ _BACKLOG_RETRY_SECONDS = 2
 _QUOTA_RETRY_SECONDS = 60
 ROW_OVERHEAD_BYTES = 200
 """What a row costs in memory beside its vector: id index entry, links of the graph, id and a little metadata."""
+
+_LOG_ROW_BYTES = 11
+"""What a row takes at least in the log beside its vector: an id, `{}`, and the length of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,20 +165,29 @@ def _check_room(ports: Ports, dataset: Dataset, keys: DatasetKeys, entry: _Entry
     jobs_ahead = int(sequence["next"]) - int(head["watermark"])
     bytes_ahead = int(sequence["bytes"]) - int(head["log_bytes"])
     if jobs_ahead >= LOG_MAX_JOBS_AHEAD or bytes_ahead + len(entry.data or b"") > LOG_MAX_BYTES_AHEAD:
-        raise LimitReached(
-            "backlog_full",
-            "the dataset has too many writes waiting to be indexed; send this one again later",
-            retry_after=_BACKLOG_RETRY_SECONDS,
-            details={"jobs_waiting": jobs_ahead, "bytes_waiting": bytes_ahead},
-        )
+        raise _backlog_full(jobs_ahead, bytes_ahead)
     if entry.kind is JobKind.UPSERT:
         row_bytes = dataset.dimension * 4 + ROW_OVERHEAD_BYTES
-        if (int(head["row_count"]) + entry.rows) * row_bytes > RESIDENT_MAX_BYTES:
+        rows = int(head["row_count"]) + entry.rows
+        if rows * row_bytes > RESIDENT_MAX_BYTES:
             raise Conflict(
                 "dataset_full",
                 f"a dataset holds at most {RESIDENT_MAX_BYTES // row_bytes} vectors of this dimension",
                 {"limit_bytes": RESIDENT_MAX_BYTES, "row_bytes": row_bytes},
             )
+        # What waits may all be new rows, or none of it: known once it is applied.
+        rows_ahead = max(0, bytes_ahead) // (dataset.dimension * 4 + _LOG_ROW_BYTES)
+        if (rows + rows_ahead) * row_bytes > RESIDENT_MAX_BYTES + COMMIT_MAX_BYTES:
+            raise _backlog_full(jobs_ahead, bytes_ahead)
+
+
+def _backlog_full(jobs_ahead: int, bytes_ahead: int) -> LimitReached:
+    return LimitReached(
+        "backlog_full",
+        "the dataset has too many writes waiting to be indexed; send this one again later",
+        retry_after=_BACKLOG_RETRY_SECONDS,
+        details={"jobs_waiting": jobs_ahead, "bytes_waiting": bytes_ahead},
+    )
 
 
 def _take_sequence(ports: Ports, keys: DatasetKeys, entry: _Entry) -> Item:
