@@ -23,12 +23,14 @@ def packed(body: bytes) -> tuple[bytes, dict[str, str]]:
     return gzip.compress(body, compresslevel=1), {"content-encoding": "gzip"}
 
 
-def until[T](look: Callable[[], T | None], *, seconds: float = PATIENCE_SECONDS) -> T:
+def until[T](
+    look: Callable[[], T | None], *, seconds: float = PATIENCE_SECONDS, pause: float = _PAUSE_SECONDS
+) -> T:
     """What `look` finds once it finds something; a test that waits in vain fails."""
     give_up_at = time.monotonic() + seconds
     while (found := look()) is None:
         assert time.monotonic() < give_up_at, f"nothing after {seconds} s"
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(pause)
     return found
 
 
