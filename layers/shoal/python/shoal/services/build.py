@@ -22,17 +22,19 @@ from shoal.model.manifests import Manifest, Recall, RunRef, ShardRef
 from shoal.model.merge_policy import build_is_due, must_rebuild
 from shoal.model.records import Rows, concatenate
 from shoal.services.heads import Swap, parse_head, parse_meta, read_head, swap_head
-from shoal.services.leases import Lease, acquire, acquire_build, release, release_build
+from shoal.services.leases import Lease, acquire, acquire_build, ask_for, kept, release, release_build
 from shoal.services.parts import PartReader
 from shoal.services.publish import Outbox, delta_bytes, live_positions
 from shoal.services.snapshot import DeadRows, Snapshot, open_snapshot
 from shoal.services.sweep import unlist
+from shoal.services.wake import wake_indexer
 from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Ports
 
 _log = logging.getLogger(__name__)
 _LEASE_PATIENCE_SECONDS = 60.0
 _LEASE_POLL_SECONDS = 0.05
+_ASK_AHEAD_SECONDS = 1.0
 _CALIBRATION_SEED = 7
 
 
@@ -175,18 +177,24 @@ def _swap_in(
 ) -> bool:
     """Hold the lease until the product is current, carrying over what happened while it was built."""
     give_up_at = time.monotonic() + _LEASE_PATIENCE_SECONDS
+    asked_until = 0.0
     while time.monotonic() < give_up_at:
-        lease = acquire(ports, keys, owner=new_token())
+        lease = acquire(ports, keys, owner=new_token(), for_build=True)
         if lease is None:
             current = read_head(ports, keys)
             if current is None or not current.live:
                 return False
+            if ports.clock() > asked_until - _ASK_AHEAD_SECONDS:
+                asked_until = ask_for(ports, keys)
             time.sleep(_LEASE_POLL_SECONDS)
             continue
         try:
-            done = _catch_up(ports, reader, dataset, keys, lease, product)
+            with kept(ports, keys, lease):
+                done = _catch_up(ports, reader, dataset, keys, lease, product)
         finally:
             release(ports, keys, lease)
+            # Whoever found the lease taken has left their write to us.
+            wake_indexer(ports, keys)
         if done is not None:
             return done
     _log.warning("no lease for the build", extra={"dataset_id": keys.dataset_id})

@@ -21,7 +21,7 @@ from shoal.model.limits import COMMIT_SPACING_SECONDS, GAP_SECONDS, LEASE_SECOND
 from shoal.model.merge_policy import build_is_due
 from shoal.services.changes import gather
 from shoal.services.heads import parse_head, parse_meta, read_head, swap_head
-from shoal.services.leases import Lease, acquire, release
+from shoal.services.leases import Lease, acquire, kept, release
 from shoal.services.log import read_tail
 from shoal.services.parts import PartReader
 from shoal.services.publish import Publication, publish
@@ -35,7 +35,6 @@ from shoal.storage.ports import Assign, Exists, Ports
 _log = logging.getLogger(__name__)
 _LOG_THREADS = 16
 _JOB_KEPT_SECONDS = 7 * 86_400
-_BUILD_COURTESY_SECONDS = 0.3
 DRAIN_SECONDS = 8.0
 """Short, because a batch may hold ten busy datasets, which are drained one after the other within the 120 s that
 the function has: what is left of one comes back behind the others."""
@@ -73,7 +72,8 @@ def drain(
 ) -> None:
     """Apply all that the log holds. Safe to call at any time, from any number of processes, any number of times.
 
-    Returns at once when somebody else holds the lease: the holder reads the log once more after giving it back.
+    Returns at once when somebody else holds the lease: the holder reads the log once more after giving it back,
+    or, where that is a builder, sends a wake-up.
 
     Args:
         ports: where the dataset is.
@@ -98,7 +98,8 @@ def drain(
         if lease is None:
             return
         try:
-            outcome = _commit_while_leased(work, lease, deadline)
+            with kept(ports, keys, lease):
+                outcome = _commit_while_leased(work, lease, deadline)
         finally:
             release(ports, keys, lease)
         _tell_others(work)
@@ -111,8 +112,6 @@ def drain(
             return
         if outcome is _Outcome.NOTHING_TO_DO and _nothing_new(work, head):
             return
-        if head.build_owner:
-            time.sleep(_BUILD_COURTESY_SECONDS)  # a builder waits for the lease to catch up
     _wake_later(work, delay_seconds=0)
 
 

@@ -1,14 +1,31 @@
 """The commit lease and the build lease of a dataset: both in HEAD. Safety comes from the fence, not the clock."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Event, Thread
 
-from shoal.errors import ConditionFailed
+from shoal.errors import ConditionFailed, ShoalError
 from shoal.model.datasets import Head
 from shoal.model.limits import BUILD_LEASE_SECONDS, LEASE_SECONDS
 from shoal.services.heads import parse_head
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import DatasetKeys
-from shoal.storage.ports import Absent, Action, Add, AllOf, AnyOf, Assign, Compare, Drop, Ports
+from shoal.storage.ports import (
+    Absent,
+    Action,
+    Add,
+    AllOf,
+    AnyOf,
+    Assign,
+    Compare,
+    Condition,
+    Drop,
+    Ports,
+)
+
+_RENEW_EVERY_SECONDS = LEASE_SECONDS / 8
+_WANTED_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +37,22 @@ class Lease:
     until: float
 
 
-def acquire(ports: Ports, keys: DatasetKeys, *, owner: str) -> Lease | None:
+def acquire(ports: Ports, keys: DatasetKeys, *, owner: str, for_build: bool = False) -> Lease | None:
     """Take the commit lease; None while somebody else holds it, or when the dataset is not live.
 
-    `owner` must be new for each call: it is how an attempt whose answer was lost is recognised.
+    `owner` must be new for each call: it is how an attempt whose answer was lost is recognised. What a builder
+    has asked for with `ask_for` is free to builders only.
     """
     now = ports.clock()
     until = now + LEASE_SECONDS
     free_or_expired = AnyOf((Absent("lease_owner"), Compare("lease_until", "<", now)))
-    condition = AllOf((Compare("state", "=", "live"), free_or_expired))
+    conditions: list[Condition] = [Compare("state", "=", "live"), free_or_expired]
     actions: list[Action] = [Assign("lease_owner", owner), Assign("lease_until", until), Add("fence", 1)]
+    if for_build:
+        actions.append(Drop("lease_wanted_until"))
+    else:
+        conditions.append(AnyOf((Absent("lease_wanted_until"), Compare("lease_wanted_until", "<", now))))
+    condition = AllOf(tuple(conditions))
     try:
         item = retry_busy(lambda: ports.table.update(keys.head, actions, condition=condition))
     except ConditionFailed as lost:
@@ -37,6 +60,59 @@ def acquire(ports: Ports, keys: DatasetKeys, *, owner: str) -> Lease | None:
             return None
         item = lost.item
     return Lease(owner, int(item["fence"]), until)
+
+
+def ask_for(ports: Ports, keys: DatasetKeys) -> float:
+    """Keep the commit lease from all but builders once it is free; until when.
+
+    While writes never stop there is always a committer that is quicker. Those that are refused leave their
+    wake-ups to the builder, which has to send one of its own.
+    """
+    until = ports.clock() + _WANTED_SECONDS
+    live = Compare("state", "=", "live")
+    try:
+        retry_busy(
+            lambda: ports.table.update(keys.head, [Assign("lease_wanted_until", until)], condition=live)
+        )
+    except ConditionFailed:
+        return 0.0
+    return until
+
+
+@contextmanager
+def kept(
+    ports: Ports, keys: DatasetKeys, lease: Lease, *, every: float = _RENEW_EVERY_SECONDS
+) -> Iterator[None]:
+    """Renew the commit lease in the background while the block runs.
+
+    Without it, a commit that takes longer than the lease would be overtaken by one that takes as long, and that
+    by the next: safe, but without end. What dies with its process is not renewed.
+    """
+    done = Event()
+
+    def renew() -> None:
+        while not done.wait(every) and _renewed(ports, keys, lease):
+            pass
+
+    thread = Thread(target=renew, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _renewed(ports: Ports, keys: DatasetKeys, lease: Lease) -> bool:
+    still_ours = AllOf((Compare("lease_owner", "=", lease.owner), Compare("fence", "=", lease.fence)))
+    until = ports.clock() + LEASE_SECONDS
+    try:
+        retry_busy(
+            lambda: ports.table.update(keys.head, [Assign("lease_until", until)], condition=still_ours)
+        )
+    except ShoalError:
+        return False
+    return True
 
 
 def release(ports: Ports, keys: DatasetKeys, lease: Lease) -> None:

@@ -15,7 +15,6 @@ from shoal.errors import (
     Conflict,
     LimitReached,
     NotFound,
-    ShoalError,
     StorageBusy,
     TransactionCancelled,
     TryAgain,
@@ -35,6 +34,7 @@ from shoal.model.records import Vectors
 from shoal.services.heads import keys_of
 from shoal.services.places import aborted_item, job_item
 from shoal.services.retry import retry_busy
+from shoal.services.wake import wake_indexer
 from shoal.storage.keys import PENDING, DatasetKeys, TenantKeys
 from shoal.storage.ports import (
     Absent,
@@ -152,7 +152,7 @@ def _append(ports: Ports, dataset: Dataset, entry: _Entry) -> Accepted:
         _put_job_with_reservation(ports, keys, item, reserved=entry.reserved, quota=entry.quota)
     else:
         _put_job(ports, keys, item)
-    _wake(ports, keys)
+    wake_indexer(ports, keys)
     return accepted
 
 
@@ -284,12 +284,3 @@ def _or_try_again[T](call: Callable[[], T]) -> T:
         return retry_busy(call)
     except StorageBusy as busy:
         raise TryAgain("storage is busy; send the request again") from busy
-
-
-def _wake(ports: Ports, keys: DatasetKeys) -> None:
-    message = {"tenant_id": keys.tenant_id, "dataset_id": keys.dataset_id}
-    try:
-        ports.wakeups.send(message, group=keys.tenant_id)
-    except ShoalError:
-        # The write is in the log; the sweep finds it.
-        _log.warning("wake-up not sent", extra={"dataset_id": keys.dataset_id})
