@@ -10,10 +10,12 @@ makes `-0` an integer, which has no sign: so lines with a value of 0 or 1 are lo
 every line for how these are spelt took a third of the time (1,000 x 768: 32 of 83 ms).
 """
 
+import json
 import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 import orjson
@@ -117,7 +119,7 @@ def _parse_line(line: bytes, number: int, dimension: int, columns: _Columns) -> 
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:
-        raise _Fault(INVALID_JSON) from None
+        raise _Fault(_why_not_json(line)) from None
     if type(record) is not dict:
         raise _Fault(NOT_AN_OBJECT)
     record_id = record.get("id")
@@ -141,6 +143,18 @@ def _parse_line(line: bytes, number: int, dimension: int, columns: _Columns) -> 
     columns.ids.append(record_id)
     # Kept back: a fault of the values, found after the cast, comes first.
     columns.metadata.append(_encode_metadata(record.get("metadata")))
+
+
+def _why_not_json(line: bytes) -> str:
+    """NaN and Infinity are no JSON, but it is what Python writes; 1e400 is, but no double. Say so of values."""
+    try:
+        record = json.loads(line.decode())
+    except (ValueError, RecursionError):
+        return INVALID_JSON
+    values = record.get("values") if isinstance(record, dict) else None
+    if isinstance(values, list) and any(isinstance(each, float) and not isfinite(each) for each in values):
+        return NOT_FINITE
+    return INVALID_JSON
 
 
 def _look_twice(columns: _Columns, vectors: Vectors) -> set[int]:
