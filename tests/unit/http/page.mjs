@@ -32,4 +32,5 @@ const curl = parts.calls.children.map((card) => card.children.find((part) => par
 parts.search.listeners.input({ target: { value: words } });
 const found = parts.calls.children.filter((card) => !card.hidden).map((card) => card.id);
 parts.theme.listeners.click();
-console.log(JSON.stringify({ curl, found, state: parts.state.textContent, theme: document.documentElement.className }));
+const code = parts.description.children.filter((part) => part.tag === "code").map((part) => part.textContent);
+console.log(JSON.stringify({ curl, found, code, state: parts.state.textContent, theme: document.documentElement.className }));

@@ -79,3 +79,5 @@ def test_the_page_shows_every_call_with_a_curl_line_and_finds_calls() -> None:
     ) in drawn["curl"]
     assert sorted(drawn["found"]) == ["post_datasets_name_query", "post_query"]
     assert (drawn["state"], drawn["theme"]) == ("2 calls found", "light")
+    assert "Content-Encoding: gzip" in drawn["code"]
+    assert not [words for words in drawn["code"] if "`" in words]

@@ -13,6 +13,11 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
+// A sentence, with what stands between backticks as code.
+function prose(text) {
+  return text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
+}
+
 function resolve(schema, api) {
   const name = schema && schema.$ref && schema.$ref.split("/").pop();
   return name ? api.components.schemas[name] : schema || {};
@@ -77,7 +82,7 @@ function fields(schema, api) {
     return element("tr", {}, element("td", {}, element("code", {}, name)), element("td", {}, typeOf(part, api) + needed));
   });
   const table = element("table", {}, element("tbody", {}, ...rows));
-  return found.description ? [element("p", { class: "quiet" }, found.description), table] : [table];
+  return found.description ? [element("p", { class: "quiet" }, ...prose(found.description)), table] : [table];
 }
 
 function parameters(operation, api) {
@@ -86,7 +91,12 @@ function parameters(operation, api) {
       "tr",
       {},
       element("td", {}, element("code", {}, parameter.name)),
-      element("td", {}, `in the ${parameter.in}, ${typeOf(parameter.schema, api)}. ${parameter.description || ""}`),
+      element(
+        "td",
+        {},
+        `in the ${parameter.in}, ${typeOf(parameter.schema, api)}. `,
+        ...prose(parameter.description || ""),
+      ),
     ),
   );
   if (!rows.length) return [];
@@ -96,7 +106,7 @@ function parameters(operation, api) {
 function answers(operation, api) {
   const parts = [element("h4", {}, "Answers")];
   for (const [status, answer] of Object.entries(operation.responses)) {
-    const line = element("p", {}, element("code", {}, status), ` ${answer.description}`);
+    const line = element("p", {}, element("code", {}, status), " ", ...prose(answer.description));
     parts.push(line);
     const body = answer.content && answer.content["application/json"];
     if (body && status < "300") parts.push(...fields(body.schema, api));
@@ -110,7 +120,7 @@ function call(method, path, operation, api) {
     "article",
     { id: operation.operationId },
     element("h3", {}, element("span", { class: `method ${method}` }, method.toUpperCase()), ` ${path}`),
-    element("p", {}, operation.summary + (scope ? `. Needs the scope ${scope}.` : ". Needs no key.")),
+    element("p", {}, `${operation.summary.replace(/[?.]$/, "")}. Needs ${scope ? `the scope ${scope}` : "no key"}.`),
     element("pre", {}, element("code", {}, curl(method, path, operation, api))),
     ...parameters(operation, api),
   );
@@ -126,7 +136,7 @@ function call(method, path, operation, api) {
 
 function draw(api) {
   document.getElementById("version").textContent = api.info.version;
-  document.getElementById("description").textContent = api.info.description;
+  document.getElementById("description").append(...prose(api.info.description));
   const calls = document.getElementById("calls");
   const contents = document.getElementById("contents");
   const groups = new Map();
