@@ -47,6 +47,12 @@ def test_before_anything_is_indexed_the_mode_is_ephemeral(api: Api, path: str) -
     assert ask(api, path).json["matches"]
 
 
+def test_nothing_is_waited_for_where_nothing_was_written(api: Api, path: str) -> None:
+    job_id = ask(api, path).json["job_id"]
+    assert api.call("GET", f"/v1/query/status/{job_id}").json == {"ready": True}
+    assert api.call("GET", f"/v1/query/status/{job_id[:-1]}1").json == {"ready": False}
+
+
 def test_matches_best_first_with_squared_distances(api: Api, path: str) -> None:
     api.indexed(*LINES)
     answer = ask(api, path, top_k=2)
