@@ -120,7 +120,7 @@ function call(method, path, operation, api) {
     "article",
     { id: operation.operationId },
     element("h3", {}, element("span", { class: `method ${method}` }, method.toUpperCase()), ` ${path}`),
-    element("p", {}, `${operation.summary.replace(/[?.]$/, "")}. Needs ${scope ? `the scope ${scope}` : "no key"}.`),
+    element("p", {}, `${operation.summary.replace(/[^?]$/, "$&.")} Needs ${scope ? `the scope ${scope}` : "no key"}.`),
     element("pre", {}, element("code", {}, curl(method, path, operation, api))),
     ...parameters(operation, api),
   );
