@@ -175,12 +175,13 @@ def test_unknown_datasets(api: Api, name: str) -> None:
     assert api.call("POST", "/v1/datasets/nowhere/query", {"vector": [1]}).code == "dataset_not_found"
 
 
-def test_an_answer_too_large_names_the_top_k_that_fits(api: Api, path: str) -> None:
+@pytest.mark.parametrize("parts", [3, 5])
+def test_an_answer_too_large_names_the_top_k_that_fits(api: Api, path: str, parts: int) -> None:
     text = '"' * 19_000  # 38,000 bytes as JSON, twice that inside the gateway's envelope
-    for part in range(3):
-        ids = [f"{part}-{number}" for number in range(40)]
+    for part in range(parts):
+        ids = [f"{part}-{number}" + "\0" * 200 for number in range(40)]
         api.indexed(*({"id": name, "values": [1, 2, 3, 4], "metadata": {"t": text}} for name in ids))
-    answer = ask(api, path, top_k=120)
+    answer = ask(api, path, top_k=parts * 40)
     assert (answer.status, answer.code) == (400, "response_too_large")
     fits = answer.json["error"]["details"]["top_k"]
     assert f"top_k {fits}" in answer.message

@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
@@ -241,7 +242,7 @@ class Searcher:
             if request.include_values:
                 values = self.reader.load(snapshot.vectors_part(shard)).rows[row]
             matches.append(Match(record.id, score, record.metadata, values))
-            size += len(record.metadata) + len(record.id.encode()) + _MATCH_OVERHEAD_BYTES
+            size += _escaped(record.metadata) + _escaped(orjson.dumps(record.id)) + _MATCH_OVERHEAD_BYTES
             if size > MAX_RESPONSE_BYTES:
                 fits = len(matches) - 1
                 raise InvalidInput(
@@ -250,6 +251,11 @@ class Searcher:
                     {"top_k": fits},
                 )
         return tuple(matches)
+
+
+def _escaped(text: bytes) -> int:
+    """Bytes of JSON inside Lambda's answer, where it is a string: quotes and backslashes count twice."""
+    return len(text) + text.count(b'"') + text.count(b"\\")
 
 
 def _walks_graph(manifest: Manifest, request: QueryRequest) -> bool:
