@@ -2,16 +2,20 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from shoal.model.datasets import Dataset
+from shoal.model.datasets import NATIVE_SCOPE, Dataset
 from shoal.model.limits import LEASE_SECONDS
-from shoal.services.heads import keys_of
-from shoal.services.leases import Lease, acquire, ask_for, kept, release
+from shoal.services import datasets
+from shoal.services.heads import Swap, keys_of, read_head, swap_head
+from shoal.services.leases import Lease, acquire, acquire_build, ask_for, kept, release
+from shoal.services.snapshot import empty_manifest
+from shoal.storage.keys import DatasetKeys
 from shoal.storage.memory.faults import Call, Faults
-from shoal.storage.ports import ObjectHead
+from shoal.storage.ports import Add, ObjectHead
 from tests.unit.services.world import World, record
 
 
@@ -51,6 +55,46 @@ def test_a_lease_that_was_taken_over_is_not_renewed() -> None:
     with kept(world.ports, keys, lease, every=0.001):
         time.sleep(0.02)
     assert world.head(dataset).lease_until == second.until
+
+
+def taken_over(world: World, keys: DatasetKeys) -> None:
+    """Nothing was committed since, but the work of the one that took over would be in vain."""
+    world.clock.pass_seconds(LEASE_SECONDS + 1)
+    assert acquire(world.ports, keys, owner="second") is not None
+
+
+def committed(world: World, keys: DatasetKeys) -> None:
+    """By the same holder, whose earlier attempt comes late."""
+    world.table.update(keys.head, [Add("version", 1)])
+
+
+def deleted(world: World, _: DatasetKeys) -> None:
+    datasets.delete_dataset(world.ports, world.tenant_id, scope=NATIVE_SCOPE, name="books")
+
+
+def build_begun(world: World, keys: DatasetKeys) -> None:
+    """The commit may have folded shards that the build counts on."""
+    read = read_head(world.ports, keys)
+    assert read is not None
+    assert acquire_build(world.ports, keys, owner="builder", read=read, inputs=("a",)) is not None
+
+
+@pytest.mark.parametrize("happened", [taken_over, committed, deleted, build_begun])
+def test_a_swap_is_refused_for_whatever_happened_since_head_was_read(
+    happened: Callable[[World, DatasetKeys], None],
+) -> None:
+    world = World()
+    dataset = world.create()
+    keys = keys_of(dataset)
+    lease = acquire(world.ports, keys, owner="first")
+    assert lease is not None
+    read = world.head(dataset)
+    happened(world, keys)
+    before = world.table.get(keys.head)
+    manifest = empty_manifest(dataset).model_copy(update={"version": read.version + 1})
+    swap = Swap(manifest, "t/x", "0" * 64, log_bytes=0, delta_bytes=0, error_message=None)
+    assert not swap_head(world.ports, keys, read=read, fence=lease.fence, swap=swap)
+    assert world.table.get(keys.head) == before
 
 
 def test_a_commit_that_outlives_its_lease_is_not_overtaken() -> None:

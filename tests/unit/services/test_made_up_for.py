@@ -1,16 +1,19 @@
 """What a process that died, or was refused, leaves behind is made up for by those that come after it."""
 
+from dataclasses import replace
+
 import pytest
 
 from shoal.errors import LimitReached, TryAgain
 from shoal.model.datasets import NATIVE_SCOPE, Dataset
+from shoal.model.jobs import JobStatus
 from shoal.model.limits import BUILD_LEASE_SECONDS, GAP_SECONDS, LEASE_SECONDS, LOG_MAX_BYTES_AHEAD
-from shoal.services import datasets
+from shoal.services import datasets, jobs
 from shoal.services.heads import keys_of
 from shoal.services.sweep import sweep
 from shoal.storage.keys import TenantKeys
 from shoal.storage.memory.faults import AtCall, AtOperation, Call, Fault, Faults, SimulatedCrash, first_of
-from shoal.storage.ports import Assign
+from shoal.storage.ports import Assign, Condition, Item
 from tests.unit.services.world import World, record
 
 
@@ -131,6 +134,69 @@ def test_a_write_whose_answers_were_all_lost_is_acknowledged(operation: str, quo
     world.drain(dataset)
     assert world.head(dataset).watermark == accepted.sequence
     assert world.stored(dataset, ["a"])
+
+
+def test_a_writer_that_is_quicker_than_the_one_that_closes_its_place_is_applied() -> None:
+    """Its job comes after the committer found the place open, and before the committer closes it."""
+    world = World()
+    dataset = world.create()
+
+    class SlowTable:
+        def __getattr__(self, name: str) -> object:
+            return getattr(world.table, name)
+
+        def put(self, item: Item, *, condition: Condition | None = None) -> None:
+            def just_before_it_is_closed(call: Call) -> None:
+                if call.operation == "table.put":
+                    world.table.put(item, condition=condition)
+
+            world.clock.pass_seconds(GAP_SECONDS + 1)
+            world.drain(dataset, ports=world.process(Faults(just_before_it_is_closed)))
+
+    slow = replace(world.ports, table=SlowTable())  # type: ignore[arg-type] # forwards the rest
+    accepted = world.upsert(dataset, {"a": record(1, 1, 1, 1)}, ports=slow)
+    world.drain(dataset)
+    assert world.head(dataset).watermark == accepted.sequence
+    assert world.stored(dataset, ["a"])
+
+
+def test_a_damaged_read_does_not_fail_a_write_that_is_stored_well() -> None:
+    world = World()
+    dataset = world.create()
+    accepted = world.upsert(dataset, {"a": record(1, 1, 1, 1)})
+    damaged: list[str] = []
+
+    class Noisy:
+        def __getattr__(self, name: str) -> object:
+            return getattr(world.objects, name)
+
+        def get(self, key: str, *, byte_range: tuple[int, int] | None = None) -> bytes:
+            data = world.objects.get(key, byte_range=byte_range)
+            if damaged:
+                return data
+            damaged.append(key)
+            return data[:-1] + bytes([data[-1] ^ 1])
+
+    world.drain(dataset, ports=replace(world.ports, objects=Noisy()))  # type: ignore[arg-type] # forwards the rest
+    assert damaged
+    assert jobs.get_job(world.ports, world.tenant_id, accepted.job_id).status is JobStatus.INDEXED
+    assert world.stored(dataset, ["a"])
+
+
+@pytest.mark.parametrize("operation", ["table.batch_put", "objects.put"])
+def test_jobs_of_a_commit_that_died_expire_with_those_of_the_next(operation: str) -> None:
+    world = World()
+    dataset = world.create()
+    accepted = [world.upsert(dataset, {"a": record(number, 1, 1, 1)}) for number in range(3)]
+    with pytest.raises(SimulatedCrash):
+        world.drain(dataset, ports=world.process(Faults(AtOperation(operation, Fault.CRASH_BEFORE))))
+    deliver_again(world, dataset)
+    accepted.append(world.upsert(dataset, {"b": record(1, 1, 1, 1)}))
+    world.drain(dataset)
+    for one in accepted:
+        item = world.table.get(keys_of(dataset).job(one.sequence))
+        assert item is not None
+        assert item["expires_at"] > world.clock.now
 
 
 # --- deleting ----------------------------------------------------------------------------------------------

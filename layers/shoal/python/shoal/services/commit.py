@@ -29,7 +29,7 @@ from shoal.services.retry import retry_busy
 from shoal.services.settle import settle
 from shoal.services.snapshot import empty_manifest, open_snapshot
 from shoal.services.sweep import unlist
-from shoal.storage.keys import DatasetKeys
+from shoal.storage.keys import DatasetKeys, sequence_sk
 from shoal.storage.ports import Assign, Exists, Ports
 
 _log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class _Drain:
     dataset: Dataset
     keys: DatasetKeys
     last_commit: float = 0.0
-    applied: list[Job] | None = None
+    untold: bool = False
 
 
 def drain(
@@ -91,7 +91,7 @@ def drain(
     if meta is None:
         return
     cache = reader or PartReader(ports.objects, cache_bytes=64 * 1024 * 1024)
-    work = _Drain(ports, cache, parse_meta(meta), keys, applied=[])
+    work = _Drain(ports, cache, parse_meta(meta), keys)
     deadline = ports.clock() + budget_seconds
     while ports.clock() < deadline:
         lease = acquire(ports, keys, owner=f"{owner}-{new_token()}")
@@ -171,7 +171,7 @@ def _commit_once(work: _Drain, lease: Lease) -> _Outcome:
         _log.info("lost the swap", extra={"dataset_id": keys.dataset_id, "version": swap.manifest.version})
         return _Outcome.LOST
     work.last_commit = ports.clock()
-    work.applied = (work.applied or []) + list(tail.jobs)
+    work.untold = True
     _log.info(
         "committed",
         extra={
@@ -208,7 +208,12 @@ def _read_writes(
 
 
 def _read_write(work: _Drain, job: Job) -> LogUpsert | LogDelete | str:
-    """The write, or the reason why it can never be applied: only what will be the same at every try."""
+    """The write, or the reason why it can never be applied: what is the same when it is read again."""
+    write = _try_to_read(work, job)
+    return _try_to_read(work, job) if isinstance(write, str) else write
+
+
+def _try_to_read(work: _Drain, job: Job) -> LogUpsert | LogDelete | str:
     log_key, sha256 = job.log_key or "", job.sha256 or ""
     try:
         data = retry_busy(lambda: work.ports.objects.get(log_key))
@@ -241,9 +246,8 @@ def _build_due(work: _Drain, head: Head) -> bool:
 
 
 def _tell_others(work: _Drain) -> None:
-    """Quota, job items, builder: views and wake-ups that the next drain or the sweep would make up for."""
-    applied, work.applied = work.applied or [], []
-    if not applied:
+    """Quota, builder, job items: the sweep makes up for the first two, and the next commit for all."""
+    if not work.untold:
         return
     ports, keys = work.ports, work.keys
     try:
@@ -253,16 +257,26 @@ def _tell_others(work: _Drain) -> None:
             if _build_due(work, head) and not (head.build_owner and head.build_until > ports.clock()):
                 message = {"tenant_id": keys.tenant_id, "dataset_id": keys.dataset_id}
                 ports.builds.send(message, group=keys.tenant_id)
-        _expire_jobs(work, applied)
+            _expire_jobs(ports, keys, up_to=head.watermark)
+        work.untold = False
     except ShoalError as error:
         _log.warning("left for later", extra={"dataset_id": keys.dataset_id, "reason": str(error)})
 
 
-def _expire_jobs(work: _Drain, applied: list[Job]) -> None:
-    """Applied jobs may be forgotten after a week; before that a reader may still ask for them."""
-    expires_at = int(work.ports.clock()) + _JOB_KEPT_SECONDS
-    stored = work.ports.table.batch_get([work.keys.job(job.sequence) for job in applied])
-    work.ports.table.batch_put([{**item, "expires_at": expires_at} for item in stored])
+def _expire_jobs(ports: Ports, keys: DatasetKeys, *, up_to: int) -> None:
+    """Applied jobs may be forgotten after a week; before that a reader may still ask for them.
+
+    Also those of commits that died before they came to this.
+    """
+    told = ports.table.get(keys.settled)
+    first = int(told.get("expired_up_to", 0)) + 1 if told else up_to + 1
+    expires_at = int(ports.clock()) + _JOB_KEPT_SECONDS
+    while first <= up_to:
+        page = ports.table.query(keys.partition, start=sequence_sk(first), stop=sequence_sk(up_to))
+        ports.table.batch_put([{**item, "expires_at": expires_at} for item in page.items])
+        reached = int(page.items[-1]["sequence"]) if page.after and page.items else up_to
+        ports.table.update(keys.settled, [Assign("expired_up_to", reached)], condition=Exists("pk"))
+        first = reached + 1
 
 
 def _wake_later(work: _Drain, *, delay_seconds: int = int(GAP_SECONDS) + 1) -> None:
