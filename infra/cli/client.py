@@ -7,15 +7,15 @@ with ShoalClient("https://…", "shl_…") as shoal:
     shoal.query("songs", vector, top_k=5).matches
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
-from urllib.parse import quote
 
 import httpx
 
 from infra.cli.batches import pack
-from infra.cli.failures import ApiError, CliError
+from infra.cli.failures import ApiError, CliError, UsageError
 from infra.cli.results import (
     DatasetInfo,
     Fetched,
@@ -32,6 +32,7 @@ from infra.cli.results import (
 from infra.cli.transport import Patience, Transport
 
 _FETCH_IDS = 1000  # the API's limit of ids in one fetch
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class JobFailed(CliError):
@@ -160,9 +161,8 @@ class ShoalClient:
 
     def get(self, dataset: str, record_id: str, *, include_values: bool = True) -> Record:
         """One record; 404 `not_found`."""
-        path = f"{_dataset(dataset)}/vectors/{quote(record_id, safe='')}"
-        params = {"include_values": "true" if include_values else "false"}
-        return Record.of(self._http.send("GET", path, params=params).json())
+        params = {"id": record_id, "include_values": "true" if include_values else "false"}
+        return Record.of(self._http.send("GET", _record(dataset), params=params).json())
 
     def fetch(self, dataset: str, ids: Sequence[str], *, include_values: bool = False) -> Fetched:
         """Records by id, any number of them: asks again for what did not fit into an answer."""
@@ -185,14 +185,13 @@ class ShoalClient:
 
     def delete(self, dataset: str, record_id: str) -> str:
         """Delete one record, there or not; the job's id."""
-        path = f"{_dataset(dataset)}/vectors/{quote(record_id, safe='')}"
-        return str(self._http.send("DELETE", path).json()["job_id"])
+        return str(self._http.send("DELETE", _record(dataset), params={"id": record_id}).json()["job_id"])
 
     # --- jobs, usage, keys ---------------------------------------------------------------------------------
 
     def job(self, job_id: str) -> JobInfo:
         """One job; 404 `job_not_found`."""
-        return JobInfo.of(self._http.send("GET", f"/v1/jobs/{quote(job_id, safe='')}").json())
+        return JobInfo.of(self._http.send("GET", f"/v1/jobs/{_segment(job_id, 'job id')}").json())
 
     def wait_indexed(
         self,
@@ -242,8 +241,20 @@ class ShoalClient:
 
     def revoke_key(self, key_id: str) -> None:
         """Revoke a key; it stops working within 60 seconds. Needs `admin`."""
-        self._http.send("DELETE", f"/v1/keys/{quote(key_id, safe='')}")
+        self._http.send("DELETE", f"/v1/keys/{_segment(key_id, 'key id')}")
 
 
 def _dataset(name: str) -> str:
-    return f"/v1/datasets/{quote(name, safe='')}"
+    return f"/v1/datasets/{_segment(name, 'dataset name')}"
+
+
+def _record(dataset: str) -> str:
+    """The path of one record, whose id goes into the query: in a path, clients and gateways would change it."""
+    return f"{_dataset(dataset)}/vectors/_"
+
+
+def _segment(text: str, what: str) -> str:
+    """A name or an id of ours as part of a path; anything else could lead elsewhere."""
+    if not _PLAIN.fullmatch(text):
+        raise UsageError(f"{text!r} is not a {what}")
+    return text

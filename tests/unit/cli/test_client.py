@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from infra.cli.client import JobFailed, NotIndexedInTime, ShoalClient
-from infra.cli.failures import ApiError, Denied
+from infra.cli.failures import ApiError, Denied, UsageError
 from infra.cli.results import Record
 from tests.unit.http.api import Api
 
@@ -112,3 +112,25 @@ def test_waiting_ends_when_it_cannot_succeed(status: str, error: type[Exception]
     client = ShoalClient("https://shoal.test", "k", transport=transport)
     with pytest.raises(error, match="job_1"):
         client.wait_indexed(["job_1"], timeout_seconds=0.05)
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", "a/../..", "50%", "%2F", "what?", "a#b", " ", "\n", "x" * 256, "🐟/é"]
+)
+def test_no_id_reaches_anything_but_its_record(client: ShoalClient, name: str) -> None:
+    """Clients fold `..` in a path and gateways decode `%` twice: an id is never part of one."""
+    client.create_dataset("songs", dimension=3)
+    client.upsert("songs", [Record(name, [1.0, 2.0, 3.0], {}), *rows(1)])
+    assert client.get("songs", name).id == name
+    client.delete("songs", name)
+    with pytest.raises(ApiError) as caught:
+        client.get("songs", name)
+    assert caught.value.code == "not_found"
+    assert client.get_dataset("songs").row_count == 1
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "../keys", "a?b"])
+def test_what_cannot_be_a_name_is_not_sent(client: ShoalClient, name: str) -> None:
+    for call in (client.get_dataset, client.delete_dataset, client.revoke_key, client.job):
+        with pytest.raises(UsageError):
+            call(name)
