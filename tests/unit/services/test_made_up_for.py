@@ -214,6 +214,29 @@ def test_a_deletion_that_cannot_give_back_the_quota_is_done_and_leaves_that_to_t
     assert used(world) == 0
 
 
+def test_whatever_call_of_a_commit_a_deletion_comes_before_all_quota_is_given_back() -> None:
+    at_call = 0
+    while True:
+        world = World()
+        dataset = world.create()
+        world.upsert(dataset, {"a": record(1, 1, 1, 1), "b": record(1, 1, 1, 1)}, quota=100)
+        world.upsert(dataset, {"a": record(2, 2, 2, 2)}, quota=100)
+        met = False
+
+        def hook(call: Call, *, at: int = at_call, where: World = world) -> None:
+            nonlocal met
+            if call.number == at:
+                met = True
+                datasets.delete_dataset(where.ports, where.tenant_id, scope=NATIVE_SCOPE, name="books")
+
+        world.drain(dataset, ports=world.process(Faults(hook)))
+        if not met:
+            break
+        assert used(world) == 0, f"deleted before call {at_call}"
+        at_call += 1
+    assert at_call > 10
+
+
 # --- the sweep ---------------------------------------------------------------------------------------------
 
 
