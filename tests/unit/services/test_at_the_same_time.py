@@ -5,12 +5,13 @@ A schedule that injects nothing serves as a hook: before call n of one process, 
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from shoal.errors import NotFound
 from shoal.model.datasets import NATIVE_SCOPE, Dataset
-from shoal.model.limits import BUILD_LEASE_SECONDS, GAP_SECONDS, LEASE_SECONDS
-from shoal.services import datasets
+from shoal.model.limits import BUILD_LEASE_SECONDS, EXACT_LIMIT_BYTES, GAP_SECONDS, LEASE_SECONDS
+from shoal.services import datasets, write
 from shoal.services.heads import Swap, keys_of, swap_head
 from shoal.services.leases import acquire
 from shoal.services.snapshot import empty_manifest
@@ -213,3 +214,28 @@ def test_of_two_creates_of_one_name_one_wins() -> None:
     listed = datasets.list_datasets(world.ports, world.tenant_id, scope=NATIVE_SCOPE)
     assert [view.dataset.name for view in listed] == ["books", "other"]
     assert keys_of(listed[0].dataset) == keys_of(winners[0])
+
+
+def test_what_outgrew_the_limit_during_a_build_is_built_next() -> None:
+    world = World()
+    dataset = world.create(dimension=4096)
+    world.upsert(dataset, {"a": record(*([1.0] * 4096))})
+    world.drain(dataset)
+    count = EXACT_LIMIT_BYTES // (4 * 4096) + 1
+
+    def hook(call: Call) -> Fault | None:
+        if call.operation == "objects.put" and call.nth == 0:
+            write.upsert(
+                world.ports,
+                dataset,
+                ids=[f"id-{number}" for number in range(count)],
+                vectors=np.ones((count, 4096), dtype=np.float32),
+                metadata=[b"{}"] * count,
+                vector_quota=None,
+            )
+            world.drain(dataset)
+            world.builds.receive()  # the builder is at work: a message that comes now finds it so
+        return None
+
+    assert world.build(dataset, ports=world.process(Faults(hook)))
+    assert [each.message["dataset_id"] for each in world.builds.receive()] == [dataset.dataset_id]

@@ -29,7 +29,8 @@ LOG_MAX_BYTES_AHEAD = 256 * 1000 * 1000
 LOG_MAX_JOBS_AHEAD = 20_000
 GAP_SECONDS = 5.0
 """A sequence whose job is missing for this long is closed as aborted."""
-LEASE_SECONDS = 20.0
+LEASE_SECONDS = 10.0
+"""How long a dataset waits for a committer that died. One that lives renews its lease long before."""
 BUILD_LEASE_SECONDS = 960.0
 BUILD_RETRY_SECONDS = 12 * 3600
 """How long after the last commit the sweep still asks for a build that is due: one that never succeeds must not

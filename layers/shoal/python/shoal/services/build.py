@@ -27,7 +27,7 @@ from shoal.services.parts import PartReader
 from shoal.services.publish import Outbox, delta_bytes, live_positions
 from shoal.services.snapshot import DeadRows, Snapshot, open_snapshot
 from shoal.services.sweep import unlist
-from shoal.services.wake import wake_indexer
+from shoal.services.wake import wake_builder, wake_indexer
 from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Ports
 
@@ -99,8 +99,11 @@ def build_resident(
     finally:
         release_build(ports, keys, owner=builder)
     after = open_snapshot(cache, dataset, read_head(ports, keys) or head)
-    if built and after is not None and not _is_due(after.manifest):
-        unlist(ports, keys, watermark=after.manifest.watermark)
+    if built and after is not None:
+        if _is_due(after.manifest):
+            wake_builder(ports, keys)  # what was written while this was built has outgrown the limit already
+        else:
+            unlist(ports, keys, watermark=after.manifest.watermark)
     return built
 
 

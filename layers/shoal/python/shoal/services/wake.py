@@ -1,18 +1,27 @@
-"""Waking the indexer: best effort, because the sweep finds what is in the log without it."""
+"""Wake-ups: best effort, because the sweep finds what is left to do without them."""
 
 import logging
 
 from shoal.errors import ShoalError
 from shoal.storage.keys import DatasetKeys
-from shoal.storage.ports import Ports
+from shoal.storage.ports import Ports, Queue
 
 _log = logging.getLogger(__name__)
 
 
 def wake_indexer(ports: Ports, keys: DatasetKeys) -> None:
-    """Send the dataset's indexer a message; that it could not be sent is only logged."""
+    """Ask for the dataset's log to be drained; that the message could not be sent is only logged."""
+    _send(ports.wakeups, keys)
+
+
+def wake_builder(ports: Ports, keys: DatasetKeys) -> None:
+    """Ask for the dataset's resident shard to be built; that the message could not be sent is only logged."""
+    _send(ports.builds, keys)
+
+
+def _send(queue: Queue, keys: DatasetKeys) -> None:
     message = {"tenant_id": keys.tenant_id, "dataset_id": keys.dataset_id}
     try:
-        ports.wakeups.send(message, group=keys.tenant_id)
+        queue.send(message, group=keys.tenant_id)
     except ShoalError:
         _log.warning("wake-up not sent", extra={"dataset_id": keys.dataset_id})
