@@ -156,3 +156,44 @@ def test_what_a_builder_asked_for_is_free_again_when_it_does_not_come(passed: fl
     assert (acquire(world.ports, keys, owner="indexer") is None) is (passed == 0)
     if passed == 0:
         assert acquire(world.ports, keys, owner="builder", for_build=True) is not None
+
+
+def test_a_build_does_not_begin_on_a_version_that_has_passed() -> None:
+    world = World()
+    dataset = world.create()
+    keys = keys_of(dataset)
+    read = world.head(dataset)
+    world.upsert(dataset, {"a": record(1, 1, 1, 1)})
+    world.drain(dataset)
+    assert acquire_build(world.ports, keys, owner="builder", read=read, inputs=("a",)) is None
+
+
+@pytest.mark.parametrize("wake_up_comes", [True, False])
+def test_what_is_written_while_a_committer_works_is_applied_by_it_or_stays_listed(
+    wake_up_comes: bool,
+) -> None:
+    """Its own wake-up finds the lease taken, and is gone; or it was lost to begin with."""
+    at_call = 0
+    while True:
+        world = World()
+        dataset = world.create()
+        world.upsert(dataset, {"a": record(1, 1, 1, 1)})
+        met = False
+
+        def hook(call: Call, *, at: int = at_call, where: World = world, what: Dataset = dataset) -> None:
+            nonlocal met
+            if call.number == at:
+                met = True
+                where.upsert(what, {"b": record(2, 2, 2, 2)})
+                if wake_up_comes:
+                    where.drain(what)
+
+        world.drain(dataset, ports=world.process(Faults(hook)))
+        if not met:
+            break
+        applied = world.head(dataset).watermark == 2
+        counter = world.table.get(keys_of(dataset).sequence)
+        assert counter is not None
+        assert applied or ("gsi1pk" in counter and not wake_up_comes), f"written before call {at_call}"
+        at_call += 1
+    assert at_call > 10

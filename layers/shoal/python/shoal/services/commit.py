@@ -103,12 +103,12 @@ def drain(
         finally:
             release(ports, keys, lease)
         _tell_others(work)
-        if outcome is _Outcome.MUST_WAIT:
-            _wake_later(work)
-            return
         # Whoever found the lease taken left their write to us, so the log is read again without it.
         head = read_head(ports, keys)
         if head is None or not head.live:
+            return
+        if outcome is _Outcome.MUST_WAIT and ports.table.get(keys.job(head.watermark + 1)) is None:
+            _wake_later(work)
             return
         if outcome is _Outcome.NOTHING_TO_DO and _nothing_new(work, head):
             return
