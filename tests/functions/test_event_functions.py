@@ -62,6 +62,16 @@ def test_a_message_that_comes_again_changes_nothing(world: World) -> None:
     assert (again.version, again.manifest, again.row_count) == (head.version, head.manifest, head.row_count)
 
 
+def test_an_indexer_short_of_time_leaves_the_work_to_a_new_message(world: World) -> None:
+    late = LambdaContext(milliseconds_left=30_000)
+    assert world.invoke("indexer", world.event("indexer", "one_message"), late) == GOOD
+    view = datasets.get_dataset(world.ports, world.values["TENANT_ID"], scope="native", name="products")
+    assert view.status == "validating"
+    assert world.messages("wakeups") == [
+        {"tenant_id": world.values["TENANT_ID"], "dataset_id": world.values["DATASET_ID"]}
+    ]
+
+
 def test_a_write_is_queried_through_the_functions(world: World) -> None:
     assert "doc-2" not in world.replay("query", "query")["body"]
     world.replay("indexer", "one_message")

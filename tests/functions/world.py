@@ -40,6 +40,11 @@ class LambdaContext:
     """The part of Lambda's context that handlers use."""
 
     aws_request_id: str = "11111111-2222-4333-8444-555555555555"
+    milliseconds_left: int = 120_000
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How long the function may still run."""
+        return self.milliseconds_left
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +63,16 @@ class World:
         filled: dict[str, Any] = json.loads(Template(text).substitute(self.values))
         return filled
 
-    def invoke(self, function: str, event: dict[str, Any]) -> dict[str, Any]:
+    def invoke(
+        self, function: str, event: dict[str, Any], context: LambdaContext | None = None
+    ) -> dict[str, Any]:
         """Run a handler in a new container that is told only what the function needs."""
         module = importlib.import_module(f"functions.{function}.handler")
         needs = {f"SHOAL_{field.upper()}" for field in ("table", *module.NEEDS)}
         with container({name: self.environment[name] for name in needs}, function):
             if hasattr(module, "app"):
                 module.app.cache_clear()
-            answer: dict[str, Any] = module.handler(event, LambdaContext())
+            answer: dict[str, Any] = module.handler(event, context or LambdaContext())
             json.dumps(answer)  # as Lambda will
         return answer
 
