@@ -36,9 +36,7 @@ def limited(
 
 
 def used(client: httpx.Client) -> int:
-    answer = client.get("/v1/usage").json()
-    assert client.get("/auth/usage").json() == answer
-    return int(answer["vectors_used"])
+    return int(client.get("/v1/usage").json()["vectors_used"])
 
 
 def test_the_quota_of_vectors(limited: Limited) -> None:
@@ -68,6 +66,8 @@ def test_the_quota_of_vectors(limited: Limited) -> None:
     done(client, send("d").json()["job_id"])
     assert client.delete(f"/v1/datasets/{name}").status_code == 204
     assert used(client) == 0
+    # Compared at rest: while a commit is settled, two answers may differ.
+    assert client.get("/auth/usage").json() == client.get("/v1/usage").json()
 
 
 def test_the_quota_of_queries(limited: Limited) -> None:
