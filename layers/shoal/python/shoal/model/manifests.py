@@ -90,6 +90,16 @@ class Manifest(_Frozen):
         return ((self.resident,) if self.resident else ()) + self.deltas
 
     @property
+    def delta_bytes(self) -> int:
+        """Vector bytes of all deltas: what every query scans."""
+        return sum(shard.rows for shard in self.deltas) * self.dimension * 4
+
+    @property
+    def resident_bytes(self) -> int:
+        """Vector bytes of the resident shard, its dead rows included."""
+        return self.resident.rows * self.dimension * 4 if self.resident else 0
+
+    @property
     def tombstone_horizon(self) -> int | None:
         """Tombstones after this sequence must be kept for an open import; None when there is none open."""
         return min(self.open_imports, default=None)

@@ -15,6 +15,7 @@ O(log n) pieces and a row is rewritten O(log n) times.
 from collections.abc import Sequence
 
 from shoal.model.limits import EXACT_LIMIT_BYTES
+from shoal.model.manifests import Manifest
 
 TIER_RATIO = 2
 BUILD_SHARE = 0.2
@@ -48,6 +49,11 @@ def fold_count(sizes: Sequence[int], new_size: int, *, most: int, largest: int |
 def build_is_due(*, delta_bytes: int, resident_bytes: int) -> bool:
     """Whether the deltas have outgrown what a query may scan exactly, so that a resident shard must be built."""
     return delta_bytes > max(EXACT_LIMIT_BYTES, BUILD_SHARE * resident_bytes)
+
+
+def has_outgrown(manifest: Manifest) -> bool:
+    """Whether a build is due at this version."""
+    return build_is_due(delta_bytes=manifest.delta_bytes, resident_bytes=manifest.resident_bytes)
 
 
 def must_rebuild(*, rows: int, dead: int) -> bool:

@@ -18,13 +18,13 @@ from shoal.index.calibrate import calibrate
 from shoal.index.graph import Graph, NeedsRebuild, build_graph
 from shoal.model.datasets import Dataset
 from shoal.model.ids import new_token
-from shoal.model.manifests import Manifest, Recall, RunRef, ShardRef
-from shoal.model.merge_policy import build_is_due, must_rebuild
+from shoal.model.manifests import Recall, RunRef, ShardRef
+from shoal.model.merge_policy import has_outgrown, must_rebuild
 from shoal.model.records import Rows, concatenate
 from shoal.services.heads import Swap, parse_head, parse_meta, read_head, swap_head
 from shoal.services.leases import Lease, acquire, acquire_build, ask_for, kept, release, release_build
 from shoal.services.parts import PartReader
-from shoal.services.publish import Outbox, delta_bytes, live_positions
+from shoal.services.publish import Outbox, live_positions
 from shoal.services.snapshot import DeadRows, Snapshot, open_snapshot
 from shoal.services.sweep import unlist
 from shoal.services.wake import wake_builder, wake_indexer
@@ -84,7 +84,7 @@ def build_resident(
     if snapshot is None:
         return False
     manifest = snapshot.manifest
-    if not manifest.deltas or (not even_if_small and not _is_due(manifest)):
+    if not manifest.deltas or (not even_if_small and not has_outgrown(manifest)):
         unlist(ports, keys, watermark=manifest.watermark)
         return False
     inputs = tuple(shard.shard_id for shard in manifest.shards)
@@ -100,16 +100,11 @@ def build_resident(
         release_build(ports, keys, owner=builder)
     after = open_snapshot(cache, dataset, read_head(ports, keys) or head)
     if built and after is not None:
-        if _is_due(after.manifest):
+        if has_outgrown(after.manifest):
             wake_builder(ports, keys)  # what was written while this was built has outgrown the limit already
         else:
             unlist(ports, keys, watermark=after.manifest.watermark)
     return built
-
-
-def _is_due(manifest: Manifest) -> bool:
-    resident_bytes = manifest.resident.rows * manifest.dimension * 4 if manifest.resident else 0
-    return build_is_due(delta_bytes=delta_bytes(manifest), resident_bytes=resident_bytes)
 
 
 def _build(snapshot: Snapshot, dead: DeadRows, outbox: Outbox, *, now: float) -> _Product:
@@ -256,7 +251,7 @@ def _catch_up(
         manifest_key=key,
         manifest_sha256=sha256,
         log_bytes=head.log_bytes,
-        delta_bytes=delta_bytes(following),
+        delta_bytes=following.delta_bytes,
         error_message=head.error_message,
         ends_build=True,
     )

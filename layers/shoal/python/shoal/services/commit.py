@@ -18,7 +18,7 @@ from shoal.model.datasets import Dataset, Head
 from shoal.model.ids import new_token
 from shoal.model.jobs import Job
 from shoal.model.limits import COMMIT_SPACING_SECONDS, GAP_SECONDS, LEASE_SECONDS
-from shoal.model.merge_policy import build_is_due
+from shoal.model.merge_policy import has_outgrown
 from shoal.services.changes import gather
 from shoal.services.heads import parse_head, parse_meta, read_head, swap_head
 from shoal.services.leases import Lease, acquire, kept, release
@@ -29,6 +29,7 @@ from shoal.services.retry import retry_busy
 from shoal.services.settle import settle
 from shoal.services.snapshot import empty_manifest, open_snapshot
 from shoal.services.sweep import unlist
+from shoal.services.wake import send
 from shoal.storage.keys import DatasetKeys, sequence_sk
 from shoal.storage.ports import Assign, Exists, Ports
 
@@ -238,11 +239,7 @@ def _fail(work: _Drain, job: Job, reason: str) -> None:
 
 def _build_due(work: _Drain, head: Head) -> bool:
     snapshot = open_snapshot(work.reader, work.dataset, head)
-    if snapshot is None:
-        return False
-    resident = snapshot.manifest.resident
-    resident_bytes = resident.rows * work.dataset.dimension * 4 if resident else 0
-    return build_is_due(delta_bytes=head.delta_bytes, resident_bytes=resident_bytes)
+    return snapshot is not None and has_outgrown(snapshot.manifest)
 
 
 def _tell_others(work: _Drain) -> None:
@@ -255,8 +252,7 @@ def _tell_others(work: _Drain) -> None:
         if head is not None and head.live:
             settle(ports, keys)
             if _build_due(work, head) and not (head.build_owner and head.build_until > ports.clock()):
-                message = {"tenant_id": keys.tenant_id, "dataset_id": keys.dataset_id}
-                ports.builds.send(message, group=keys.tenant_id)
+                send(ports.builds, keys)
             _expire_jobs(ports, keys, up_to=head.watermark)
         work.untold = False
     except ShoalError as error:
@@ -280,5 +276,4 @@ def _expire_jobs(ports: Ports, keys: DatasetKeys, *, up_to: int) -> None:
 
 
 def _wake_later(work: _Drain, *, delay_seconds: int = int(GAP_SECONDS) + 1) -> None:
-    message = {"tenant_id": work.keys.tenant_id, "dataset_id": work.keys.dataset_id}
-    work.ports.wakeups.send(message, group=work.keys.tenant_id, delay_seconds=delay_seconds)
+    send(work.ports.wakeups, work.keys, delay_seconds=delay_seconds)

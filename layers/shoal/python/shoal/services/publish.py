@@ -227,14 +227,9 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
         manifest_key=key,
         manifest_sha256=sha256,
         log_bytes=base.log_bytes,
-        delta_bytes=delta_bytes(following),
+        delta_bytes=following.delta_bytes,
         error_message=base.error_message,
     )
-
-
-def delta_bytes(manifest: Manifest) -> int:
-    """Vector bytes of all deltas: what every query scans."""
-    return sum(shard.rows for shard in manifest.deltas) * manifest.dimension * 4
 
 
 def _hashes(dataset: Dataset, ids: tuple[str, ...]) -> NDArray[np.uint64]:

@@ -12,7 +12,7 @@ from shoal.model.ids import transaction_token
 from shoal.services.heads import read_head
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import DatasetKeys, TenantKeys
-from shoal.storage.ports import Absent, Add, AllOf, Assign, Compare, Ports, UpdateItem
+from shoal.storage.ports import Absent, Add, AllOf, Assign, Compare, Condition, Ports, UpdateItem
 
 _log = logging.getLogger(__name__)
 
@@ -35,17 +35,10 @@ def _tell(ports: Ports, keys: DatasetKeys, *, told_rows: int, told_reserved: int
     difference = (head.row_count - told_rows) - (head.reserved_total - told_reserved)
     if head.row_count == told_rows and head.reserved_total == told_reserved:
         return
-    nobody_settled_since = AllOf(
-        (
-            Compare("row_count", "=", told_rows),
-            Compare("reserved_total", "=", told_reserved),
-            Absent("closed"),
-        )
-    )
     settled = UpdateItem(
         keys.settled,
         (Assign("row_count", head.row_count), Assign("reserved_total", head.reserved_total)),
-        condition=nobody_settled_since,
+        condition=_nobody_settled_since(told_rows, told_reserved),
     )
     counter = UpdateItem(TenantKeys(keys.tenant_id).quota, (Add("used", difference),))
     token = transaction_token("settle", keys.partition, head.version, told_rows, told_reserved)
@@ -64,15 +57,12 @@ def release_deleted(ports: Ports, keys: DatasetKeys) -> None:
             return
         told_rows, told_reserved = int(told["row_count"]), int(told["reserved_total"])
         held = told_rows + int(sequence["reserved"]) - told_reserved
-        nobody_settled_since = AllOf(
-            (
-                Compare("row_count", "=", told_rows),
-                Compare("reserved_total", "=", told_reserved),
-                Absent("closed"),
-            )
-        )
         writes = [
-            UpdateItem(keys.settled, (Assign("closed", True),), condition=nobody_settled_since),
+            UpdateItem(
+                keys.settled,
+                (Assign("closed", True),),
+                condition=_nobody_settled_since(told_rows, told_reserved),
+            ),
             UpdateItem(TenantKeys(keys.tenant_id).quota, (Add("used", -held),)),
         ]
         token = transaction_token("release", keys.partition, held, told["row_count"], told["reserved_total"])
@@ -81,3 +71,13 @@ def release_deleted(ports: Ports, keys: DatasetKeys) -> None:
         except TransactionCancelled:
             continue
         return
+
+
+def _nobody_settled_since(told_rows: int, told_reserved: int) -> Condition:
+    return AllOf(
+        (
+            Compare("row_count", "=", told_rows),
+            Compare("reserved_total", "=", told_reserved),
+            Absent("closed"),
+        )
+    )

@@ -7,6 +7,7 @@ from shoal.errors import ConditionFailed
 from shoal.model.limits import BUILD_RETRY_SECONDS
 from shoal.services.heads import parse_head
 from shoal.services.settle import release_deleted, settle
+from shoal.services.wake import send
 from shoal.storage.keys import GSI, PENDING, DatasetKeys
 from shoal.storage.ports import Compare, Drop, Ports
 
@@ -58,12 +59,11 @@ def _look_after(ports: Ports, keys: DatasetKeys) -> bool:
         ports.table.update(keys.sequence, [Drop("gsi1pk"), Drop("gsi1sk")])
         return False
     settle(ports, keys)
-    message = {"tenant_id": keys.tenant_id, "dataset_id": keys.dataset_id}
     now = ports.clock()
     if int(counter["next"]) > head.watermark:
         if now - float(counter["taken_at"]) < _GRACE_SECONDS or head.lease_until > now:
             return False
-        ports.wakeups.send(message, group=keys.tenant_id)
+        send(ports.wakeups, keys)
         _log.info("woke the indexer", extra={"dataset_id": keys.dataset_id})
         return True
     if head.delta_bytes and now - (head.last_indexed_at or 0.0) < BUILD_RETRY_SECONDS:
@@ -71,7 +71,7 @@ def _look_after(ports: Ports, keys: DatasetKeys) -> bool:
         # is done, because one that dies leaves nothing but a lease that runs out.
         if head.build_until > now:
             return False
-        ports.builds.send(message, group=keys.tenant_id)
+        send(ports.builds, keys)
         _log.info("woke the builder", extra={"dataset_id": keys.dataset_id})
         return True
     unlist(ports, keys, watermark=head.watermark)

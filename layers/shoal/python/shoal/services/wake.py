@@ -1,4 +1,4 @@
-"""Wake-ups: best effort, because the sweep finds what is left to do without them."""
+"""Wake-ups: a message says which dataset, and nothing else. The sweep finds what is left to do without them."""
 
 import logging
 
@@ -11,17 +11,26 @@ _log = logging.getLogger(__name__)
 
 def wake_indexer(ports: Ports, keys: DatasetKeys) -> None:
     """Ask for the dataset's log to be drained; that the message could not be sent is only logged."""
-    _send(ports.wakeups, keys)
+    _try_to_send(ports.wakeups, keys)
 
 
 def wake_builder(ports: Ports, keys: DatasetKeys) -> None:
     """Ask for the dataset's resident shard to be built; that the message could not be sent is only logged."""
-    _send(ports.builds, keys)
+    _try_to_send(ports.builds, keys)
 
 
-def _send(queue: Queue, keys: DatasetKeys) -> None:
+def send(queue: Queue, keys: DatasetKeys, *, delay_seconds: int = 0) -> None:
+    """Send the dataset's message.
+
+    Raises:
+        StorageBusy: throttled or unavailable.
+    """
     message = {"tenant_id": keys.tenant_id, "dataset_id": keys.dataset_id}
+    queue.send(message, group=keys.tenant_id, delay_seconds=delay_seconds)
+
+
+def _try_to_send(queue: Queue, keys: DatasetKeys) -> None:
     try:
-        queue.send(message, group=keys.tenant_id)
+        send(queue, keys)
     except ShoalError:
         _log.warning("wake-up not sent", extra={"dataset_id": keys.dataset_id})
