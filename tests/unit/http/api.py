@@ -17,7 +17,7 @@ from shoal.services.api_keys import create_key
 from shoal.services.commit import drain
 from shoal.services.search import Searcher
 from shoal.services.tenants import create_tenant
-from shoal.storage.memory import MemoryObjects, MemoryQueue, MemoryTable
+from shoal.storage.memory import MemoryObjects, MemoryQueue, MemoryTable, MemoryUploads, MemoryWorkflows
 from shoal.storage.ports import Ports
 
 EVERYTHING = frozenset({Scope.ADMIN})
@@ -90,7 +90,9 @@ class Api:
     def __init__(self, limits: Limits | None = None, *, docs_enabled: bool = True) -> None:
         self.clock = Clock()
         queues = (MemoryQueue(self.clock), MemoryQueue(self.clock))
-        self.ports = Ports(MemoryObjects(self.clock), MemoryTable(self.clock), *queues, self.clock)
+        objects = MemoryObjects(self.clock)
+        self.uploads, self.imports = MemoryUploads(objects, self.clock), MemoryWorkflows()
+        self.ports = Ports(objects, MemoryTable(self.clock), *queues, self.clock, self.uploads, self.imports)
         self.use(self.ports, limits, docs_enabled=docs_enabled)
         self.tenant_id = create_tenant(self.ports, name="ours").tenant_id
         self.key = self.new_key()

@@ -15,7 +15,7 @@ from shoal.services.commit import drain
 from shoal.services.fetch import fetch
 from shoal.services.heads import keys_of, read_head
 from shoal.services.search import QueryAnswer, QueryRequest, Searcher
-from shoal.storage.memory import MemoryObjects, MemoryQueue, MemoryTable
+from shoal.storage.memory import MemoryObjects, MemoryQueue, MemoryTable, MemoryUploads, MemoryWorkflows
 from shoal.storage.memory.faults import Faults
 from shoal.storage.memory.faulty import FaultyObjects, FaultyQueue, FaultyTable
 from shoal.storage.ports import Ports
@@ -48,7 +48,11 @@ class World:
         self.table = MemoryTable(self.clock)
         self.wakeups = MemoryQueue(self.clock)
         self.builds = MemoryQueue(self.clock)
-        self.ports = Ports(self.objects, self.table, self.wakeups, self.builds, self.clock)
+        self.uploads = MemoryUploads(self.objects, self.clock)
+        self.imports = MemoryWorkflows()
+        self.ports = Ports(
+            self.objects, self.table, self.wakeups, self.builds, self.clock, self.uploads, self.imports
+        )
         self.searcher = Searcher(self.ports, cache_bytes=1 << 26)
 
     def process(self, faults: Faults) -> Ports:
@@ -59,6 +63,8 @@ class World:
             FaultyQueue(self.wakeups, faults),
             FaultyQueue(self.builds, faults),
             self.clock,
+            self.uploads,
+            self.imports,
         )
 
     def create(self, name: str = "books", *, dimension: int = 4, metric: Metric = Metric.L2) -> Dataset:

@@ -17,6 +17,8 @@ The tree::
     │   ├── Conflict                  409
     │   ├── TooLarge                  413
     │   └── LimitReached              429, with seconds to wait
+    ├── ImportRejected                an import cannot succeed, and why: ends it, is never tried again
+    ├── ImportStopped                 an import has ended while a step of it was at work
     └── TryAgain                      503: nothing was done, the same request may succeed later
 
 HTTP statuses and bodies belong to `shoal.http`; the numbers above are only there for the reader.
@@ -115,6 +117,18 @@ class LimitReached(RequestError):
     ) -> None:
         super().__init__(code, message, details)
         self.retry_after = retry_after
+
+
+class ImportRejected(ShoalError):
+    """An import cannot succeed; the message is for its owner: what is wrong with the file, and what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ImportStopped(ShoalError):
+    """The import has failed, was cancelled, or its dataset is gone: what is left of its workflow must not run."""
 
 
 class TryAgain(ShoalError):

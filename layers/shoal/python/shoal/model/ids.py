@@ -27,6 +27,11 @@ def job_id(dataset_id: str, sequence: int) -> str:
     return f"job_{dataset_id}{sequence:016x}"
 
 
+def new_import_id(now: float) -> str:
+    """`imp_` and 32 hex digits, the first 12 of which are milliseconds: ids sort by age."""
+    return f"imp_{int(now * 1000):012x}{secrets.token_hex(10)}"
+
+
 def parse_job_id(text: str) -> tuple[str, int] | None:
     """(dataset id, sequence) of a job id, or None where it is not one."""
     match = _JOB.fullmatch(text)

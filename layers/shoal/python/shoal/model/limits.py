@@ -47,3 +47,34 @@ MAX_DELTAS_HELD = 48
 and more of them."""
 MAX_RUNS = 8
 MAX_DEAD_INCREMENTS = 16
+
+MAX_UPLOAD_BYTES = 5 * 1024**3
+"""Bytes of one presigned PUT: S3's most, and the contract's `max_bytes`."""
+UPLOAD_PART_BYTES = 512 * 1024**2
+MAX_UPLOAD_PARTS = 100
+"""Of a multipart upload: 50 GiB in all. Each part has an address of 1.5 KB, and an answer holds 5 MB."""
+UPLOAD_SECONDS = 3600
+"""How long the address of an upload holds: as long as a role taken by a role may (role chaining)."""
+REJECTS_URL_SECONDS = 3600
+IMPORT_SECONDS = 12 * 3600
+"""An import that is still open by then is aborted: tombstones are kept for it (invariant 3)."""
+CHUNK_BYTES = 32 * 1000 * 1000
+"""Bytes of a file that one call validates."""
+MAX_LINE_BYTES = 1024 * 1024
+"""A line of an import. The longest good one, 4,096 values of 24 characters and 40 KB of metadata, has 150 KB."""
+MAX_REJECTED_RECORD_BYTES = 2048
+"""What the rejects file shows of a record (contract)."""
+MAX_UNPACKED_BYTES = 20 * 1024**3
+"""Of a compressed upload, which one function must unpack alone."""
+UNPACK_SECONDS = 720.0
+MAX_IMPORT_ROWS = 10_000_000
+"""Rows of one import: their ids are sorted by one function, at 40 bytes each."""
+ONE_SHARD_BYTES = 64 * 1000 * 1000
+"""Vector bytes up to which a dataset stays one shard (design: sizes)."""
+MAX_CELL_SETS = 32
+"""Imports of cells that a dataset holds until they are merged; a query probes each."""
+MAX_STEP_BYTES = 200 * 1024
+"""Input or output of a workflow's step; Step Functions allows 256 KiB of state."""
+MAX_REJECTS_A_CHUNK = 20_000
+"""Rejected records that the rejects file lists of a chunk; all are counted. A file of bare line feeds must not
+become one thirty times its size."""

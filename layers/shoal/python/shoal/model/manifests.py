@@ -33,7 +33,8 @@ class FileRef(_Frozen):
 class ShardRef(_Frozen):
     """A shard: `rows` rows whose sequences lie between `min_sequence` and `max_sequence`.
 
-    `files` are named `vectors.f32`, `records.sqlite` and, but for deltas, `index.hnsw`.
+    `files` are named `vectors.f32`, `records.sqlite` and, but for deltas, `index.hnsw`; those of a shard of cells
+    `vectors.f32` and `records.cells`.
     """
 
     shard_id: str
@@ -64,8 +65,35 @@ class Recall(_Frozen):
     sampled_at: float
 
 
+class CellRecall(_Frozen):
+    """What calibration saw of a cell set: recall@10 when so many cells are probed, against exact search.
+
+    `filtered_measured` and `filtered_probes` are those of queries whose filter leaves one row in a hundred.
+    """
+
+    target: float
+    measured: float
+    probes: int = Field(gt=0)
+    filtered_measured: float
+    filtered_probes: int = Field(gt=0)
+    samples: int
+    sampled_at: float
+
+
+class CellSetRef(PartRef):
+    """The cells of one import: how many, their rows (dead ones included), the import's first sequence."""
+
+    cells: int = Field(gt=0)
+    rows: int = Field(gt=0)
+    sequence: int
+    recall: CellRecall
+
+
 class Manifest(_Frozen):
-    """The root. `deltas` and `runs` are ordered oldest first; `open_imports` are their first sequences."""
+    """The root. `deltas`, `cell_sets` and `runs` are ordered oldest first.
+
+    `open_imports` are their first sequences.
+    """
 
     format: Literal[1] = MANIFEST_FORMAT
     dataset_id: str
@@ -77,6 +105,7 @@ class Manifest(_Frozen):
     reserved_total: int = 0
     resident: ShardRef | None = None
     deltas: tuple[ShardRef, ...] = Field(default=(), strict=False)
+    cell_sets: tuple[CellSetRef, ...] = Field(default=(), strict=False)
     runs: tuple[RunRef, ...] = Field(default=(), strict=False)
     dead_base: PartRef | None = None
     dead_increments: tuple[PartRef, ...] = Field(default=(), strict=False)
@@ -86,7 +115,9 @@ class Manifest(_Frozen):
 
     @property
     def shards(self) -> tuple[ShardRef, ...]:
-        """All shards: the resident one, if any, then the deltas."""
+        """The shards that are searched whole: the resident one, if any, then the deltas. Those of cells are named
+        by their cell sets.
+        """
         return ((self.resident,) if self.resident else ()) + self.deltas
 
     @property

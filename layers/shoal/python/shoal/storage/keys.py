@@ -14,6 +14,7 @@ _TENANT = re.compile(r"ten_[0-9a-f]{32}")
 _DATASET = re.compile(r"[0-9a-f]{16}")
 _TOKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 _SCOPE = re.compile(r"[A-Za-z0-9_/-]{1,128}")
+_IMPORT = re.compile(r"imp_[0-9a-f]{32}")
 
 SEQUENCE_DIGITS = 16
 GSI = "gsi1"
@@ -21,6 +22,15 @@ PENDING = "PENDING"
 """Index partition of the datasets whose log is ahead of their watermark."""
 TENANTS = "TENANTS"
 """Index partition of all tenants."""
+IMPORTS = "IMPORTS"
+"""Index partition of the imports that have not ended."""
+
+
+IMPORT_PREFIX = "IMPORT#"
+"""Sort keys of a dataset's imports begin with it."""
+STAGING_PREFIX = "staging/"
+UPLOAD_NAME = "upload"
+_UPLOAD = re.compile(rf"staging/t/({_TENANT.pattern})/({_DATASET.pattern})/({_IMPORT.pattern})/{UPLOAD_NAME}")
 
 
 def _checked(pattern: re.Pattern[str], value: str, what: str) -> str:
@@ -91,6 +101,11 @@ def rate_by_key_id(key_id: str) -> Key:
     return Key(f"KEY#{_checked(_TOKEN, key_id, 'key id')}", "RATE")
 
 
+def import_by_id(import_id: str) -> Key:
+    """Whose import it is: looked up where only the id is known, as in a workflow."""
+    return Key(f"IMPORT#{_checked(_IMPORT, import_id, 'import id')}", "META")
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetKeys:
     """Keys of one dataset."""
@@ -146,3 +161,46 @@ class DatasetKeys:
             f"t/{self.tenant_id}/parts/{self.dataset_id}/"
             f"{_checked(_TOKEN, kind, 'part kind')}-{_checked(_TOKEN, unique, 'part name')}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ImportKeys:
+    """Keys of one import: its item, its upload, and what its workflow makes on the way."""
+
+    tenant_id: str
+    dataset_id: str
+    import_id: str
+
+    def __post_init__(self) -> None:
+        _checked(_TENANT, self.tenant_id, "tenant id")
+        _checked(_DATASET, self.dataset_id, "dataset id")
+        _checked(_IMPORT, self.import_id, "import id")
+
+    @property
+    def item(self) -> Key:
+        """The import itself, among its dataset's items; ids rise with time, so they sort by age."""
+        return Key(f"D#{self.tenant_id}#{self.dataset_id}", f"{IMPORT_PREFIX}{self.import_id}")
+
+    @property
+    def _staging(self) -> str:
+        return f"{STAGING_PREFIX}t/{self.tenant_id}/{self.dataset_id}/{self.import_id}/"
+
+    @property
+    def upload(self) -> str:
+        """Where the presigned PUT puts the file."""
+        return self._staging + UPLOAD_NAME
+
+    def work(self, name: str) -> str:
+        """An object that the workflow makes on the way; it expires with the upload."""
+        return f"{self._staging}work/{_checked(_TOKEN, name, 'work name')}"
+
+    @property
+    def rejects(self) -> str:
+        """The rejected records; kept for 30 days, which is longer than what is in staging."""
+        return f"rejects/t/{self.tenant_id}/{self.dataset_id}/{self.import_id}/rejected.jsonl"
+
+
+def parse_upload_key(key: str) -> ImportKeys | None:
+    """The import whose upload lies under an S3 key; None where it is not the key of an upload."""
+    match = _UPLOAD.fullmatch(key)
+    return ImportKeys(match[1], match[2], match[3]) if match else None

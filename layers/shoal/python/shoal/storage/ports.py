@@ -6,9 +6,9 @@ inject what AWS does on a bad day). The same contract tests run over both.
 Errors are those of `shoal.errors`: an adapter never lets a botocore error out.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol, cast
 
 type Item = Mapping[str, Any]
 """One table item: `pk`, `sk` and attributes. Values are str, int, float, bool, bytes, None, list or dict."""
@@ -54,6 +54,15 @@ class ObjectStore(Protocol):
 
     def head(self, key: str, *, version_id: str | None = None) -> ObjectHead | None:
         """Describe an object; None when there is none."""
+
+    def put_pieces(self, key: str, pieces: Iterable[bytes]) -> ObjectHead:
+        """Store an object that need never be whole in memory (a multipart upload where it is large).
+
+        It appears when the last piece is stored, or not at all. `pieces` are of any size.
+
+        Raises:
+            StorageBusy: throttled or unavailable; no part of it stays.
+        """
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
         """All objects under a prefix, in key order."""
@@ -274,6 +283,79 @@ class Queue(Protocol):
         """
 
 
+# --- uploads by clients ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An address that lets its holder do one thing until `expires_at` (epoch seconds)."""
+
+    url: str
+    expires_at: float
+
+
+class Uploads(Protocol):
+    """Addresses through which clients store and read objects themselves.
+
+    They are signed by a role that may do nothing but put the object under that key.
+    """
+
+    def put_target(self, key: str, *, content_type: str, seconds: int) -> Target:
+        """Where to PUT the whole object, with exactly this Content-Type."""
+
+    def start_parts(self, key: str, *, content_type: str) -> str:
+        """Begin a multipart upload; its id."""
+
+    def part_targets(self, key: str, *, upload_id: str, count: int, seconds: int) -> list[Target]:
+        """Where to PUT parts 1 to `count`."""
+
+    def join_parts(self, key: str, *, upload_id: str, parts: Sequence[tuple[int, str]]) -> None:
+        """Make the object of the parts (number from 1, ETag), in rising order.
+
+        Joining again what has been joined is fine.
+
+        Raises:
+            InvalidInput: `invalid_parts`: one is missing, too small, or has another ETag.
+            StorageBusy: throttled or unavailable.
+        """
+
+    def drop_parts(self, key: str, *, upload_id: str) -> None:
+        """Give a multipart upload up; an unknown one is fine."""
+
+    def get_target(self, key: str, *, file_name: str, seconds: int) -> Target:
+        """Where to GET an object, to be saved under `file_name`."""
+
+
+# --- workflows ---------------------------------------------------------------------------------------------
+
+
+class Workflows(Protocol):
+    """One state machine. An execution's name is used once, ever (AWS: for 90 days)."""
+
+    def start(self, name: str, given: Mapping[str, str]) -> None:
+        """Start an execution; nothing happens where one of that name was started with the same input.
+
+        Raises:
+            StorageBusy: throttled or unavailable.
+        """
+
+    def status(self, name: str) -> str | None:
+        """`RUNNING`, `SUCCEEDED`, `FAILED`, `TIMED_OUT` or `ABORTED`; None where there is none of that name."""
+
+    def stop(self, name: str, *, cause: str) -> None:
+        """End an execution; one that has ended, or never was, is fine."""
+
+
+class NotGiven:
+    """Stands for a port that a process was not given: it can be handed around, but not used."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AssertionError(f"this process has no {self._name}")
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """All that a use case may reach; built once in `shoal.runtime`, or from fakes in tests."""
@@ -283,3 +365,5 @@ class Ports:
     wakeups: Queue
     builds: Queue
     clock: Clock
+    uploads: Uploads = cast("Uploads", NotGiven("uploads"))  # noqa: RUF009 - never changes
+    imports: Workflows = cast("Workflows", NotGiven("import workflow"))  # noqa: RUF009 - never changes

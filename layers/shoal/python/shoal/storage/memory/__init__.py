@@ -7,5 +7,7 @@ it happen: what AWS does on a bad day.
 from shoal.storage.memory.objects import MemoryObjects
 from shoal.storage.memory.queue import MemoryQueue, Received
 from shoal.storage.memory.table import MemoryTable
+from shoal.storage.memory.uploads import MemoryUploads
+from shoal.storage.memory.workflows import MemoryWorkflows
 
-__all__ = ["MemoryObjects", "MemoryQueue", "MemoryTable", "Received"]
+__all__ = ["MemoryObjects", "MemoryQueue", "MemoryTable", "MemoryUploads", "MemoryWorkflows", "Received"]

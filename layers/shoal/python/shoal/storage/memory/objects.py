@@ -3,7 +3,7 @@
 import hashlib
 import threading
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shoal.errors import CorruptObject, ObjectMissing, PreconditionFailed
@@ -57,6 +57,10 @@ class MemoryObjects:
         """Describe an object; None when there is none."""
         version = self._find(key, version_id)
         return version.head if version and version.body is not None else None
+
+    def put_pieces(self, key: str, pieces: Iterable[bytes]) -> ObjectHead:
+        """Store an object given in pieces."""
+        return self.put(key, b"".join(pieces))
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
         """All objects under a prefix, in key order, as of the first step."""

@@ -1,0 +1,83 @@
+"""Imports as items of the table."""
+
+from typing import Any
+
+from shoal.model.imports import ErrorMode, Import, ImportFormat, ImportStatus
+from shoal.storage.keys import DatasetKeys, ImportKeys
+from shoal.storage.ports import Item
+
+
+def keys_of_import(job: Import) -> ImportKeys:
+    """The import's keys."""
+    return ImportKeys(job.tenant_id, job.dataset_id, job.import_id)
+
+
+def dataset_keys_of(job: Import) -> DatasetKeys:
+    """The keys of the import's dataset."""
+    return DatasetKeys(job.tenant_id, job.dataset_id)
+
+
+def import_item(job: Import) -> dict[str, Any]:
+    """A new import as stored."""
+    key = keys_of_import(job).item
+    return {
+        "pk": key.pk,
+        "sk": key.sk,
+        "import_id": job.import_id,
+        "tenant_id": job.tenant_id,
+        "dataset_id": job.dataset_id,
+        "dataset_name": job.dataset_name,
+        "format": job.format.value,
+        "error_mode": job.error_mode.value,
+        "max_bad_records": job.max_bad_records,
+        "created_at": job.created_at,
+        "upload_expires_at": job.expires_at,
+        "max_bytes": job.max_bytes,
+        "status": job.status.value,
+        "multipart": job.multipart,
+    }
+
+
+def parse_import(item: Item) -> Import:
+    """An import as stored."""
+    failed_in = item.get("failed_in")
+    return Import(
+        import_id=item["import_id"],
+        tenant_id=item["tenant_id"],
+        dataset_id=item["dataset_id"],
+        dataset_name=item["dataset_name"],
+        format=ImportFormat(item["format"]),
+        error_mode=ErrorMode(item["error_mode"]),
+        max_bad_records=_whole(item.get("max_bad_records")),
+        created_at=float(item["created_at"]),
+        expires_at=float(item["upload_expires_at"]),
+        max_bytes=int(item["max_bytes"]),
+        status=ImportStatus(item["status"]),
+        multipart=item.get("multipart"),
+        version_id=item.get("version_id"),
+        etag=item.get("etag"),
+        size=int(item.get("size", 0)),
+        started_at=_real(item.get("started_at")),
+        sequence=_whole(item.get("sequence")),
+        committed=_whole(item.get("committed")),
+        reserved=int(item.get("reserved", 0)),
+        stage=item.get("stage", ""),
+        total=int(item.get("total", 0)),
+        done=int(item.get("done", 0)),
+        records_processed=int(item.get("records_processed", 0)),
+        records_accepted=int(item.get("records_accepted", 0)),
+        records_rejected=int(item.get("records_rejected", 0)),
+        reasons=tuple((str(reason), int(count)) for reason, count in item.get("reasons", ())),
+        has_rejects=bool(item.get("has_rejects", False)),
+        failed_in=ImportStatus(failed_in) if failed_in else None,
+        error_message=item.get("error_message"),
+        completed_at=_real(item.get("completed_at")),
+    )
+
+
+def _whole(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _real(value: Any) -> float | None:
+    return None if value is None else float(value)
