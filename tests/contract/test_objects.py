@@ -3,6 +3,7 @@
 import hashlib
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -164,6 +165,38 @@ def test_of_many_first_puts_one_wins(objects: ObjectStore) -> None:
         thread.join(30)
     assert len(won) == 1
     assert objects.get("a") == str(won[0]).encode()
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [(), (0,), (10, 0, 20), (8 << 20,), (8 << 20, 1), (1 << 20,) * 17, (20 << 20,)],
+    ids=["none", "empty", "small", "one part", "a byte more", "many pieces", "one piece"],
+)
+def test_an_object_in_pieces(objects: ObjectStore, sizes: tuple[int, ...]) -> None:
+    pieces = [bytes([number % 251]) * size for number, size in enumerate(sizes)]
+    head = objects.put_pieces("t/a", iter(pieces))
+    body = b"".join(pieces)
+    assert objects.get("t/a") == body
+    found = objects.head("t/a")
+    assert found is not None
+    assert (head.key, head.size, head.etag, head.version_id) == (
+        "t/a",
+        len(body),
+        found.etag,
+        found.version_id,
+    )
+    assert abs(head.modified_at - time.time()) < 5
+
+
+def test_of_pieces_that_break_off_nothing_is_seen(objects: ObjectStore) -> None:
+    def broken() -> Iterator[bytes]:
+        yield from [bytes(8 << 20)] * 2
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        objects.put_pieces("t/a", broken())
+    assert objects.head("t/a") is None
+    assert list(objects.list("")) == []
 
 
 def test_list_is_in_byte_order_and_of_the_prefix_only(objects: ObjectStore) -> None:

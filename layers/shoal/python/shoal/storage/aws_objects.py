@@ -3,12 +3,14 @@
 import hashlib
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from shoal.errors import ObjectMissing, StorageBusy, StorageError
 from shoal.storage.aws_errors import Meaning, meaning_of, translated
+from shoal.storage.aws_multipart import in_parts, put_parts
 from shoal.storage.object_checks import check_object_key, check_range
 from shoal.storage.ports import ObjectHead
 
@@ -82,6 +84,23 @@ class AwsObjects:
             etag=answer["ETag"].strip('"'),
             version_id=answer.get("VersionId"),
             modified_at=answer["LastModified"].timestamp(),
+        )
+
+    def put_pieces(self, key: str, pieces: Iterable[bytes]) -> ObjectHead:
+        """Store an object given in pieces: with one put where it is small, else as a multipart upload."""
+        check_object_key(key)
+        parts = in_parts(pieces)
+        first = next(parts, b"")
+        second = next(parts, None)
+        if second is None:
+            return self.put(key, first)
+        answer, size = put_parts(self._client, self._bucket, key, chain((first, second), parts))
+        return ObjectHead(
+            key=key,
+            size=size,
+            etag=answer["ETag"].strip('"'),
+            version_id=answer.get("VersionId"),
+            modified_at=_answered_at(answer["ResponseMetadata"]["HTTPHeaders"]),
         )
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
