@@ -90,7 +90,7 @@ def make(layer: Layer, architecture: Architecture, workspace: Path) -> Path:
         add_hnswlib(contents, architecture, workspace)
     if layer.has_static_model:
         _add_static_model(contents / "shoal_static_model", workspace)
-    trim(contents)
+    trim(contents, layer.unread)
     add_byte_code(contents)
     return made
 

@@ -57,7 +57,32 @@ class Layer:
     """Each package beside what it needs: nothing is resolved while building, so nothing comes along unseen."""
     has_hnswlib: bool = False
     has_static_model: bool = False
+    unread: tuple[str, ...] = ()
+    """Patterns of files and folders below the layer's `python` that no function reads."""
 
+
+UNREAD_OF_PYARROW: Final = tuple(
+    f"pyarrow/{pattern}"
+    for pattern in (
+        # Other formats, file systems and servers; pyarrow takes their absence for a build without them.
+        *(
+            "*flight*",
+            "*s3*",
+            "_azurefs*",
+            "_gcsfs*",
+            "_hdfs*",
+            "*orc*",
+            "*encryption*",
+            "_cuda*",
+            "gandiva*",
+        ),
+        *("_csv*", "_json*", "_feather*", "_acero*", "_dataset*", "_substrait*", "_pyarrow_cpp_tests*"),
+        *("acero.py", "csv.py", "cuda.py", "dataset.py", "feather.py", "json.py", "substrait.py"),
+        *("benchmark.py", "conftest.py", "jvm.py", "pandas_compat.py", "src", "includes", "interchange"),
+        # Copies where others have links. The libraries of acero, datasets and substrait stay: lib.so names them.
+        *("libarrow_python.so", "libarrow_python.so.*.*.*"),
+    )
+)
 
 LAYERS: Final = {
     layer.name: layer
@@ -66,6 +91,7 @@ LAYERS: Final = {
             "api",
             wheels=(
                 "annotated-types",
+                "msgspec",
                 "orjson",
                 "pydantic",
                 "pydantic-core",
@@ -74,6 +100,7 @@ LAYERS: Final = {
             ),
         ),
         Layer("engine", wheels=("numpy", "pyroaring"), has_hnswlib=True),
+        Layer("parquet", wheels=("backports-zstd", "pyarrow"), unread=UNREAD_OF_PYARROW),
         Layer("embed", wheels=("tokenizers",), has_static_model=True),
     )
 }

@@ -2,9 +2,11 @@
 
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from layers.vendor.tools import run
+from layers.vendor.symbols import drop_symbols
+from layers.vendor.tools import BuildFailed, run
 
 UNREAD_FOLDERS = frozenset({"__pycache__", "bin", "f2py", "include", "tests", "_pyinstaller"})
 """`f2py` and `include` are numpy's compilers and headers; the rest explains itself."""
@@ -17,8 +19,18 @@ READ_OF_METADATA = frozenset({"METADATA", "licenses"})
 """What stays of a *.dist-info: versions are looked up in it, and licences must go along."""
 
 
-def trim(layer: Path) -> None:
-    """Delete what is not read at run time."""
+def trim(layer: Path, unread: Iterable[str] = ()) -> None:
+    """Delete what is not read at run time: what never is in any layer, and the patterns `unread` of this one.
+
+    Raises:
+        BuildFailed: a pattern matches nothing, so the package is not what it was when that was written.
+    """
+    for pattern in unread:
+        found = sorted(layer.glob(pattern))
+        if not found:
+            raise BuildFailed(f"nothing is left out by {pattern}: has the package changed?")
+        for path in found:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in sorted(layer.rglob("*")):
         if not path.exists():
             continue
@@ -27,6 +39,8 @@ def trim(layer: Path) -> None:
                 shutil.rmtree(path)
         elif path.suffix in UNREAD_SUFFIXES or path.name.startswith(".") or path.is_symlink():
             path.unlink()
+        elif ".so" in path.suffixes:
+            drop_symbols(path)
     for path in layer.glob("*.dist-info/*"):
         if path.name not in READ_OF_METADATA and not path.name.upper().startswith(
             ("LICEN", "COPYING", "NOTICE")

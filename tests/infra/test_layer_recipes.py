@@ -1,8 +1,12 @@
 """How layers are built, as far as that can be seen without building one."""
 
+import struct
+from io import BytesIO
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from infra.components.functions import SPECS
 from infra.components.layers import VENDOR_LAYERS
@@ -10,6 +14,7 @@ from layers.vendor.build import host_architecture, main
 from layers.vendor.hnswlib_object import copy_headers, find_configuration, refuse_avx512
 from layers.vendor.lockfiles import PROJECT_REQUIREMENTS, cut, read_pins
 from layers.vendor.recipes import ARCHITECTURES, LAYERS, LOCKED, REQUIREMENTS
+from layers.vendor.symbols import without_symbols
 from layers.vendor.tools import BuildFailed, run
 from layers.vendor.trim import add_byte_code, trim
 
@@ -97,6 +102,68 @@ def test_what_no_function_reads_is_left_out(tmp_path: Path) -> None:
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
 
 
+def test_what_no_function_reads_of_one_package_is_left_out(tmp_path: Path) -> None:
+    for name in ("a/kept.py", "a/dropped.py", "a/folder/b.py"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    trim(tmp_path, ("a/drop*", "a/folder"))
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "kept.py"]
+
+
+def test_a_package_that_has_changed_is_looked_at_again(tmp_path: Path) -> None:
+    with pytest.raises(BuildFailed, match="has the package changed"):
+        trim(tmp_path, ("a/*",))
+
+
+def object_with_symbols() -> bytes:
+    """An object as a linker makes it: pyarrow ships its own with their symbols."""
+    files = sorted(Path(pa.__file__).parent.glob("_feather.*.so"))
+    return files[0].read_bytes()
+
+
+def test_symbols_are_dropped_and_nothing_that_is_loaded(tmp_path: Path) -> None:
+    before = object_with_symbols()
+    path = tmp_path / "a.so.1.2"
+    path.write_bytes(before)
+    trim(tmp_path)
+    after = path.read_bytes()
+    assert len(after) < len(before)
+    old, new = ELFFile(BytesIO(before)), ELFFile(BytesIO(after))
+    assert [section.name for section in new.iter_sections()] == [
+        section.name for section in old.iter_sections() if section.name not in (".symtab", ".strtab")
+    ]
+    for section in new.iter_sections():
+        was = old.get_section_by_name(section.name)
+        assert was is not None
+        assert section.name == ".shstrtab" or (section.header, section.data()) == (was.header, was.data())
+    for segment in old.iter_segments():
+        start, stop = segment["p_offset"], segment["p_offset"] + segment["p_filesz"]
+        # The first segment begins with the header, which says where the table of sections is.
+        begin = max(start, 64)
+        assert before[begin:stop] == after[begin:stop]
+    assert without_symbols(after) is None
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"GROUP ( libc.so.6 )", b"\x7fELF\x01\x01" + bytes(60)], ids=["empty", "text", "32 bits"]
+)
+def test_what_is_no_object_of_lambda_stays_as_it_is(data: bytes) -> None:
+    assert without_symbols(data) is None
+
+
+def test_an_object_of_another_layout_stays_as_it_is() -> None:
+    """patchelf puts what it lets grow behind the symbols, and the loader reads it from there."""
+    data = bytearray(object_with_symbols())
+    table, count = struct.unpack_from("<Q", data, 40)[0], struct.unpack_from("<H", data, 60)[0]
+    first_loaded = table + 64
+    symbols = table + (count - 3) * 64
+    data[first_loaded + 24 : first_loaded + 32] = struct.pack(
+        "<Q", struct.unpack_from("<Q", data, symbols + 24)[0] + 64
+    )
+    assert without_symbols(bytes(data)) is None
+
+
 def test_byte_code_is_not_checked_and_names_the_place_on_lambda(tmp_path: Path) -> None:
     module = tmp_path / "python" / "a.py"
     module.parent.mkdir()
@@ -126,5 +193,5 @@ def test_this_machine_has_a_processor_of_lambda() -> None:
 
 def test_an_unknown_layer_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["--layer", "parquet"])
-    assert "invalid choice: 'parquet'" in capsys.readouterr().err
+        main(["--layer", "orc"])
+    assert "invalid choice: 'orc'" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
@@ -16,6 +17,7 @@ from infra.components.functions import SPECS, FunctionSpec
 from layers.vendor.build import host_architecture, main, make
 from layers.vendor.recipes import ARCHITECTURES, LAYERS
 from layers.vendor.stamp import is_current, layer_folder
+from layers.vendor.symbols import without_symbols
 from layers.vendor.tools import BuildFailed
 from tests.infra.imports import PACKAGE, ROOT, third_party_imports
 
@@ -157,6 +159,36 @@ def test_handlers_import_with_nothing_but_their_layers(spec: FunctionSpec, provi
     command = [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", "\n".join(lines)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_parquet_files_are_read_with_nothing_but_the_layers(provided: Path, tmp_path: Path) -> None:
+    """Whatever writers compress with is there, though most of pyarrow is not."""
+    if not is_current("parquet", HOST):
+        pytest.skip(f"the layers are not built for {HOST}: make layers")
+    table = pyarrow.table({"id": ["a", None], "values": [[0.5, 1.5], None], "metadata": [{"a": 1}, None]})
+    codecs = ("none", "snappy", "gzip", "brotli", "lz4", "zstd")
+    for codec in codecs:
+        pyarrow.parquet.write_table(table, tmp_path / codec, compression=codec)
+    path = [str(layer_folder(layer, HOST) / "python") for layer in ("api", "engine", "parquet")]
+    lines = [
+        f"import sys; sys.path += {path!r}",
+        "import pyarrow, pyarrow.compute, pyarrow.parquet, msgspec, backports.zstd",
+        f"for codec in {codecs!r}:",
+        f"    with open({str(tmp_path)!r} + '/' + codec, 'rb') as file:",
+        "        table = pyarrow.parquet.ParquetFile(pyarrow.PythonFile(file, mode='r')).read()",
+        f"    assert table.to_pylist() == {table.to_pylist()!r}, table",
+        "    assert table['values'].combine_chunks().cast(pyarrow.list_(pyarrow.float32())).null_count == 1",
+        "files = {module.__file__ for module in sys.modules.values() if getattr(module, '__file__', None)}",
+        "assert not [file for file in files if '/site-packages/' in file], files",
+    ]
+    command = [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", "\n".join(lines)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_no_object_brings_what_only_debuggers_read(architecture: str) -> None:
+    for path in objects(architecture):
+        assert without_symbols(path.read_bytes()) is None, path
 
 
 def test_the_same_inputs_give_the_same_bytes(
