@@ -37,6 +37,7 @@ OPERATIONS = [
     Operation("objects.head", lambda world: world.objects.head("o"), writes=False),
     Operation("objects.list", lambda world: list(world.objects.list("")), writes=False),
     Operation("objects.put", lambda world: world.objects.put("new", b"x")),
+    Operation("objects.put_pieces", lambda world: world.objects.put_pieces("new", iter([b"x", b"y"]))),
     Operation("objects.delete", lambda world: world.objects.delete(["o"])),
     Operation("queue.send", lambda world: world.queue.send({"a": "b"}, group="g")),
 ]

@@ -1,6 +1,6 @@
 """Wrappers that let `Faults` happen to any table, object store or queue."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, runtime_checkable
 
@@ -171,6 +171,12 @@ class FaultyObjects:
         """Describe an object."""
         fault = self._faults.decide("objects.head", key, ANY_CALL)
         return _happen(fault, "objects.head", lambda: self._objects.head(key, version_id=version_id))
+
+    def put_pieces(self, key: str, pieces: Iterable[bytes]) -> ObjectHead:
+        """Store an object given in pieces, which are kept: a second attempt needs them again."""
+        fault = self._faults.decide("objects.put_pieces", key, WRITE)
+        kept = tuple(pieces)
+        return _happen(fault, "objects.put_pieces", lambda: self._objects.put_pieces(key, kept))
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
         """All objects under a prefix; the call counts when the first is asked for."""
