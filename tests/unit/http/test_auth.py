@@ -19,7 +19,13 @@ def route_id(route: Route) -> str:
 
 
 def path_of(route: Route, *, job_id: str = "job_" + "0" * 32, key_id: str = "0" * 16) -> str:
-    parts = {"{name}": "products", "{id+}": "doc-1", "{job_id}": job_id, "{key_id}": key_id}
+    parts = {
+        "{name}": "products",
+        "{id+}": "doc-1",
+        "{job_id}": job_id,
+        "{key_id}": key_id,
+        "{import_id}": "imp_" + "0" * 32,
+    }
     path = route.template
     for parameter, value in parts.items():
         path = path.replace(parameter, value)
@@ -33,6 +39,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/datasets/{name}/vectors/fetch": {"ids": ["doc-1"]},
     "POST /v1/query": {"dataset": "products", "vector": [1, 2, 3, 4]},
     "POST /v1/datasets/{name}/query": {"vector": [1, 2, 3, 4]},
+    "POST /v1/datasets/{name}/imports": {"format": "ndjson"},
     "POST /v1/keys": {"name": "new"},
     "POST /auth/keys": {"name": "new"},
 }

@@ -20,6 +20,7 @@ def test_create_answers_with_the_empty_dataset(api: Api) -> None:
         "created_at": "2026-05-28T20:26:40Z",
         "last_indexed_at": None,
         "error_message": None,
+        "recall": None,
     }
 
 

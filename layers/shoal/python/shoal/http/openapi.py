@@ -81,7 +81,7 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["parameters"] = parameters
     if route.request is not None:
         content = {route.request_type: {"schema": _reference(route.request)}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": route.request_required, "content": content}
     if route.scope is None:
         operation["security"] = []
     else:

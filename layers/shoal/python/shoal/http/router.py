@@ -51,6 +51,7 @@ class Route:
     errors: Mapping[int, str] = field(default_factory=dict)
     request: type[BaseModel] | None = None
     request_type: str = "application/json"
+    request_required: bool = True
     parameters: tuple[Parameter, ...] = ()
     function: str = "api"
     rate_limited: bool = True

@@ -79,10 +79,19 @@ def parse_body[T: Body](kind: type[T], data: bytes) -> T:
     Raises:
         InvalidInput: code `invalid_request`: names the first field that is wrong, and quotes nothing.
     """
+    return parse_fields(kind, json_object(data))
+
+
+def parse_fields[T: Body](kind: type[T], fields: dict[str, Any], *, code: str = "invalid_request") -> T:
+    """A JSON object as one of our types.
+
+    Raises:
+        InvalidInput: with this code: names the first field that is wrong, and quotes nothing.
+    """
     try:
-        return kind.model_validate(json_object(data))
+        return kind.model_validate(fields)
     except ValidationError as error:
-        raise InvalidInput("invalid_request", explain(faults_of(error)[0])) from None
+        raise InvalidInput(code, explain(faults_of(error)[0])) from None
 
 
 def json_object(data: bytes) -> dict[str, Any]:

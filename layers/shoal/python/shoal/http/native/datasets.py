@@ -1,5 +1,6 @@
 """Datasets: create, list, get, delete."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -69,6 +70,20 @@ def _body(view: DatasetView) -> dict[str, Any]:
         "created_at": timestamp(view.dataset.created_at),
         "last_indexed_at": optional_timestamp(view.head.last_indexed_at),
         "error_message": view.head.error_message,
+        "recall": _recall(view.head.recall),
+    }
+
+
+def _recall(measured: Mapping[str, float | int | None] | None) -> dict[str, Any] | None:
+    """What calibration promises; None where every query so far is exact, or nothing was measured."""
+    if measured is None:
+        return None
+    return {
+        "target": measured["target"],
+        "measured": measured["measured"],
+        "probes": measured.get("probes"),
+        "ef": measured.get("ef"),
+        "sampled_at": optional_timestamp(measured["sampled_at"]),
     }
 
 

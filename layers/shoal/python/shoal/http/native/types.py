@@ -59,8 +59,18 @@ class CreateDataset(Body):
     metric: Literal["l2", "cosine", "dot"] = "l2"
 
 
+class RecallOut(Body):
+    """Recall@10 as calibration measured it, against exact search; `probes` are cells, `ef` is a graph's."""
+
+    target: float
+    measured: float
+    probes: int | None
+    ef: int | None
+    sampled_at: Timestamp
+
+
 class DatasetOut(Body):
-    """A dataset. `row_count` is the exact number of live ids."""
+    """A dataset. `row_count` is the exact number of live ids; without `recall`, search is exact so far."""
 
     name: str
     dimension: int
@@ -70,6 +80,7 @@ class DatasetOut(Body):
     created_at: Timestamp
     last_indexed_at: Timestamp | None
     error_message: str | None
+    recall: RecallOut | None
 
 
 class DatasetList(Body):
