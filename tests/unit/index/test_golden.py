@@ -12,12 +12,18 @@ import pytest
 from pyroaring import BitMap
 
 from shoal.index import dead_rows, id_index, id_run, log_codec
+from shoal.index.cell_records import CellRecords, encode_cell_records
+from shoal.index.cell_set import CELL, decode_cell_set, encode_cell_set
+from shoal.index.checksums import digest128
+from shoal.index.column_file import Blobs
+from shoal.index.geometry import Geometry
 from shoal.index.graph import build_graph, load_graph
 from shoal.index.log_codec import LogDelete, LogUpsert
 from shoal.index.records import Records, write_records
 from shoal.index.shard import decode_vectors, encode_shard
 from shoal.model.datasets import Metric
 from shoal.model.filters import parse_filter
+from shoal.model.manifests import FileRef, ShardRef
 from shoal.model.records import Rows
 from tests.unit.index.hexfile import read_hex, write_hex
 
@@ -34,6 +40,35 @@ ROWS = Rows(IDS, np.array([7, 2**40, 9], dtype=np.uint64), VECTORS, METADATA)
 HASHES = id_index.hash_ids([*IDS, "gone"], bytes(range(16)))
 DEAD = {"0001": BitMap([0, 5, 70_000]), "0002": BitMap(range(1000))}
 CLOUD = (np.arange(36, dtype=np.float32).reshape(12, 3) % np.float32(7)) + np.float32(0.5)
+CELL_SHARDS = tuple(
+    ShardRef(
+        shard_id=name,
+        rows=rows,
+        min_sequence=7,
+        max_sequence=7,
+        files={
+            "vectors.f32": FileRef(size=rows * 12, sha256="0" * 64),
+            "records.cells": FileRef(size=999, sha256="f" * 64),
+        },
+    )
+    for name, rows in (("0001", 5), ("0002", 4))
+)
+CELL_TABLE = np.array(
+    [
+        (0, 0, 2, 0, 100, digest128(b"a"), digest128(b"b")),
+        (0, 2, 3, 100, 899, digest128(b"c"), digest128(b"d")),
+        (1, 0, 4, 7, 99, digest128(b"e"), digest128(b"f")),
+    ],
+    dtype=CELL,
+)
+CELL_CENTROIDS = np.array([[1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0.6, 0.8]], dtype=np.float32)
+
+
+def cell_set(metric: Metric) -> bytes:
+    """Three cells in two shards."""
+    geometry = Geometry(metric, 3, 2.0, -1 if metric is Metric.DOT else 0)
+    placed = np.ascontiguousarray(CELL_CENTROIDS[:, : geometry.width])
+    return encode_cell_set(CELL_SHARDS, CELL_TABLE, geometry, placed)
 
 
 def entries() -> id_index.Entries:
@@ -57,6 +92,10 @@ def released() -> Mapping[str, bytes]:
         "records.v1": write_records(ROWS),
         "id_run.v1": id_run.encode_run(entries()),
         "dead.v1": dead_rows.encode(DEAD),
+        "cell_records.v1": encode_cell_records(
+            ROWS.sequences, Blobs.of([name.encode() for name in IDS]), Blobs.of(METADATA)
+        ),
+        **{f"cell_set_{m}.v1": cell_set(m) for m in Metric},
         **{f"graph_{m}.v1": build_graph(CLOUD, m, m=4, threads=1).save() for m in Metric},
     }
 
@@ -97,6 +136,23 @@ def test_dead_rows() -> None:
     assert dead_rows.decode(golden("dead.v1")) == DEAD
 
 
+def test_cell_records() -> None:
+    records = CellRecords(golden("cell_records.v1"))
+    ids, sequences, metadata = records.all()
+    assert (ids, metadata, sequences.tolist()) == (IDS, METADATA, [7, 2**40, 9])
+    assert records.matching(parse_filter({"tags": "y"})).tolist() == [1]
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_cell_set(metric: Metric) -> None:
+    found = decode_cell_set(golden(f"cell_set_{metric}.v1"), dimension=3, metric=metric)
+    assert found.shards == CELL_SHARDS
+    assert np.array_equal(found.table, CELL_TABLE)
+    assert np.array_equal(found.centroids.placed, CELL_CENTROIDS[:, : found.geometry.width])
+    for number, direction in enumerate(CELL_CENTROIDS[:, :3]):
+        assert found.nearest(direction, 1).tolist() == [number]
+
+
 @pytest.mark.parametrize("metric", list(Metric))
 def test_graph(metric: Metric) -> None:
     graph = load_graph(golden(f"graph_{metric}.v1"), dimension=3, metric=metric, rows=12)
@@ -110,7 +166,13 @@ def test_graph(metric: Metric) -> None:
     assert len(graph) == 14
 
 
-@pytest.mark.parametrize("name", ["log_upsert.v1", "log_delete.v1", "vectors.v1", "id_run.v1", "dead.v1"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("log_upsert.v1", "log_delete.v1", "vectors.v1", "id_run.v1", "dead.v1", "cell_records.v1"),
+        *(f"cell_set_{metric}.v1" for metric in Metric),
+    ],
+)
 def test_what_is_written_today_is_what_was_released(name: str) -> None:
     """Where the bytes are all ours. The others hold the version of SQLite and the levels that hnswlib drew."""
     assert released()[name] == golden(name)

@@ -10,6 +10,8 @@ from shoal.model.records import Rows, Vectors
 VECTORS_FILE = "vectors.f32"
 RECORDS_FILE = "records.sqlite"
 INDEX_FILE = "index.hnsw"
+CELL_RECORDS_FILE = "records.cells"
+"""In place of `RECORDS_FILE` in a shard of cells: a block of `index.cell_records` for each cell."""
 
 
 def encode_shard(rows: Rows, *, index: bytes | None = None) -> dict[str, bytes]:

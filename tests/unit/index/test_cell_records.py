@@ -1,0 +1,104 @@
+"""The records of a cell answer as those of a shard do, and damaged ones are refused."""
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shoal.errors import CorruptObject
+from shoal.index.cell_records import KIND, CellRecords, encode_cell_records
+from shoal.index.column_file import Blobs
+from shoal.index.container import pack, unpack
+from shoal.index.records import Record, Records, write_records
+from shoal.model.filters import parse_filter
+from shoal.model.records import Rows
+from tests.unit.index.test_records import METADATA, conditions, rows_of
+
+
+def encoded(rows: Rows) -> bytes:
+    ids = Blobs.of([name.encode() for name in rows.ids])
+    return encode_cell_records(rows.sequences, ids, Blobs.of(rows.metadata))
+
+
+@given(st.lists(METADATA, max_size=20), st.data())
+def test_rows_come_back(values: list[dict[str, object]], data: st.DataObject) -> None:
+    rows = rows_of([orjson.dumps(value) for value in values])
+    records = CellRecords(encoded(rows))
+    ids, sequences, metadata = records.all()
+    assert (len(records), ids, metadata) == (len(rows), rows.ids, rows.metadata)
+    assert sequences.dtype == np.uint64
+    assert np.array_equal(sequences, rows.sequences)
+    if values:
+        some = data.draw(st.lists(st.integers(0, len(values) - 1)))
+        found = records.by_rows(np.array(some, dtype=np.int64))
+        assert found == {n: Record(rows.ids[n], int(rows.sequences[n]), rows.metadata[n]) for n in some}
+    records.close()
+
+
+@settings(max_examples=150)
+@given(st.lists(METADATA, max_size=12), conditions())
+def test_filters_find_what_they_find_in_a_shard(
+    values: list[dict[str, object]], condition: dict[str, object]
+) -> None:
+    rows = rows_of([orjson.dumps(value) for value in values])
+    parsed = parse_filter(condition)
+    records, oracle = CellRecords(encoded(rows)), Records(write_records(rows))
+    for _ in range(2):  # the second answer is a kept one
+        found = records.matching(parsed)
+        assert found.dtype == np.uint32
+        assert not found.flags.writeable
+        assert found.tolist() == oracle.matching(parsed).tolist()
+    oracle.close()
+
+
+def test_only_the_last_filters_are_kept() -> None:
+    records = CellRecords(encoded(rows_of([b'{"n":1}', b'{"n":2}'])))
+    for number in range(20):
+        assert len(records.matching(parse_filter({"n": number}))) == (number in (1, 2))
+    assert len(records._matching) == 8
+
+
+@pytest.mark.parametrize("row", [-1, 1])
+def test_a_row_that_is_not_there_is_corrupt(row: int) -> None:
+    with pytest.raises(CorruptObject, match="no row"):
+        CellRecords(encoded(rows_of([b"{}"]))).by_rows([row])
+
+
+@pytest.mark.parametrize("raw", [b"{", b"[]", b"", b'"\xff"'])
+def test_metadata_that_is_no_object_is_corrupt(raw: bytes) -> None:
+    with pytest.raises(CorruptObject, match="metadata"):
+        CellRecords(encoded(rows_of([raw]))).matching(parse_filter({"$not": {"a": 1}}))
+
+
+def test_lengths_that_do_not_fit_and_ids_that_are_no_text_are_corrupt() -> None:
+    rows = rows_of([b"{}", b"{}"])
+    container = unpack(KIND, encoded(rows), versions=(1,))
+    longer = np.array([2, 3], dtype="<u4").tobytes()
+    for name, value in (("metadata.lengths", longer), ("sequences", bytes(8)), ("ids.lengths", b"")):
+        with pytest.raises(CorruptObject):
+            CellRecords(pack(KIND, 1, container.attributes, {**container.sections, name: value}))
+    one = np.ones(1, dtype=np.uint64)
+    records = CellRecords(encode_cell_records(one, Blobs.of([b"\xff"]), Blobs.of([b"{}"])))
+    for read in (records.all, lambda: records.by_rows([0])):
+        with pytest.raises(CorruptObject, match="UTF-8"):
+            read()
+
+
+def test_columns_of_unequal_length_are_not_written() -> None:
+    with pytest.raises(ValueError, match="unequal"):
+        encode_cell_records(np.ones(2, dtype=np.uint64), Blobs.of([b"a"]), Blobs.of([b"{}"]))
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_a_damaged_block_is_corrupt_and_nothing_worse(data: st.DataObject) -> None:
+    raw = bytearray(encoded(rows_of([b'{"a":1}', b"{}"])))
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
+    size = data.draw(st.integers(0, len(raw)) | st.just(len(raw)))
+    try:
+        records = CellRecords(raw[:size])
+        records.all()
+        records.matching(parse_filter({"a": 1}))
+    except CorruptObject:
+        return
