@@ -2,12 +2,22 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from shoal.storage.memory import MemoryObjects, MemoryTable
-from shoal.storage.ports import ObjectStore, Table
-from tests.contract.stores import Aws, QueueUnderTest, memory_queue, pretended_aws
+from shoal.storage.ports import ObjectStore, Table, Workflows
+from tests.benchmarks.file_objects import FileObjects
+from tests.contract.stores import (
+    Aws,
+    QueueUnderTest,
+    UploadsUnderTest,
+    memory_queue,
+    memory_uploads,
+    memory_workflows,
+    pretended_aws,
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +50,27 @@ def table(backend: str, aws: Aws) -> Table:
     return MemoryTable(time.time) if backend == "memory" else aws.table()
 
 
-@pytest.fixture
-def objects(backend: str, aws: Aws) -> ObjectStore:
-    """An empty versioned bucket."""
-    return MemoryObjects(time.time) if backend == "memory" else aws.objects()
+@pytest.fixture(params=["memory", "files", "moto"])
+def objects(request: pytest.FixtureRequest, aws: Aws, tmp_path: Path) -> ObjectStore:
+    """An empty versioned bucket; that of files is the benchmarks'."""
+    if request.param == "files":
+        return FileObjects(tmp_path)
+    return MemoryObjects(time.time) if request.param == "memory" else aws.objects()
 
 
 @pytest.fixture
 def queue(backend: str, aws: Aws) -> QueueUnderTest:
     """An empty queue."""
     return memory_queue() if backend == "memory" else aws.queue()
+
+
+@pytest.fixture
+def uploads(backend: str, aws: Aws) -> UploadsUnderTest:
+    """Uploads to an empty bucket."""
+    return memory_uploads() if backend == "memory" else aws.uploads()
+
+
+@pytest.fixture
+def workflows(backend: str, aws: Aws) -> Workflows:
+    """A state machine without executions."""
+    return memory_workflows() if backend == "memory" else aws.workflows()

@@ -1,9 +1,9 @@
 """State machine definitions: read from a file, names filled in, refused where the runner would not do as AWS."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from tests.workflow.choices import COMPARISONS
@@ -14,6 +14,7 @@ type States = Mapping[str, Any]
 INVOKE = "arn:aws:states:::lambda:invoke"
 GET_OBJECT = "arn:aws:states:::s3:getObject"
 
+_NAME = re.compile(r"\$\{(\w+)\}")
 _ANY = {"Type", "Comment", "Next", "End"}
 _PATHS = {"InputPath", "OutputPath", "Parameters", "ResultPath"}
 _WORK = {*_PATHS, "ResultSelector", "Retry", "Catch"}
@@ -44,14 +45,14 @@ def read_definition(path: Path, names: Mapping[str, str]) -> States:
         KeyError: a name is not among `names`.
         ValueError: it uses something that the runner does not know.
     """
-    found: States = json.loads(Template(path.read_text()).substitute(names))
+    found: States = json.loads(_NAME.sub(lambda match: names[match[1]], path.read_text()))
     check(found)
     return found
 
 
 def placeholders(path: Path) -> set[str]:
     """The names of a file's `${…}`."""
-    return set(Template(path.read_text()).get_identifiers())
+    return set(_NAME.findall(path.read_text()))
 
 
 def check(machine: States) -> None:

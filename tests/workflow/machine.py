@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shoal.errors import StorageError
-from shoal.storage.ports import ObjectStore
+from shoal.storage.ports import ObjectStore, Ports
 from tests.workflow.choices import chosen
 from tests.workflow.data import at, filled, placed, sent
 from tests.workflow.definition import States
@@ -101,9 +101,8 @@ class Runner:
                     told = {"Error": failed.error, "Cause": failed.cause}
                     return catcher["Next"], placed(catcher.get("ResultPath", "$"), told, given)
             raise
-        output = at(
-            state.get("OutputPath", "$"), placed(state.get("ResultPath", "$"), result, given), context
-        )
+        whole, path = placed(state.get("ResultPath", "$"), result, given), state.get("OutputPath", "$")
+        output = {} if path is None else at(path, whole, context)
         return state.get("Next"), sent(output)
 
     def _attempts(self, name: str, state: Mapping[str, Any], given: Any, context: Mapping[str, Any]) -> Any:
@@ -191,3 +190,25 @@ def _item(
 ) -> Execution:
     """One item of a map, in a process of the pool."""
     return Runner(objects, invoke).run(processor, given, context)
+
+
+def run_workflow(
+    definition: States,
+    ports: Ports,
+    invoke: Invoke,
+    given: Mapping[str, Any],
+    *,
+    map_pool: Executor | None = None,
+    wait: Callable[[float], None] | None = None,
+) -> Execution:
+    """Run a state machine to its end.
+
+    Args:
+        definition: of `definition.read_definition`.
+        ports: whose objects hold the items of maps.
+        invoke: calls functions, as `steps.in_process` does.
+        given: the execution's input.
+        map_pool: runs the items of maps at once; without it they run one after the other, up to one that fails.
+        wait: told the seconds before each retry; nobody sleeps.
+    """
+    return Runner(ports.objects, invoke, map_pool, wait).run(definition, given, {})

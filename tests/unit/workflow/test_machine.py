@@ -69,7 +69,8 @@ EACH = {
     "Type": "Task",
     "Resource": INVOKE,
     "Parameters": {"FunctionName": "worker", "Payload.$": "$"},
-    "OutputPath": "$.Payload",
+    "ResultPath": None,
+    "OutputPath": None,
     "Retry": RETRY,
     "End": True,
 }
