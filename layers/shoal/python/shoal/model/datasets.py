@@ -1,6 +1,7 @@
 """What a dataset is: its name, geometry, state, and the status that users see."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -47,7 +48,8 @@ class Head:
     `manifest` is None until the first commit (version 0). `reserved_total` counts the rows that the applied
     jobs had reserved, so that quota can be settled by differences; `log_bytes` the bytes of the log up to the
     watermark, against which back-pressure is measured. `build_inputs` are shards that a running build reads:
-    they are not folded while `build_owner` holds the build.
+    they are not folded while `build_owner` holds the build. `flat_rows` are the rows outside of cells, `recall` is
+    what calibration promises (`Manifest.recall_summary`), `open_imports` the number of imports under way.
     """
 
     version: int
@@ -67,6 +69,10 @@ class Head:
     build_inputs: tuple[str, ...]
     last_indexed_at: float | None
     error_message: str | None
+    flat_rows: int = 0
+    cell_sets: int = 0
+    open_imports: int = 0
+    recall: Mapping[str, float | int | None] | None = None
 
     @property
     def live(self) -> bool:
@@ -87,12 +93,15 @@ def status_of(head: Head, *, newest_sequence: int) -> str:
     """The status word of the contract: empty, validating, indexing, indexed or error.
 
     A write is validated while it is accepted, so what waits in the log is `validating` until a committer holds
-    the lease and `indexing` from then on. A dataset without live rows is `empty`.
+    the lease and `indexing` from then on, and so it is while an import is open. A dataset without live rows is
+    `empty`.
     """
     if head.error_message:
         return "error"
     if newest_sequence > head.watermark:
         return "indexing" if head.lease_owner else "validating"
+    if head.open_imports:
+        return "indexing"
     return "indexed" if head.row_count else "empty"
 
 

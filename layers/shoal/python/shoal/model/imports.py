@@ -50,9 +50,11 @@ class Import:
 
     The upload that counts is the version `version_id` of its object, of `size` bytes: both are set when the
     import starts, with `sequence`, its place in the dataset's log from which on newer writes win. `committed` is
-    the place at which it enters the log again, whole. `multipart` is the id of a multipart upload. `reserved` are
-    the rows that hold quota. `total` and `done` count the pieces of the stage at hand. `reasons` count rejected
-    records by reason, the most frequent first. `failed_in` is the status before `failed`.
+    the place at which it enters the log again, whole. `multipart` is the id of a multipart upload.
+    `completed_by_owner` says whether `complete` was called; the event of S3 may have been faster. `reserved` are
+    the rows that hold quota, out of `vector_quota`, the tenant's as it was when the import was created. `total`
+    and `done` count the pieces of the stage at hand, `reasons` the rejected records by reason, the most frequent
+    first. `failed_in` is the status before `failed`.
     """
 
     import_id: str
@@ -67,6 +69,8 @@ class Import:
     max_bytes: int
     status: ImportStatus = ImportStatus.AWAITING_UPLOAD
     multipart: str | None = None
+    vector_quota: int | None = None
+    completed_by_owner: bool = False
     version_id: str | None = None
     etag: str | None = None
     size: int = 0

@@ -12,6 +12,12 @@ class JobKind(StrEnum):
     UPSERT = "upsert"
     DELETE = "delete"
     ABORTED = "aborted"
+    IMPORT_OPEN = "import_open"
+    """An import has begun: from this place on, newer writes of its ids win (invariant 3)."""
+    IMPORT = "import"
+    """An import is ready: all of it becomes visible at this place."""
+    IMPORT_END = "import_end"
+    """An import has failed or was cancelled: nothing of it will come."""
 
 
 class JobStatus(StrEnum):
@@ -27,7 +33,8 @@ class Job:
     """One place in a log. `rows` counts accepted lines, `reserved` those of them that hold quota.
 
     `log_bytes` is the length of the log up to and with this place. An aborted place has no log object and changes
-    nothing; so does an upsert whose lines were all rejected.
+    nothing; so does an upsert whose lines were all rejected. `opened` is the place at which an import began, where
+    this is the place at which it ends.
     """
 
     job_id: str
@@ -41,6 +48,7 @@ class Job:
     accepted_at: float
     error: str | None = None
     log_bytes: int = 0
+    opened: int | None = None
 
 
 def status_of(job: Job, head: Head) -> JobStatus:
@@ -48,3 +56,11 @@ def status_of(job: Job, head: Head) -> JobStatus:
     if job.error is not None or job.kind is JobKind.ABORTED:
         return JobStatus.FAILED
     return JobStatus.INDEXED if head.watermark >= job.sequence else JobStatus.PENDING
+
+
+def next_commit(jobs: tuple[Job, ...]) -> tuple[Job, ...]:
+    """How many of these jobs one commit takes: an import that becomes visible takes one for itself."""
+    for place, job in enumerate(jobs):
+        if job.kind is JobKind.IMPORT:
+            return jobs[: max(place, 1)]
+    return jobs

@@ -78,3 +78,7 @@ MAX_STEP_BYTES = 200 * 1024
 MAX_REJECTS_A_CHUNK = 20_000
 """Rejected records that the rejects file lists of a chunk; all are counted. A file of bare line feeds must not
 become one thirty times its size."""
+ONE_SHARD_ROWS = 500_000
+"""Rows of an import that becomes one shard: its records are handled one by one."""
+ONE_SHARD_COLUMN_BYTES = 200 * 1000 * 1000
+"""Bytes of the columns of an import that becomes one shard: vectors, ids and metadata."""

@@ -131,6 +131,29 @@ class Manifest(_Frozen):
         return self.resident.rows * self.dimension * 4 if self.resident else 0
 
     @property
+    def flat_rows(self) -> int:
+        """Rows outside of cells, dead ones included: those that a build of the resident shard reads."""
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def recall_summary(self) -> dict[str, float | int | None] | None:
+        """What calibration promises of a query: the worst of all that it asks; None before any calibration.
+
+        `probes` are cells in all, `ef` is that of the resident graph.
+        """
+        measured = [item.recall for item in self.cell_sets]
+        kinds: list[Recall | CellRecall] = [*measured, *((self.recall,) if self.recall else ())]
+        if not kinds:
+            return None
+        return {
+            "target": kinds[-1].target,
+            "measured": min(kind.measured for kind in kinds),
+            "probes": sum(kind.probes for kind in measured) or None,
+            "ef": self.recall.ef if self.recall else None,
+            "sampled_at": max(kind.sampled_at for kind in kinds),
+        }
+
+    @property
     def tombstone_horizon(self) -> int | None:
         """Tombstones after this sequence must be kept for an open import; None when there is none open."""
         return min(self.open_imports, default=None)

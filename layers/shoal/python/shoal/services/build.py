@@ -25,6 +25,7 @@ from shoal.services.heads import Swap, parse_head, parse_meta, read_head, swap_h
 from shoal.services.leases import Lease, acquire, acquire_build, ask_for, kept, release, release_build
 from shoal.services.parts import PartReader
 from shoal.services.publish import Outbox, live_positions
+from shoal.services.publish_import import placed_by_size
 from shoal.services.snapshot import DeadRows, Snapshot, open_snapshot
 from shoal.services.sweep import unlist
 from shoal.services.wake import wake_builder, wake_indexer
@@ -222,20 +223,21 @@ def _catch_up(
     dead_now = snapshot.dead()
     survivors = tuple(shard for shard in manifest.deltas if shard.shard_id not in row_maps)
     outbox = Outbox(ports, dataset)
-    dead = {shard.shard_id: dead_now[shard.shard_id] for shard in survivors if shard.shard_id in dead_now}
+    dead = {shard_id: rows for shard_id, rows in dead_now.items() if shard_id not in row_maps}
     in_product = _carried_over(product, dead_now)
     if in_product:
         dead[product.shard_id] = in_product
-    runs, live_ids = _merged_run(outbox, snapshot, product)
-    if live_ids != manifest.row_count:
+    runs, counted = _merged_runs(outbox, snapshot, product)
+    row_count = manifest.row_count if counted is None else counted
+    if row_count != manifest.row_count:
         _log.error(
             "row count was wrong",
-            extra={"dataset_id": keys.dataset_id, "counted": live_ids, "kept": manifest.row_count},
+            extra={"dataset_id": keys.dataset_id, "counted": row_count, "kept": manifest.row_count},
         )
     following = manifest.model_copy(
         update={
             "version": head.version + 1,
-            "row_count": live_ids,
+            "row_count": row_count,
             "resident": product.shard,
             "deltas": survivors,
             "runs": runs,
@@ -282,15 +284,30 @@ def _carried_over(product: _Product, dead_now: DeadRows) -> BitMap:
     return gathered
 
 
-def _merged_run(outbox: Outbox, snapshot: Snapshot, product: _Product) -> tuple[tuple[RunRef, ...], int]:
-    """One run of all live ids where they are from now on, and how many they are."""
+def _merged_runs(
+    outbox: Outbox, snapshot: Snapshot, product: _Product
+) -> tuple[tuple[RunRef, ...], int | None]:
+    """The runs of the id index with the product's rows where they are from now on, and the number of live ids.
+
+    Runs that name shards of cells only stay as they are: those of large imports must not be written anew for each
+    build. The live ids can only be counted where there are none of these.
+    """
     manifest = snapshot.manifest
-    bound = manifest.tombstone_horizon
-    merged = id_index.combine(
-        snapshot.entries_newest_first(),
-        drop_tombstones_up_to=manifest.watermark if bound is None else bound,
-    )
+    touched = list(manifest.runs)
+    if manifest.cell_sets:
+        flat = {shard.shard_id for shard in manifest.shards}
+        named = [(run, snapshot.shards_of_run(run)) for run in manifest.runs]
+        touched = [run for run, shard_ids in named if not shard_ids or shard_ids & flat]
+    all_touched = len(touched) == len(manifest.runs)
+    drop_up_to = None
+    if all_touched:
+        horizon = manifest.tombstone_horizon
+        drop_up_to = manifest.watermark if horizon is None else horizon
+    merged = id_index.combine(snapshot.entries_newest_first(touched), drop_tombstones_up_to=drop_up_to)
     moves = {shard_id: (product.shard_id, rows) for shard_id, rows in product.row_maps.items()}
     merged = id_index.remap(merged, moves)
-    live_ids = int((merged.table["row"] != id_index.TOMBSTONE).sum())
-    return ((outbox.run(merged),) if len(merged.table) else ()), live_ids
+    runs = tuple(run for run in manifest.runs if run not in touched)
+    if len(merged.table):
+        runs = placed_by_size(runs, outbox.run(merged))
+    live_ids = int((merged.table["row"] != id_index.TOMBSTONE).sum()) if all_touched else None
+    return runs, live_ids

@@ -16,15 +16,17 @@ from shoal.index.checksums import verify
 from shoal.index.log_codec import LogDelete, LogUpsert, decode
 from shoal.model.datasets import Dataset, Head
 from shoal.model.ids import new_token
-from shoal.model.jobs import Job
+from shoal.model.import_work import Product
+from shoal.model.jobs import Job, JobKind, next_commit
 from shoal.model.limits import COMMIT_SPACING_SECONDS, GAP_SECONDS, LEASE_SECONDS
 from shoal.model.merge_policy import has_outgrown
 from shoal.services.changes import gather
-from shoal.services.heads import parse_head, parse_meta, read_head, swap_head
+from shoal.services.heads import Swap, parse_head, parse_meta, read_head, swap_head
 from shoal.services.leases import Lease, acquire, kept, release
 from shoal.services.log import read_tail
 from shoal.services.parts import PartReader
 from shoal.services.publish import Publication, publish
+from shoal.services.publish_import import check_product, publish_import
 from shoal.services.retry import retry_busy
 from shoal.services.settle import settle
 from shoal.services.snapshot import empty_manifest, open_snapshot
@@ -154,20 +156,8 @@ def _commit_once(work: _Drain, lease: Lease) -> _Outcome:
         tail = read_tail(ports, keys, watermark=head.watermark)
     if not tail.jobs:
         return _Outcome.MUST_WAIT if tail.waits else _Outcome.NOTHING_TO_DO
-    writes, error = _read_writes(work, tail.jobs)
-    snapshot = open_snapshot(work.reader, work.dataset, head)
-    publication = Publication(
-        dataset=work.dataset,
-        head=head,
-        manifest=snapshot.manifest if snapshot else empty_manifest(work.dataset),
-        snapshot=snapshot,
-        watermark=tail.jobs[-1].sequence,
-        reserved=sum(job.reserved for job in tail.jobs),
-        log_bytes=max(head.log_bytes, *(job.log_bytes for job in tail.jobs)),
-        error_message=error,
-        now=ports.clock(),
-    )
-    swap = publish(ports, work.reader, publication, gather(writes))
+    jobs = next_commit(tail.jobs)
+    swap = _publish(work, head, jobs)
     if not swap_head(ports, keys, read=head, fence=lease.fence, swap=swap):
         _log.info("lost the swap", extra={"dataset_id": keys.dataset_id, "version": swap.manifest.version})
         return _Outcome.LOST
@@ -179,12 +169,56 @@ def _commit_once(work: _Drain, lease: Lease) -> _Outcome:
             "dataset_id": keys.dataset_id,
             "version": swap.manifest.version,
             "watermark": swap.manifest.watermark,
-            "jobs": len(tail.jobs),
+            "jobs": len(jobs),
             "row_count": swap.manifest.row_count,
             "deltas": len(swap.manifest.deltas),
         },
     )
     return _Outcome.COMMITTED
+
+
+def _publish(work: _Drain, head: Head, jobs: tuple[Job, ...]) -> Swap:
+    """Store what these jobs make of the dataset."""
+    imported = jobs[0] if jobs[0].kind is JobKind.IMPORT else None
+    product: Product | None = None
+    writes: list[tuple[int, LogUpsert | LogDelete]] = []
+    error = None
+    if imported is not None:
+        product, error = _read_product(work, imported)
+    else:
+        writes, error = _read_writes(work, jobs)
+    snapshot = open_snapshot(work.reader, work.dataset, head)
+    manifest = snapshot.manifest if snapshot else empty_manifest(work.dataset)
+    opened = tuple(job.sequence for job in jobs if job.kind is JobKind.IMPORT_OPEN)
+    publication = Publication(
+        dataset=work.dataset,
+        head=head,
+        manifest=manifest.model_copy(update={"open_imports": (*manifest.open_imports, *opened)}),
+        snapshot=snapshot,
+        watermark=jobs[-1].sequence,
+        reserved=sum(job.reserved for job in jobs),
+        log_bytes=max(head.log_bytes, *(job.log_bytes for job in jobs)),
+        error_message=error,
+        now=work.ports.clock(),
+        closed=frozenset(job.opened for job in jobs if job.opened is not None),
+    )
+    if product is not None and product.rows:
+        return publish_import(work.ports, work.reader, publication, product)
+    return publish(work.ports, work.reader, publication, gather(writes))
+
+
+def _read_product(work: _Drain, job: Job) -> tuple[Product | None, str | None]:
+    """What an import has become; nothing, and why, where that can never be read."""
+    for _ in range(2):
+        try:
+            product = Product.parse(_read_log_object(work, job))
+            check_product(work.ports, work.reader, work.dataset, product)
+        except (CorruptObject, ObjectMissing) as error:
+            reason = str(error)
+        else:
+            return product, None
+    _fail(work, job, reason)
+    return None, f"import {job.job_id} failed: {reason}"
 
 
 def _read_writes(
@@ -215,16 +249,20 @@ def _read_write(work: _Drain, job: Job) -> LogUpsert | LogDelete | str:
 
 
 def _try_to_read(work: _Drain, job: Job) -> LogUpsert | LogDelete | str:
-    log_key, sha256 = job.log_key or "", job.sha256 or ""
     try:
-        data = retry_busy(lambda: work.ports.objects.get(log_key))
-        verify(data, sha256=sha256, size=job.size, name=log_key)
-        write = decode(data)
+        write = decode(_read_log_object(work, job))
     except (CorruptObject, ObjectMissing) as reason:
         return str(reason)
     if isinstance(write, LogUpsert) and write.vectors.shape[1] != work.dataset.dimension:
         return f"vectors of dimension {write.vectors.shape[1]} in a dataset of {work.dataset.dimension}"
     return write
+
+
+def _read_log_object(work: _Drain, job: Job) -> bytes:
+    log_key, sha256 = job.log_key or "", job.sha256 or ""
+    data = retry_busy(lambda: work.ports.objects.get(log_key))
+    verify(data, sha256=sha256, size=job.size, name=log_key)
+    return data
 
 
 def _fail(work: _Drain, job: Job, reason: str) -> None:

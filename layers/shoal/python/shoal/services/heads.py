@@ -84,6 +84,10 @@ def parse_head(item: Item) -> Head:
         build_inputs=tuple(item.get("build_inputs", ())),
         last_indexed_at=item.get("last_indexed_at"),
         error_message=item.get("error_message"),
+        flat_rows=int(item.get("flat_rows", item["row_count"])),
+        cell_sets=int(item.get("cell_sets", 0)),
+        open_imports=int(item.get("open_imports", 0)),
+        recall=item.get("recall"),
     )
 
 
@@ -129,6 +133,10 @@ def swap_head(ports: Ports, keys: DatasetKeys, *, read: Head, fence: int, swap: 
         Assign("reserved_total", manifest.reserved_total),
         Assign("log_bytes", swap.log_bytes),
         Assign("delta_bytes", swap.delta_bytes),
+        Assign("flat_rows", manifest.flat_rows),
+        Assign("cell_sets", len(manifest.cell_sets)),
+        Assign("open_imports", len(manifest.open_imports)),
+        Assign("recall", manifest.recall_summary),
         Assign("last_indexed_at", manifest.created_at),
         Assign("error_message", swap.error_message) if swap.error_message else Drop("error_message"),
     ]

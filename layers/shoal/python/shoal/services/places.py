@@ -18,6 +18,7 @@ def job_item(
     reserved: int,
     accepted_at: float,
     log_bytes: int,
+    opened: int | None = None,
 ) -> Item:
     """The item at one place of the log. `log_bytes` is the length of the log up to and with this place."""
     key = keys.job(sequence)
@@ -34,6 +35,7 @@ def job_item(
         "reserved": reserved,
         "accepted_at": accepted_at,
         "log_bytes": log_bytes,
+        "opened": opened,
     }
 
 
@@ -70,4 +72,5 @@ def parse_job(item: Item) -> Job:
         accepted_at=float(item["accepted_at"]),
         error=item.get("error"),
         log_bytes=int(item["log_bytes"]),
+        opened=None if item.get("opened") is None else int(item["opened"]),
     )

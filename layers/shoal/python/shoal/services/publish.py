@@ -3,7 +3,7 @@
 Nothing here is visible to a reader; a publication that loses its swap leaves objects that nothing names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -37,7 +37,11 @@ _ROW_OVERHEAD_BYTES = 128
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What a change is applied to, and what the new HEAD shall say beside it."""
+    """What a change is applied to, and what the new HEAD shall say beside it.
+
+    `manifest` names the imports that this commit opens among its open ones: what is deleted beside them needs
+    tombstones already. `closed` are the first sequences of the imports that it ends.
+    """
 
     dataset: Dataset
     head: Head
@@ -48,6 +52,12 @@ class Publication:
     log_bytes: int
     error_message: str | None
     now: float
+    closed: frozenset[int] = frozenset()
+
+    @property
+    def still_open(self) -> tuple[int, ...]:
+        """The imports that are open after this commit."""
+        return tuple(sequence for sequence in self.manifest.open_imports if sequence not in self.closed)
 
 
 class Outbox:
@@ -189,19 +199,9 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
         fresh.append(id_index.tombstones(delete_hashes[needs_tombstone], sequences))
     runs, newest_run = _with_new_run(outbox, base, fresh)
 
-    dead_base, increments = manifest.dead_base, manifest.dead_increments
-    if died:
-        if len(increments) >= MAX_DEAD_INCREMENTS:
-            if snapshot is None:
-                raise AssertionError("a manifest with dead rows has been opened")
-            standing = {shard.shard_id for shard in deltas} | {
-                shard.shard_id for shard in (manifest.resident,) if shard
-            }
-            gathered = dead_rows.union(snapshot.dead(), died)
-            dead_base = outbox.dead({name: rows for name, rows in gathered.items() if name in standing})
-            increments = ()
-        else:
-            increments = (*increments, outbox.dead(died))
+    left = {shard.shard_id for shard in deltas}
+    folded = {shard.shard_id for shard in manifest.deltas} - left
+    dead_base, increments = with_dead_rows(outbox, base, died, gone=folded)
 
     born = int((~replaced.live).sum())
     gone = int(removed.live.sum())
@@ -215,6 +215,7 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
             "runs": runs,
             "dead_base": dead_base,
             "dead_increments": increments,
+            "open_imports": base.still_open,
             "created_at": base.now,
         }
     )
@@ -230,6 +231,21 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
         delta_bytes=following.delta_bytes,
         error_message=base.error_message,
     )
+
+
+def with_dead_rows(
+    outbox: Outbox, base: Publication, died: Mapping[str, BitMap], *, gone: Set[str] = frozenset()
+) -> tuple[PartRef | None, tuple[PartRef, ...]]:
+    """Base and increments of the dead rows with those that have just died; `gone` shards are no more."""
+    dead_base, increments = base.manifest.dead_base, base.manifest.dead_increments
+    if not died:
+        return dead_base, increments
+    if len(increments) < MAX_DEAD_INCREMENTS:
+        return dead_base, (*increments, outbox.dead(died))
+    if base.snapshot is None:
+        raise AssertionError("a manifest with dead rows has been opened")
+    gathered = dead_rows.union(base.snapshot.dead(), died)
+    return outbox.dead({name: rows for name, rows in gathered.items() if name not in gone}), ()
 
 
 def _hashes(dataset: Dataset, ids: tuple[str, ...]) -> NDArray[np.uint64]:
@@ -266,7 +282,9 @@ def _with_new_run(
     count = sum(len(entries.table) for entries in fresh)
     if not count:
         return runs, None
-    folded = fold_count([run.entries for run in runs], count, most=MAX_RUNS)
+    # Each import brings a run that is as large as it is: there is room for these beside the small ones.
+    most = MAX_RUNS + len(base.manifest.cell_sets)
+    folded = fold_count([run.entries for run in runs], count, most=most)
     everything = folded == len(runs)
     bound = base.manifest.tombstone_horizon
     drop_up_to = (base.watermark if bound is None else bound) if everything else None

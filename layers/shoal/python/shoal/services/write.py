@@ -7,7 +7,7 @@ loses and gets 503 instead of an acknowledgement.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shoal.errors import (
@@ -32,20 +32,17 @@ from shoal.model.limits import (
 )
 from shoal.model.records import Vectors
 from shoal.services.heads import keys_of
-from shoal.services.places import aborted_item, job_item
+from shoal.services.places import job_item
 from shoal.services.retry import retry_busy
+from shoal.services.sequence import LOG_OPEN, close_place, or_try_again, take_place
 from shoal.services.wake import wake_indexer
-from shoal.storage.keys import PENDING, DatasetKeys, TenantKeys
+from shoal.storage.keys import DatasetKeys, TenantKeys
 from shoal.storage.ports import (
     Absent,
-    Action,
     Add,
-    AllOf,
     AnyOf,
-    Assign,
     Compare,
     Condition,
-    Exists,
     Item,
     Ports,
     PutItem,
@@ -132,8 +129,8 @@ def _append(ports: Ports, dataset: Dataset, entry: _Entry) -> Accepted:
         sha256 = sha256_hex(data)
         log_key = keys.log_object(new_token())
         target = log_key
-        _or_try_again(lambda: ports.objects.put(target, data))
-    place = _take_sequence(ports, keys, entry)
+        or_try_again(lambda: ports.objects.put(target, data))
+    place = take_place(ports, keys, size=len(entry.data or b""))
     sequence = int(place["next"])
     accepted = Accepted(job_id(dataset.dataset_id, sequence), sequence)
     item = job_item(
@@ -168,11 +165,13 @@ def _check_room(ports: Ports, dataset: Dataset, keys: DatasetKeys, entry: _Entry
         raise _backlog_full(jobs_ahead, bytes_ahead)
     if entry.kind is JobKind.UPSERT:
         row_bytes = dataset.dimension * 4 + ROW_OVERHEAD_BYTES
-        rows = int(head["row_count"]) + entry.rows
+        # Rows of cells do not count, nor do rows that a build is going to leave out.
+        rows = min(int(head["row_count"]), int(head.get("flat_rows", head["row_count"]))) + entry.rows
         if rows * row_bytes > RESIDENT_MAX_BYTES:
             raise Conflict(
                 "dataset_full",
-                f"a dataset holds at most {RESIDENT_MAX_BYTES // row_bytes} vectors of this dimension",
+                f"a dataset takes at most {RESIDENT_MAX_BYTES // row_bytes} vectors of this dimension by uploads; "
+                f"bulk imports have no such limit",
                 {"limit_bytes": RESIDENT_MAX_BYTES, "row_bytes": row_bytes},
             )
         # What waits may all be new rows, or none of it: known once it is applied.
@@ -190,21 +189,6 @@ def _backlog_full(jobs_ahead: int, bytes_ahead: int) -> LimitReached:
     )
 
 
-def _take_sequence(ports: Ports, keys: DatasetKeys, entry: _Entry) -> Item:
-    still_open = AllOf((Exists("pk"), Absent("closed")))
-    actions: list[Action] = [
-        Add("next", 1),
-        Add("bytes", len(entry.data or b"")),
-        Assign("taken_at", ports.clock()),
-        Assign("gsi1pk", PENDING),
-        Assign("gsi1sk", keys.partition),
-    ]
-    try:
-        return _or_try_again(lambda: ports.table.update(keys.sequence, actions, condition=still_open))
-    except ConditionFailed as lost:
-        raise NotFound("dataset_not_found", "dataset not found") from lost
-
-
 def _put_job(ports: Ports, keys: DatasetKeys, item: Item) -> None:
     try:
         retry_busy(lambda: ports.table.put(item, condition=Absent("pk")))
@@ -218,16 +202,15 @@ def _put_job_with_reservation(
     ports: Ports, keys: DatasetKeys, item: Item, *, reserved: int, quota: int
 ) -> None:
     within_quota: Condition = AnyOf((Absent("used"), Compare("used", "<=", quota - reserved)))
-    still_open = AllOf((Exists("pk"), Absent("closed")))
     writes: list[Write] = [
         PutItem(item, condition=Absent("pk")),
         UpdateItem(TenantKeys(keys.tenant_id).quota, (Add("used", reserved),), condition=within_quota),
-        UpdateItem(keys.sequence, (Add("reserved", reserved),), condition=still_open),
+        UpdateItem(keys.sequence, (Add("reserved", reserved),), condition=LOG_OPEN),
     ]
     # Nobody else can be at this place of the log with this data, so the data's name is the token.
     token = str(item["log_key"]).rsplit("/", 1)[-1][:36]
     if reserved > quota:
-        _close_place(ports, keys, item)
+        close_place(ports, keys, item)
         raise _over_quota(
             quota, int((ports.table.get(TenantKeys(keys.tenant_id).quota) or {}).get("used", 0))
         )
@@ -237,7 +220,7 @@ def _put_job_with_reservation(
         _end_doubt(ports, keys, item, busy)
     except TransactionCancelled as lost:
         if lost.failed[1]:
-            _close_place(ports, keys, item)
+            close_place(ports, keys, item)
             raise _over_quota(quota, int((lost.items[1] or {}).get("used", 0))) from lost
         if lost.failed[2]:
             raise NotFound("dataset_not_found", "dataset not found") from lost
@@ -253,21 +236,9 @@ def _over_quota(quota: int, used: int) -> LimitReached:
     )
 
 
-def _close_place(ports: Ports, keys: DatasetKeys, item: Item) -> Item | None:
-    """Close the place at once instead of letting the committer wait for it; what is there, if it was taken."""
-    closed = aborted_item(keys, int(item["sequence"]), now=ports.clock(), log_bytes=int(item["log_bytes"]))
-    try:
-        ports.table.put(closed, condition=Absent("pk"))
-    except ConditionFailed as taken:
-        return taken.item
-    except StorageBusy:
-        _log.info("place left to the committer", extra={"job_id": item["job_id"]})
-    return None
-
-
 def _end_doubt(ports: Ports, keys: DatasetKeys, item: Item, busy: StorageBusy) -> None:
     """Whether the job was stored is not known: close its place, unless it turns out to be there."""
-    stored = _close_place(ports, keys, item)
+    stored = close_place(ports, keys, item)
     if stored is None:
         raise TryAgain("storage is busy; send the request again") from busy
     _recognise(stored, item)
@@ -277,10 +248,3 @@ def _recognise(stored: Item | None, ours: Item) -> None:
     """The place is taken: by our own first attempt, or closed because we were late."""
     if stored is None or stored.get("log_key") != ours["log_key"] or stored.get("kind") != ours["kind"]:
         raise TryAgain("the write took too long and was closed; nothing was stored, send it again")
-
-
-def _or_try_again[T](call: Callable[[], T]) -> T:
-    try:
-        return retry_busy(call)
-    except StorageBusy as busy:
-        raise TryAgain("storage is busy; send the request again") from busy

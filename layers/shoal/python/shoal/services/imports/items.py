@@ -35,6 +35,7 @@ def import_item(job: Import) -> dict[str, Any]:
         "max_bytes": job.max_bytes,
         "status": job.status.value,
         "multipart": job.multipart,
+        "vector_quota": job.vector_quota,
     }
 
 
@@ -54,6 +55,8 @@ def parse_import(item: Item) -> Import:
         max_bytes=int(item["max_bytes"]),
         status=ImportStatus(item["status"]),
         multipart=item.get("multipart"),
+        vector_quota=_whole(item.get("vector_quota")),
+        completed_by_owner=bool(item.get("completed_by_owner", False)),
         version_id=item.get("version_id"),
         etag=item.get("etag"),
         size=int(item.get("size", 0)),

@@ -1,13 +1,43 @@
-"""An import from its creation to its end, as its owner sees and steers it."""
+"""An import from its creation on, as its owner sees and steers it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shoal.errors import ConditionFailed, Conflict, InvalidInput, LimitReached, NotFound, TransactionCancelled
 from shoal.model.datasets import Dataset
-from shoal.model.imports import ErrorMode, Import, ImportFormat
-from shoal.storage.ports import Ports, Target
+from shoal.model.ids import new_import_id, transaction_token
+from shoal.model.imports import ErrorMode, Import, ImportFormat, ImportStatus
+from shoal.model.limits import (
+    MAX_CELL_SETS,
+    MAX_UPLOAD_BYTES,
+    MAX_UPLOAD_PARTS,
+    REJECTS_URL_SECONDS,
+    UPLOAD_PART_BYTES,
+    UPLOAD_SECONDS,
+)
+from shoal.services.heads import keys_of, read_head
+from shoal.services.imports.ending import conclude, fail
+from shoal.services.imports.items import import_item, keys_of_import, parse_import
+from shoal.services.imports.starting import start, upload_of
+from shoal.services.retry import retry_busy
+from shoal.services.sequence import or_try_again
+from shoal.storage.keys import IMPORT_PREFIX, IMPORTS, ImportKeys, TenantKeys, import_by_id
+from shoal.storage.ports import (
+    Absent,
+    Assign,
+    CheckItem,
+    Compare,
+    Item,
+    Ports,
+    PutItem,
+    Target,
+    Write,
+)
 
 CONTENT_TYPE = "application/octet-stream"
+CANCELLED = "cancelled"
+_MOST_UNDER_WAY = 100
+_QUOTA_RETRY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +65,142 @@ def create_import(
     Raises:
         LimitReached: `vector_quota_exceeded`: the tenant is at its quota already.
         NotFound: `dataset_not_found`.
-        Conflict: `too_many_imports`.
+        Conflict: `too_many_imports`: under way, or indexed and not merged.
         TryAgain: nothing was created.
     """
-    raise NotImplementedError
+    _check_room(ports, dataset, vector_quota)
+    now = ports.clock()
+    keys = ImportKeys(dataset.tenant_id, dataset.dataset_id, new_import_id(now))
+    upload_id = None
+    if multipart:
+        upload_id = or_try_again(lambda: ports.uploads.start_parts(keys.upload, content_type=CONTENT_TYPE))
+    uploads = _targets(ports, keys, upload_id)
+    job = Import(
+        import_id=keys.import_id,
+        tenant_id=dataset.tenant_id,
+        dataset_id=dataset.dataset_id,
+        dataset_name=dataset.name,
+        format=file_format,
+        error_mode=error_mode,
+        max_bad_records=max_bad_records,
+        created_at=now,
+        expires_at=uploads.expires_at,
+        max_bytes=uploads.max_bytes,
+        multipart=upload_id,
+        vector_quota=vector_quota,
+    )
+    pointer = import_by_id(keys.import_id)
+    owner: Item = {
+        "pk": pointer.pk,
+        "sk": pointer.sk,
+        "tenant_id": dataset.tenant_id,
+        "dataset_id": dataset.dataset_id,
+    }
+    listed = {**import_item(job), "gsi1pk": IMPORTS, "gsi1sk": keys.import_id}
+    writes: list[Write] = [
+        CheckItem(keys_of(dataset).head, Compare("state", "=", "live")),
+        PutItem(listed, condition=Absent("pk")),
+        PutItem(owner, condition=Absent("pk")),
+    ]
+    token = transaction_token("create import", keys.import_id)
+    try:
+        or_try_again(lambda: ports.table.transact(writes, token=token))
+    except TransactionCancelled as lost:
+        if lost.failed[0]:
+            raise NotFound("dataset_not_found", "dataset not found") from lost
+        raise
+    return job, uploads
+
+
+def _check_room(ports: Ports, dataset: Dataset, vector_quota: int | None) -> None:
+    if vector_quota is not None:
+        used = int((ports.table.get(TenantKeys(dataset.tenant_id).quota) or {}).get("used", 0))
+        if used >= vector_quota:
+            raise LimitReached(
+                "vector_quota_exceeded",
+                "the tenant's vector quota is used up",
+                retry_after=_QUOTA_RETRY_SECONDS,
+                details={"limit": vector_quota, "used": used},
+            )
+    head = read_head(ports, keys_of(dataset))
+    if head is not None and head.cell_sets >= MAX_CELL_SETS:
+        raise Conflict(
+            "too_many_imports",
+            f"the dataset holds {head.cell_sets} large imports, and no more can be searched at once",
+            {"limit": MAX_CELL_SETS},
+        )
+    newest = list_imports(ports, dataset, limit=_MOST_UNDER_WAY)
+    if len(newest) == _MOST_UNDER_WAY and not any(job.status.terminal for job in newest):
+        raise Conflict(
+            "too_many_imports",
+            f"{_MOST_UNDER_WAY} imports of the dataset are under way; complete or cancel some",
+            {"limit": _MOST_UNDER_WAY},
+        )
+
+
+def _targets(ports: Ports, keys: ImportKeys, upload_id: str | None) -> UploadTargets:
+    if upload_id is None:
+        target = ports.uploads.put_target(keys.upload, content_type=CONTENT_TYPE, seconds=UPLOAD_SECONDS)
+        return UploadTargets((target,), MAX_UPLOAD_BYTES, target.expires_at)
+    targets = ports.uploads.part_targets(
+        keys.upload, upload_id=upload_id, count=MAX_UPLOAD_PARTS, seconds=UPLOAD_SECONDS
+    )
+    return UploadTargets(
+        targets=tuple(targets),
+        max_bytes=MAX_UPLOAD_PARTS * UPLOAD_PART_BYTES,
+        expires_at=min(target.expires_at for target in targets),
+        part_bytes=UPLOAD_PART_BYTES,
+    )
 
 
 def complete_import(
     ports: Ports, dataset: Dataset, import_id: str, *, parts: Sequence[tuple[int, str]] | None
 ) -> Import:
-    """Start what was uploaded.
+    """Start what was uploaded. The event of S3 may have been faster: the first call succeeds all the same.
 
     Raises:
         NotFound: `import_not_found`.
-        Conflict: `import_not_pending`.
+        Conflict: `import_not_pending`: it was completed before, or has ended otherwise.
         InvalidInput: `upload_missing`, `invalid_parts`.
         TryAgain: nothing was started.
     """
-    raise NotImplementedError
+    job = get_import(ports, dataset, import_id)
+    cancelled = job.status is ImportStatus.FAILED and job.sequence is None
+    if cancelled or job.completed_by_owner:
+        raise _not_pending(job)
+    if job.status is ImportStatus.AWAITING_UPLOAD:
+        if job.multipart is not None:
+            _join(ports, job, parts)
+        upload = upload_of(ports, job)
+        if upload is None:
+            raise InvalidInput(
+                "upload_missing", "nothing has been uploaded; PUT the file to upload.url first"
+            )
+        start(ports, job, upload)
+    try:
+        item = or_try_again(
+            lambda: ports.table.update(
+                keys_of_import(job).item,
+                [Assign("completed_by_owner", True)],
+                condition=Absent("completed_by_owner"),
+            )
+        )
+    except ConditionFailed as lost:
+        raise _not_pending(job) from lost
+    return parse_import(item)
+
+
+def _not_pending(job: Import) -> Conflict:
+    return Conflict("import_not_pending", f"the import is not awaiting its upload: it is {job.status}")
+
+
+def _join(ports: Ports, job: Import, parts: Sequence[tuple[int, str]] | None) -> None:
+    if not parts:
+        raise InvalidInput("invalid_parts", "a multipart upload is completed with its parts and their ETags")
+    upload_id = job.multipart or ""
+    or_try_again(
+        lambda: ports.uploads.join_parts(keys_of_import(job).upload, upload_id=upload_id, parts=parts)
+    )
 
 
 def get_import(ports: Ports, dataset: Dataset, import_id: str) -> Import:
@@ -61,12 +209,37 @@ def get_import(ports: Ports, dataset: Dataset, import_id: str) -> Import:
     Raises:
         NotFound: `import_not_found`.
     """
-    raise NotImplementedError
+    try:
+        key = ImportKeys(dataset.tenant_id, dataset.dataset_id, import_id).item
+    except ValueError:
+        raise _unknown() from None
+    item = ports.table.get(key)
+    if item is None:
+        raise _unknown()
+    return conclude(ports, parse_import(item))
+
+
+def _unknown() -> NotFound:
+    return NotFound("import_not_found", "import not found")
 
 
 def list_imports(ports: Ports, dataset: Dataset, *, limit: int) -> list[Import]:
     """The newest imports of the dataset, newest first."""
-    raise NotImplementedError
+    found: list[Import] = []
+    after = None
+    while len(found) < limit:
+        page = ports.table.query(
+            keys_of(dataset).partition,
+            prefix=IMPORT_PREFIX,
+            ascending=False,
+            limit=limit - len(found),
+            after=after,
+        )
+        found += [parse_import(item) for item in page.items]
+        after = page.after
+        if after is None:
+            break
+    return found
 
 
 def cancel_import(ports: Ports, dataset: Dataset, import_id: str) -> Import:
@@ -75,28 +248,21 @@ def cancel_import(ports: Ports, dataset: Dataset, import_id: str) -> Import:
     Raises:
         NotFound: `import_not_found`.
         Conflict: `import_not_cancellable`: it is completed, or about to be.
+        TryAgain: it goes on.
     """
-    raise NotImplementedError
+    job = get_import(ports, dataset, import_id)
+    fail(ports, job, CANCELLED)
+    now = get_import(ports, dataset, import_id)
+    if now.status is not ImportStatus.FAILED:
+        raise Conflict("import_not_cancellable", f"the import is {now.status}, or about to be completed")
+    retry_busy(lambda: ports.imports.stop(import_id, cause=CANCELLED))
+    return now
 
 
 def rejects_target(ports: Ports, job: Import) -> Target | None:
     """Where the rejected records can be read; None where there are none (yet)."""
-    raise NotImplementedError
-
-
-def start_uploaded(ports: Ports, key: str) -> bool:
-    """Start the import whose upload is the object `key`, as the event of S3 says; whether it was ours to start.
-
-    Nothing happens where it has started already, is over, or the key is not one of an upload.
-    """
-    raise NotImplementedError
-
-
-def reconcile_imports(ports: Ports) -> int:
-    """Start, end or fail the imports that nobody else does: lost events, expired uploads, dead workflows."""
-    raise NotImplementedError
-
-
-def fail(ports: Ports, job: Import, message: str) -> None:
-    """End an import with nothing of it indexed. One that has ended already stays as it is."""
-    raise NotImplementedError
+    if not job.has_rejects:
+        return None
+    return ports.uploads.get_target(
+        keys_of_import(job).rejects, file_name=f"{job.import_id}-rejected.jsonl", seconds=REJECTS_URL_SECONDS
+    )

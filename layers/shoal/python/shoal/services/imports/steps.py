@@ -9,7 +9,7 @@ import orjson
 from shoal.errors import ImportRejected, ImportStopped
 from shoal.model.limits import MAX_STEP_BYTES
 from shoal.observability import bind, log_event
-from shoal.services.imports.lifecycle import fail
+from shoal.services.imports.ending import fail
 from shoal.services.imports.workspace import Workspace, open_workspace
 from shoal.storage.ports import Ports
 

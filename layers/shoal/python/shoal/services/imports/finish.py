@@ -1,0 +1,112 @@
+"""Steps `commit` and `fail`: the import becomes visible whole, or ends with nothing of it indexed."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from shoal.errors import CorruptObject, ImportStopped, NotFound, StorageBusy
+from shoal.index.checksums import sha256_hex
+from shoal.model.import_work import Product, Settled
+from shoal.model.imports import Import, ImportStatus
+from shoal.model.jobs import JobKind
+from shoal.services.commit import drain
+from shoal.services.heads import read_head
+from shoal.services.imports.ending import conclude, fail
+from shoal.services.imports.items import dataset_keys_of, parse_import
+from shoal.services.imports.log_entries import enter_log
+from shoal.services.imports.workspace import Workspace
+from shoal.services.retry import retry_busy
+from shoal.services.wake import wake_indexer
+from shoal.storage.keys import ImportKeys, import_by_id
+from shoal.storage.ports import Absent, AllOf, Compare, Ports
+
+_log = logging.getLogger(__name__)
+_PATIENCE_SECONDS = 600.0
+_POLL_SECONDS = 0.1
+
+
+def commit(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - no map's item
+    """Enter the log with the product, have it applied, and conclude the import.
+
+    Raises:
+        ImportStopped: the import has ended.
+        StorageBusy: it was not applied in time; another attempt waits on.
+    """
+    job = work.job
+    if job.committed is None:
+        job = _enter(work)
+    ports, keys = work.ports, dataset_keys_of(job)
+    give_up_at = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < give_up_at:
+        # Whoever holds the lease applies it too; where nobody does, this process.
+        drain(ports, job.tenant_id, job.dataset_id, owner=f"import-{job.import_id}")
+        job = conclude(ports, job)
+        if job.status.terminal:
+            return {"status": job.status.value}
+        time.sleep(_POLL_SECONDS)
+    wake_indexer(ports, keys)
+    raise StorageBusy("the import waits for its commit")
+
+
+def _enter(work: Workspace) -> Import:
+    if work.recorded("product", Product) is None:
+        if work.needed("settled", Settled).rows:
+            raise CorruptObject("the import has rows, but nothing was built of them")
+        work.record("product", Product(rows=0))
+    key = work.keys.work("product.json")
+    data = retry_busy(lambda: work.ports.objects.get(key))
+    work.enter("committing")
+    entered = enter_log(
+        work.ports,
+        work.job,
+        JobKind.IMPORT,
+        place_field="committed",
+        changes=(),
+        condition=AllOf((Compare("status", "=", ImportStatus.INDEXING.value), Absent("committed"))),
+        log_key=key,
+        sha256=sha256_hex(data),
+        size=len(data),
+        reserved=work.job.reserved,
+    )
+    job = work.fresh()
+    if not entered and job.committed is None:
+        raise ImportStopped("the import has ended")
+    return job
+
+
+def handle_failure(ports: Ports, event: Mapping[str, Any]) -> dict[str, str]:
+    """What the workflow does when a state has failed for good: see that the import ends, and say why it did.
+
+    `stopped`: it had ended for a reason that its owner was told; `error`: for one that an operator must look at.
+    """
+    import_id = str(event["import_id"])
+    job = _find(ports, import_id)
+    error = event.get("error") or {}
+    if job is None or job.status.terminal:
+        return {"outcome": "stopped"}
+    keys = dataset_keys_of(job)
+    head = read_head(ports, keys)
+    if head is None or not head.live:
+        fail(ports, job, "the dataset has been deleted")
+        return {"outcome": "stopped"}
+    if job.committed is not None:
+        # It is in the log and will be applied; the sweep concludes it.
+        wake_indexer(ports, keys)
+        return {"outcome": "error"}
+    name = str(error.get("Error", "unknown"))
+    _log.error("import failed", extra={"import_id": import_id, "error": name})
+    try:
+        fail(ports, job, f"internal error ({name}); nothing was indexed, try again with a new import")
+    except NotFound:
+        return {"outcome": "stopped"}
+    return {"outcome": "error"}
+
+
+def _find(ports: Ports, import_id: str) -> Import | None:
+    owner = retry_busy(lambda: ports.table.get(import_by_id(import_id)))
+    if owner is None:
+        return None
+    key = ImportKeys(owner["tenant_id"], owner["dataset_id"], import_id).item
+    item = retry_busy(lambda: ports.table.get(key))
+    return parse_import(item) if item else None

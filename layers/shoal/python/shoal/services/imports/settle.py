@@ -1,0 +1,188 @@
+"""Step `settle`: what all chunks come to: line numbers, rejects, error mode, quota, duplicates, layout."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.errors import ImportRejected, ImportStopped, TransactionCancelled
+from shoal.model.ids import transaction_token
+from shoal.model.import_work import ChunkRecord, Plan, Settled
+from shoal.model.imports import ImportStatus
+from shoal.model.last_of_each import last_of_each
+from shoal.model.limits import MAX_IMPORT_ROWS, ONE_SHARD_BYTES, ONE_SHARD_COLUMN_BYTES, ONE_SHARD_ROWS
+from shoal.model.manifests import PartRef
+from shoal.services.heads import read_head
+from shoal.services.imports.chunks import chunk_records
+from shoal.services.imports.items import dataset_keys_of
+from shoal.services.imports.rejects_file import store_rejects
+from shoal.services.imports.workspace import Workspace
+from shoal.services.retry import retry_busy
+from shoal.services.sequence import LOG_OPEN
+from shoal.storage.keys import TenantKeys
+from shoal.storage.ports import Absent, Add, AllOf, AnyOf, Assign, Compare, Condition, UpdateItem, Write
+
+type Layout = Literal["nothing", "shard", "cells"]
+
+_REASONS_SHOWN = 20
+
+
+def settle(work: Workspace, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001 - no map's item
+    """Add the chunks up and decide whether, and how, they are going to be indexed.
+
+    Raises:
+        ImportRejected: too many bad records, too many records at all, none, or over the quota.
+        ImportStopped: the import has ended.
+    """
+    settled = work.recorded("settled", Settled)
+    if settled is None:
+        work.enter("settling")
+        settled = _settle(work)
+    work.update(Assign("status", ImportStatus.INDEXING.value))
+    return {"layout": settled.layout}
+
+
+def _settle(work: Workspace) -> Settled:
+    records = chunk_records(work, work.needed("plan", Plan).chunks)
+    accepted = sum(record.accepted for record in records)
+    rejected = sum(record.rejected for record in records)
+    processed = sum(record.processed for record in records)
+    first_bad = store_rejects(work, records)
+    reasons: Counter[str] = Counter()
+    for record in records:
+        reasons.update(record.reasons)
+    work.update(
+        Assign("records_processed", processed),
+        Assign("records_accepted", accepted),
+        Assign("records_rejected", rejected),
+        Assign("reasons", [list(entry) for entry in reasons.most_common(_REASONS_SHOWN)]),
+        Assign("has_rejects", first_bad is not None),
+    )
+    if work.job.too_many_rejected(rejected):
+        raise ImportRejected(_why_too_many(work, rejected, first_bad))
+    if not processed:
+        raise ImportRejected("the file holds no records")
+    if accepted > MAX_IMPORT_ROWS:
+        raise ImportRejected(
+            f"the file holds {accepted} records, and an import takes {MAX_IMPORT_ROWS}; split the file"
+        )
+    _charge(work, accepted)
+    kept, rows = _last_of_each_id(work, records)
+    layout = layout_of(
+        rows=rows,
+        dimension=work.dataset.dimension,
+        flat_rows=_flat_rows(work),
+        column_bytes=sum(record.columns.size for record in records if record.columns),
+    )
+    made = Settled(layout=layout, rows=rows, accepted=accepted, rejected=rejected, kept=kept)
+    return work.record("settled", made)[0]
+
+
+def _why_too_many(work: Workspace, rejected: int, first_bad: str | None) -> str:
+    """In words. Chunks are validated side by side, so in `abort` mode others may have stopped before their own
+    first bad record: the one named is the lowest that was seen.
+    """
+    if work.job.max_bad_records is None or work.job.error_mode.value == "abort":
+        return (
+            f"a bad record (the first one seen is {first_bad}), and error_mode is abort: nothing was indexed"
+        )
+    return (
+        f"{rejected} bad records, and max_bad_records is {work.job.max_bad_records}: nothing was indexed "
+        f"(the first one seen is {first_bad})"
+    )
+
+
+def layout_of(*, rows: int, dimension: int, flat_rows: int, column_bytes: int) -> Layout:
+    """How the rows are going to be stored.
+
+    A dataset of up to 64 MB of vectors stays one shard, so long as one function can hold its ids and metadata too.
+
+    Args:
+        rows: how many there are.
+        dimension: of their vectors.
+        flat_rows: rows outside of cells that the dataset has already.
+        column_bytes: of all columns of the import.
+    """
+    if not rows:
+        return "nothing"
+    small = (rows + flat_rows) * dimension * 4 <= ONE_SHARD_BYTES and rows <= ONE_SHARD_ROWS
+    return "shard" if small and column_bytes <= ONE_SHARD_COLUMN_BYTES else "cells"
+
+
+def _flat_rows(work: Workspace) -> int:
+    head = read_head(work.ports, dataset_keys_of(work.job))
+    if head is None or not head.live:
+        raise ImportStopped("the dataset has been deleted")
+    return head.flat_rows
+
+
+def _charge(work: Workspace, accepted: int) -> None:
+    """Reserve the accepted records in the tenant's quota, once.
+
+    Raises:
+        ImportRejected: they do not fit.
+        ImportStopped: the import has ended, or its dataset is gone.
+    """
+    quota = work.job.vector_quota
+    if quota is None or not accepted or work.fresh().reserved:
+        return
+    within_quota: Condition = AnyOf((Absent("used"), Compare("used", "<=", quota - accepted)))
+    if accepted > quota:
+        raise _over_quota(quota, accepted)
+    writes: list[Write] = [
+        UpdateItem(
+            work.keys.item,
+            (Assign("reserved", accepted),),
+            condition=AllOf((Absent("reserved"), Compare("status", "=", ImportStatus.VALIDATING.value))),
+        ),
+        UpdateItem(TenantKeys(work.job.tenant_id).quota, (Add("used", accepted),), condition=within_quota),
+        UpdateItem(dataset_keys_of(work.job).sequence, (Add("reserved", accepted),), condition=LOG_OPEN),
+    ]
+    token = transaction_token("settle import", work.job.import_id)
+    try:
+        retry_busy(lambda: work.ports.table.transact(writes, token=token), attempts=10)
+    except TransactionCancelled as lost:
+        if lost.failed[0]:
+            if not work.fresh().reserved:
+                raise ImportStopped("the import has ended") from lost
+            return  # another attempt was faster
+        if lost.failed[2]:
+            raise ImportStopped("the dataset has been deleted") from lost
+        raise _over_quota(quota, accepted) from lost
+
+
+def _over_quota(quota: int, accepted: int) -> ImportRejected:
+    return ImportRejected(
+        f"vector_quota_exceeded: {accepted} records do not fit into the tenant's quota of {quota} vectors; "
+        "nothing was indexed"
+    )
+
+
+def _last_of_each_id(
+    work: Workspace, records: Sequence[ChunkRecord]
+) -> tuple[dict[str, PartRef | None], int]:
+    """For each chunk the rows that count, None where all do; and how many count in all."""
+    full = [record for record in records if record.accepted]
+    if not full:
+        return {}, 0
+    loaded = work.in_parallel(lambda record: _hashes(work, record), full)
+    last = last_of_each(np.concatenate(loaded))
+    kept: dict[str, PartRef | None] = {}
+    start = 0
+    for record in full:
+        mine = last[start : start + record.accepted]
+        start += record.accepted
+        kept[str(record.number)] = None
+        if not mine.all():
+            positions = np.flatnonzero(mine).astype("<u4")
+            kept[str(record.number)] = work.put(f"kept-{record.number:06d}", positions.tobytes())
+    return kept, int(last.sum())
+
+
+def _hashes(work: Workspace, record: ChunkRecord) -> NDArray[np.uint64]:
+    if record.hashes is None:
+        raise AssertionError("a chunk with accepted records has hashes")
+    found = np.frombuffer(work.read(record.hashes), dtype="<u8").astype(np.uint64, copy=False)
+    return found.reshape(record.accepted, 2)

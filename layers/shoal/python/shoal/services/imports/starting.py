@@ -1,0 +1,83 @@
+"""Starting an import: the same idempotent step for `complete`, the event of S3, and the sweep."""
+
+import logging
+
+from shoal.errors import ShoalError
+from shoal.model.imports import Import, ImportStatus
+from shoal.model.jobs import JobKind
+from shoal.services.imports.ending import fail
+from shoal.services.imports.items import dataset_keys_of, keys_of_import, parse_import
+from shoal.services.imports.log_entries import enter_log
+from shoal.services.retry import retry_busy
+from shoal.services.wake import wake_indexer
+from shoal.storage.keys import parse_upload_key
+from shoal.storage.ports import Assign, Compare, ObjectHead, Ports
+
+_log = logging.getLogger(__name__)
+
+
+def start_uploaded(ports: Ports, key: str) -> bool:
+    """Start the import whose upload is the object `key`, as the event of S3 says; whether it was ours to start.
+
+    Nothing happens where it has started already, is over, or the key is not one of an upload.
+
+    Raises:
+        TryAgain: storage is busy.
+    """
+    keys = parse_upload_key(key)
+    item = retry_busy(lambda: ports.table.get(keys.item)) if keys else None
+    if keys is None or item is None:
+        return False
+    job = parse_import(item)
+    upload = retry_busy(lambda: ports.objects.head(key))
+    if job.status is not ImportStatus.AWAITING_UPLOAD or upload is None:
+        return False
+    return start(ports, job, upload)
+
+
+def start(ports: Ports, job: Import, upload: ObjectHead) -> bool:
+    """Open the import in the log for this version of its upload, and start its workflow; whether this call did.
+
+    Raises:
+        NotFound: the dataset has been deleted.
+        TryAgain: nothing was started.
+    """
+    if upload.size > job.max_bytes:
+        limit = job.max_bytes
+        fail(ports, job, f"the file has {upload.size} bytes, and an upload may have {limit}; split the file")
+        return False
+    opened = enter_log(
+        ports,
+        job,
+        JobKind.IMPORT_OPEN,
+        place_field="sequence",
+        changes=(
+            Assign("status", ImportStatus.VALIDATING.value),
+            Assign("version_id", upload.version_id),
+            Assign("etag", upload.etag),
+            Assign("size", upload.size),
+            Assign("started_at", ports.clock()),
+            Assign("stage", "starting"),
+        ),
+        condition=Compare("status", "=", ImportStatus.AWAITING_UPLOAD.value),
+    )
+    if opened:
+        wake_indexer(ports, dataset_keys_of(job))
+        start_workflow(ports, job)
+    return opened
+
+
+def start_workflow(ports: Ports, job: Import) -> None:
+    """Start the import's execution. That it could not be is only logged: the sweep sees that it is missing.
+
+    Its name is the import's id and its input nothing else, so that starting it twice is one start.
+    """
+    try:
+        retry_busy(lambda: ports.imports.start(job.import_id, {"import_id": job.import_id}))
+    except ShoalError:
+        _log.warning("workflow not started", extra={"import_id": job.import_id})
+
+
+def upload_of(ports: Ports, job: Import) -> ObjectHead | None:
+    """What has been uploaded, as it is now; None where nothing has."""
+    return retry_busy(lambda: ports.objects.head(keys_of_import(job).upload))

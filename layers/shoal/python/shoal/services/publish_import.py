@@ -1,0 +1,139 @@
+"""Making an import visible: which of its rows count, which rows they replace, and the manifest that names them.
+
+Everything that the import built is stored already; what is worked out here is how it meets what was written
+meanwhile (invariant 3): a row of it loses to any write of the same id after the import began.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pyroaring import BitMap
+
+from shoal.errors import CorruptObject, ObjectMissing
+from shoal.index import dead_rows, id_index
+from shoal.index.id_index import Entries, Located
+from shoal.model.datasets import Dataset
+from shoal.model.import_work import Product
+from shoal.model.manifests import RunRef, ShardRef
+from shoal.services.changes import rows_that_die
+from shoal.services.heads import Swap
+from shoal.services.parts import PartReader
+from shoal.services.publish import Outbox, Publication, with_dead_rows
+from shoal.services.retry import retry_busy
+from shoal.services.snapshot import DeadRows, cell_set_part, manifest_part, run_part
+from shoal.storage.keys import TenantKeys
+from shoal.storage.ports import Ports
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """How an import meets what is there: rows that die on either side, and how many ids come into being."""
+
+    died: DeadRows
+    born: int
+
+
+def meet(entries: Entries, located: Located, *, opened: int) -> Meeting:
+    """Decide for each id of an import, given what is known of it now.
+
+    Args:
+        entries: of the import's rows.
+        located: what the dataset knows of the same hashes, in the same order.
+        opened: the import's first sequence: later writes win, deletions too.
+    """
+    loses = located.found & (located.sequence > np.uint64(opened))
+    replaced = Located(
+        found=located.found,
+        shard=np.where(loses, -1, located.shard),
+        row=np.where(loses, -1, located.row),
+        sequence=located.sequence,
+        shard_ids=located.shard_ids,
+    )
+    died: DeadRows = rows_that_die(replaced)
+    for number, shard_id in enumerate(entries.shard_ids):
+        rows = entries.table["row"][loses & (entries.table["shard"] == number)]
+        if len(rows):
+            died[shard_id] = BitMap(rows.astype(np.uint32))
+    return Meeting(died=died, born=int((~loses & ~located.live).sum()))
+
+
+def publish_import(ports: Ports, reader: PartReader, base: Publication, product: Product) -> Swap:
+    """Store the manifest in which the product of an import is current.
+
+    Raises:
+        StorageError: nothing has changed for anybody.
+    """
+    manifest = base.manifest
+    if product.run is None:
+        raise ValueError("the product of an import with rows has a run")
+    entries = reader.load(run_part(product.run))
+    hashes = np.stack([entries.table["high"], entries.table["low"]], axis=1)
+    located = base.snapshot.locate(hashes) if base.snapshot else id_index.find([], hashes)
+    (opened,) = base.closed
+    meeting = meet(entries, located, opened=opened)
+    outbox = Outbox(ports, base.dataset)
+    dead_base, increments = with_dead_rows(outbox, base, meeting.died)
+    following = manifest.model_copy(
+        update={
+            "version": base.head.version + 1,
+            "watermark": base.watermark,
+            "row_count": manifest.row_count + meeting.born,
+            "reserved_total": manifest.reserved_total + base.reserved,
+            "deltas": (*manifest.deltas, *_given(product.shard)),
+            "cell_sets": (*manifest.cell_sets, *_given(product.cell_set)),
+            "runs": placed_by_size(manifest.runs, product.run),
+            "dead_base": dead_base,
+            "dead_increments": increments,
+            "open_imports": base.still_open,
+            "created_at": base.now,
+        }
+    )
+    key, sha256 = outbox.send(following)
+    reader.remember(manifest_part(key, sha256), following)
+    return Swap(
+        manifest=following,
+        manifest_key=key,
+        manifest_sha256=sha256,
+        log_bytes=base.log_bytes,
+        delta_bytes=following.delta_bytes,
+        error_message=base.error_message,
+    )
+
+
+def placed_by_size(runs: tuple[RunRef, ...], new: RunRef) -> tuple[RunRef, ...]:
+    """The runs with a new one before the first that is smaller: small ones are folded first, from the end.
+
+    The order says nothing about age where sequences decide, and they do for every entry.
+    """
+    place = next((number for number, run in enumerate(runs) if run.entries < new.entries), len(runs))
+    return (*runs[:place], new, *runs[place:])
+
+
+def _given[T](item: T | None) -> tuple[T, ...]:
+    return () if item is None else (item,)
+
+
+def check_product(ports: Ports, reader: PartReader, dataset: Dataset, product: Product) -> None:
+    """See that all that a product names is stored (invariant 7), and can be read.
+
+    Raises:
+        CorruptObject, ObjectMissing: it is not, and never will be.
+    """
+    if not product.rows:
+        return
+    if product.run is None or (product.shard is None) == (product.cell_set is None):
+        raise CorruptObject("the product of an import must have a run, and either a shard or cells")
+    tenant = TenantKeys(dataset.tenant_id)
+    shards: tuple[ShardRef, ...] = _given(product.shard)
+    if product.cell_set is not None:
+        shards = reader.load(cell_set_part(dataset, product.cell_set)).shards
+    reader.load(run_part(product.run))
+    expected = {
+        tenant.shard_file(shard.shard_id, name): file.size
+        for shard in shards
+        for name, file in shard.files.items()
+    }
+    for key, size in expected.items():
+        stored = retry_busy(lambda k=key: ports.objects.head(k))  # type: ignore[misc] # bound now
+        if stored is None or stored.size != size:
+            raise ObjectMissing(f"{key} belongs to an import but is not there")
