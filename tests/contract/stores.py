@@ -1,4 +1,4 @@
-"""Tables, buckets and queues to run one test over: in memory, and the AWS adapters over moto."""
+"""What to run one test over, for each port: the fake in memory, and the AWS adapter over moto."""
 
 import json
 import time
@@ -11,16 +11,32 @@ from typing import TYPE_CHECKING
 import pytest
 from moto import mock_aws
 
-from shoal.storage.aws_clients import dynamodb_client, s3_client, sqs_client
+from shoal.storage.aws_clients import (
+    dynamodb_client,
+    s3_client,
+    sqs_client,
+    stepfunctions_client,
+    sts_client,
+)
 from shoal.storage.aws_objects import AwsObjects
 from shoal.storage.aws_queue import AwsQueue
 from shoal.storage.aws_table import AwsTable
-from shoal.storage.memory import MemoryQueue
+from shoal.storage.aws_uploads import AwsUploads
+from shoal.storage.aws_workflows import AwsWorkflows
+from shoal.storage.memory import MemoryObjects, MemoryQueue, MemoryUploads, MemoryWorkflows
+from shoal.storage.ports import ObjectStore, Uploads, Workflows
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_sts import STSClient
+
+UPLOAD_ROLE = "arn:aws:iam::123456789012:role/uploads"
+WAITING_MACHINE = json.dumps(
+    {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 600, "End": True}}}
+)
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -39,6 +55,8 @@ class Aws:
     dynamodb: "DynamoDBClient"
     s3: "S3Client"
     sqs: "SQSClient"
+    sts: "STSClient"
+    stepfunctions: "SFNClient"
 
     def table(self) -> AwsTable:
         """A new table as the stack deploys it."""
@@ -88,6 +106,35 @@ class Aws:
 
         return QueueUnderTest(AwsQueue(self.sqs, url), receive)
 
+    def uploads(self) -> "UploadsUnderTest":
+        """Uploads to a new bucket."""
+        objects = self.objects()
+        bucket = objects._bucket
+        uploads = AwsUploads(
+            self.s3,
+            self.sts,
+            bucket,
+            role_arn=UPLOAD_ROLE,
+            signed_by=lambda credentials: s3_client(credentials=credentials),
+            clock=time.time,
+        )
+
+        def put_part(key: str, upload_id: str, number: int, data: bytes) -> str:
+            return self.s3.upload_part(
+                Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=data
+            )["ETag"]
+
+        return UploadsUnderTest(uploads, objects, put_part)
+
+    def workflows(self) -> AwsWorkflows:
+        """A new state machine, whose executions wait."""
+        arn = self.stepfunctions.create_state_machine(
+            name=f"machine-{uuid.uuid4().hex}",
+            definition=WAITING_MACHINE,
+            roleArn="arn:aws:iam::123456789012:role/machine",
+        )["stateMachineArn"]
+        return AwsWorkflows(self.stepfunctions, arn)
+
 
 @dataclass(frozen=True, slots=True)
 class QueueUnderTest:
@@ -95,6 +142,31 @@ class QueueUnderTest:
 
     queue: AwsQueue | MemoryQueue
     receive: Callable[[], list[tuple[Mapping[str, str], str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadsUnderTest:
+    """Uploads, the bucket they go to, and a client that puts a part: (key, upload id, number, data) -> ETag."""
+
+    uploads: Uploads
+    objects: ObjectStore
+    put_part: Callable[[str, str, int, bytes], str]
+
+
+def memory_uploads() -> UploadsUnderTest:
+    """Uploads to a bucket in memory."""
+    objects = MemoryObjects(time.time)
+    uploads = MemoryUploads(objects, time.time)
+
+    def put_part(_: str, upload_id: str, number: int, data: bytes) -> str:
+        return uploads.put_part(upload_id, number, data)
+
+    return UploadsUnderTest(uploads, objects, put_part)
+
+
+def memory_workflows() -> Workflows:
+    """A state machine that runs nothing."""
+    return MemoryWorkflows()
 
 
 def memory_queue() -> QueueUnderTest:
@@ -112,4 +184,4 @@ def pretended_aws() -> Iterator[Aws]:
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
             environment.delenv(name, raising=False)
         with mock_aws():
-            yield Aws(dynamodb_client(), s3_client(), sqs_client())
+            yield Aws(dynamodb_client(), s3_client(), sqs_client(), sts_client(), stepfunctions_client())

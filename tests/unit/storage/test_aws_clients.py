@@ -3,11 +3,19 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from shoal.storage.aws_clients import dynamodb_client, is_loopback, s3_client, sqs_client
+from shoal.storage.aws_clients import (
+    dynamodb_client,
+    is_loopback,
+    s3_client,
+    sqs_client,
+    stepfunctions_client,
+    sts_client,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +31,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-@pytest.mark.parametrize("make", [dynamodb_client, s3_client, sqs_client])
+@pytest.mark.parametrize("make", [dynamodb_client, s3_client, sqs_client, sts_client, stepfunctions_client])
 def test_every_client_gives_up_in_time(make: Callable[[], Any]) -> None:
     client = make()
     config = client.meta.config
@@ -43,6 +51,25 @@ def test_signed_urls_are_regional_virtual_hosts_with_version_4() -> None:
         "https://bucket.s3.eu-central-1.amazonaws.com/a%20b?X-Amz-Algorithm=AWS4-HMAC-SHA256&"
     )
     assert "checksum" not in url.lower()
+
+
+def test_sessions_come_from_the_region_itself() -> None:
+    assert sts_client().meta.endpoint_url == "https://sts.eu-central-1.amazonaws.com"
+
+
+def test_a_client_of_other_credentials_signs_with_them() -> None:
+    until = datetime.now(UTC)
+    url = s3_client(
+        credentials={
+            "AccessKeyId": "ASIA0",
+            "SecretAccessKey": "s",
+            "SessionToken": "t",
+            "Expiration": until,
+        }
+    ).generate_presigned_url("put_object", Params={"Bucket": "bucket", "Key": "a", "ContentType": "x/y"})
+    assert "X-Amz-Credential=ASIA0%2F" in url
+    assert "X-Amz-Security-Token=t" in url
+    assert "X-Amz-SignedHeaders=content-type%3Bhost" in url
 
 
 def test_and_in_us_east_1_as_well(monkeypatch: pytest.MonkeyPatch) -> None:

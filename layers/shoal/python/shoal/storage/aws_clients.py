@@ -5,8 +5,9 @@ to a cold start for resources nobody here uses.
 """
 
 import os
+from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import botocore.session
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_sts import STSClient
+    from mypy_boto3_sts.type_defs import CredentialsTypeDef as Credentials
 
 CONNECT_SECONDS = 2
 ATTEMPTS = 4
@@ -26,6 +30,8 @@ CONNECTIONS = 50
 # into the 29 s of the functions behind the API. S3 bodies may be 64 MB, and the time-out is between bytes.
 DYNAMODB_SECONDS = 4
 SQS_SECONDS = 4
+STS_SECONDS = 4
+STEPFUNCTIONS_SECONDS = 4
 S3_SECONDS = 10
 
 
@@ -40,11 +46,23 @@ def dynamodb_client(session: "Session | None" = None) -> "DynamoDBClient":
     return cast("DynamoDBClient", made)
 
 
-def s3_client(session: "Session | None" = None) -> "S3Client":
-    """An S3 client; it also signs upload URLs that work in every region."""
+def s3_client(session: "Session | None" = None, *, credentials: "Credentials | None" = None) -> "S3Client":
+    """An S3 client; it also signs upload URLs that work in every region.
+
+    `credentials`: of a session that AWS has given; None: the process's own.
+    """
     # Left alone, URLs come out signed in version 2, which the newer regions refuse.
     config = client_config(read_seconds=S3_SECONDS, signature="s3v4")
-    made = _session(session).create_client("s3", config=config)
+    signed_by: Mapping[str, Any] = (
+        {}
+        if credentials is None
+        else {
+            "aws_access_key_id": credentials["AccessKeyId"],
+            "aws_secret_access_key": credentials["SecretAccessKey"],
+            "aws_session_token": credentials["SessionToken"],
+        }
+    )
+    made = _session(session).create_client("s3", config=config, **signed_by)
     return cast("S3Client", made)
 
 
@@ -52,6 +70,19 @@ def sqs_client(session: "Session | None" = None) -> "SQSClient":
     """An SQS client."""
     made = _session(session).create_client("sqs", config=client_config(read_seconds=SQS_SECONDS))
     return cast("SQSClient", made)
+
+
+def sts_client(session: "Session | None" = None) -> "STSClient":
+    """An STS client of this region: the global endpoint is far away, and its sessions not good everywhere."""
+    made = _session(session).create_client("sts", config=client_config(read_seconds=STS_SECONDS))
+    return cast("STSClient", made)
+
+
+def stepfunctions_client(session: "Session | None" = None) -> "SFNClient":
+    """A Step Functions client."""
+    config = client_config(read_seconds=STEPFUNCTIONS_SECONDS)
+    made = _session(session).create_client("stepfunctions", config=config)
+    return cast("SFNClient", made)
 
 
 def client_config(*, read_seconds: float, signature: str | None = None) -> Config:

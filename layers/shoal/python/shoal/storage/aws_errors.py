@@ -1,4 +1,4 @@
-"""What the AWS SDK raises, in the words of `shoal.errors`: one table for all three services.
+"""What the AWS SDK raises, in the words of `shoal.errors`: one table for all services.
 
 A code that is not expected stays loud: a plain `StorageError` that names it, which no service handles.
 """
@@ -21,6 +21,7 @@ from botocore.exceptions import (
 from shoal.errors import (
     ConditionFailed,
     CorruptObject,
+    InvalidInput,
     ObjectMissing,
     PreconditionFailed,
     StorageBusy,
@@ -36,9 +37,11 @@ class Meaning(Enum):
     BUSY = auto()
     """Try again: `StorageBusy`."""
     MISSING = auto()
-    """`ObjectMissing`."""
+    """`ObjectMissing`: an object, a version, a multipart upload or an execution."""
     THERE = auto()
     """`PreconditionFailed`."""
+    PARTS = auto()
+    """A client's list of parts is not what it uploaded: `InvalidInput`."""
     SHORT = auto()
     """The object ends before the range: `CorruptObject`."""
     CONDITION = auto()
@@ -95,6 +98,29 @@ MEANINGS: Mapping[str, Meaning] = {
     "AccessDenied": Meaning.LOUD,
     "403": Meaning.LOUD,
     "400": Meaning.LOUD,
+    "NoSuchUpload": Meaning.MISSING,
+    "InvalidPart": Meaning.PARTS,
+    "InvalidPartOrder": Meaning.PARTS,
+    "EntityTooSmall": Meaning.PARTS,
+    "MalformedXML": Meaning.MISUSE,
+    # STS
+    "Throttling": Meaning.BUSY,
+    "MalformedPolicyDocument": Meaning.MISUSE,
+    "PackedPolicyTooLarge": Meaning.MISUSE,
+    "RegionDisabledException": Meaning.LOUD,
+    "ExpiredTokenException": Meaning.LOUD,
+    # Step Functions
+    "ExecutionAlreadyExists": Meaning.THERE,
+    "ExecutionDoesNotExist": Meaning.MISSING,
+    "ExecutionLimitExceeded": Meaning.BUSY,
+    "KmsThrottlingException": Meaning.BUSY,
+    "InvalidArn": Meaning.MISUSE,
+    "InvalidExecutionInput": Meaning.MISUSE,
+    "InvalidName": Meaning.MISUSE,
+    "StateMachineDoesNotExist": Meaning.LOUD,
+    "StateMachineDeleting": Meaning.LOUD,
+    "KmsAccessDeniedException": Meaning.LOUD,
+    "KmsInvalidStateException": Meaning.LOUD,
     # SQS
     "RequestThrottled": Meaning.BUSY,
     "KmsThrottled": Meaning.BUSY,
@@ -133,6 +159,7 @@ def translated(operation: str, target: str) -> Iterator[None]:
 
     Raises:
         StorageError: one of its kinds, by the table above.
+        InvalidInput: a client's list of parts is wrong.
         ValueError: the request cannot work.
     """
     try:
@@ -195,6 +222,8 @@ def _plain(meaning: Meaning, text: str) -> Exception:
             return PreconditionFailed(text)
         case Meaning.SHORT:
             return CorruptObject(text)
+        case Meaning.PARTS:
+            return InvalidInput("invalid_parts", "a part is missing, too small, or has another ETag")
         case Meaning.MISUSE:
             return ValueError(text)
         case _:

@@ -5,6 +5,7 @@ from urllib.parse import quote, urlencode
 
 from shoal.errors import InvalidInput
 from shoal.storage.memory.objects import MemoryObjects
+from shoal.storage.object_checks import check_parts, check_url_seconds
 from shoal.storage.ports import Clock, Target
 
 MIN_PART_BYTES = 5 * 1024 * 1024
@@ -20,6 +21,7 @@ class MemoryUploads:
         self._started = 0
 
     def _target(self, method: str, key: str, seconds: int, **more: str) -> Target:
+        check_url_seconds(seconds)
         expires_at = self._clock() + seconds
         query = urlencode({"method": method, "expires": int(expires_at), **more})
         return Target(f"memory://bucket/{quote(key)}?{query}", expires_at)
@@ -54,6 +56,7 @@ class MemoryUploads:
 
     def join_parts(self, key: str, *, upload_id: str, parts: Sequence[tuple[int, str]]) -> None:
         """Store the object; joining again what is joined does nothing."""
+        check_parts(parts)
         if upload_id not in self._open:
             if self._objects.head(key) is None:
                 raise InvalidInput("invalid_parts", "no such multipart upload")
