@@ -7,7 +7,6 @@ with ShoalClient("https://…", "shl_…") as shoal:
     shoal.query("songs", vector, top_k=5).matches
 """
 
-import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
@@ -15,13 +14,15 @@ from typing import Any, Self
 import httpx
 
 from infra.cli.batches import pack
-from infra.cli.failures import ApiError, CliError, UsageError
+from infra.cli.failures import ApiError, CliError, JobFailed, NotIndexedInTime
+from infra.cli.imports.calls import ImportCalls
+from infra.cli.imports.signed_urls import SignedUrls
+from infra.cli.paths import dataset_path, record_path, segment
 from infra.cli.results import (
     DatasetInfo,
     Fetched,
     JobInfo,
     KeyInfo,
-    Match,
     QueryResult,
     Record,
     Rejected,
@@ -29,18 +30,9 @@ from infra.cli.results import (
     Usage,
     Values,
 )
-from infra.cli.transport import Patience, Transport
+from infra.cli.transport import Patience, Transport, is_loopback
 
 _FETCH_IDS = 1000  # the API's limit of ids in one fetch
-_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
-
-
-class JobFailed(CliError):
-    """A write was taken into the log but failed for good; the message says why."""
-
-
-class NotIndexedInTime(CliError):
-    """A job was still pending when the time was up. It goes on without us."""
 
 
 class ShoalClient:
@@ -58,14 +50,17 @@ class ShoalClient:
     ) -> None:
         """The default time-out is a little longer than the gateway's own 30 s, so that its answer arrives."""
         self.api_url = api_url.rstrip("/")
+        self._patience = patience or Patience()
+        self._transport = transport
         self._http = Transport(
             self.api_url,
             api_key,
-            patience=patience or Patience(),
+            patience=self._patience,
             timeout_seconds=timeout_seconds,
             transport=transport,
             user_agent=user_agent,
         )
+        self.imports = ImportCalls(self._http)
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +71,11 @@ class ShoalClient:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def signed_urls(self) -> SignedUrls:
+        """What speaks to the addresses of uploads and of rejected records; to be closed."""
+        near = is_loopback(self.api_url)
+        return SignedUrls(patience=self._patience, transport=self._transport, trust_env=not near)
 
     def health(self) -> Mapping[str, Any]:
         """What `/healthz` answers."""
@@ -104,11 +104,11 @@ class ShoalClient:
 
     def get_dataset(self, name: str) -> DatasetInfo:
         """One dataset; 404 `dataset_not_found`."""
-        return DatasetInfo.of(self._http.send("GET", _dataset(name)).json())
+        return DatasetInfo.of(self._http.send("GET", dataset_path(name)).json())
 
     def delete_dataset(self, name: str) -> None:
         """Delete a dataset; the name is free again at once."""
-        self._http.send("DELETE", _dataset(name))
+        self._http.send("DELETE", dataset_path(name))
 
     # --- records -------------------------------------------------------------------------------------------
 
@@ -127,7 +127,7 @@ class ShoalClient:
         for batch in pack(records):
             began = time.perf_counter()
             answer = self._http.send(
-                "POST", f"{_dataset(dataset)}/vectors", content=batch.body, headers=headers
+                "POST", f"{dataset_path(dataset)}/vectors", content=batch.body, headers=headers
             ).json()
             seconds += time.perf_counter() - began
             accepted += answer["accepted"]
@@ -149,20 +149,19 @@ class ShoalClient:
         where: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> QueryResult:
-        """The nearest records; `where` filters by metadata. `more` is sent along: `nprobe`."""
+        """The nearest records; `where` filters by metadata. `more` is sent along: `nprobe`, `explain`."""
         body: dict[str, Any] = {"vector": [float(x) for x in vector], "top_k": top_k, **more}
         if where is not None:
             body["filter"] = where
         began = time.perf_counter()
-        answer = self._http.send("POST", f"{_dataset(dataset)}/query", json=body).json()
+        answer = self._http.send("POST", f"{dataset_path(dataset)}/query", json=body).json()
         round_trip = (time.perf_counter() - began) * 1000
-        matches = tuple(Match(m["id"], m["score"], m.get("metadata") or {}) for m in answer["matches"])
-        return QueryResult(matches, answer["mode"], answer["latency_ms"], round_trip, answer.get("job_id"))
+        return QueryResult.of(answer, round_trip)
 
     def get(self, dataset: str, record_id: str, *, include_values: bool = True) -> Record:
         """One record; 404 `not_found`."""
         params = {"id": record_id, "include_values": "true" if include_values else "false"}
-        return Record.of(self._http.send("GET", _record(dataset), params=params).json())
+        return Record.of(self._http.send("GET", record_path(dataset), params=params).json())
 
     def fetch(self, dataset: str, ids: Sequence[str], *, include_values: bool = False) -> Fetched:
         """Records by id, any number of them: asks again for what did not fit into an answer."""
@@ -172,7 +171,7 @@ class ShoalClient:
         while left:
             asked, left = left[:_FETCH_IDS], left[_FETCH_IDS:]
             body = {"ids": asked, "include_values": include_values}
-            answer = self._http.send("POST", f"{_dataset(dataset)}/vectors/fetch", json=body).json()
+            answer = self._http.send("POST", f"{dataset_path(dataset)}/vectors/fetch", json=body).json()
             found = [Record.of(each) for each in answer["vectors"]]
             over = answer.get("unprocessed_ids") or []
             if not found and len(over) == len(asked):
@@ -185,13 +184,13 @@ class ShoalClient:
 
     def delete(self, dataset: str, record_id: str) -> str:
         """Delete one record, there or not; the job's id."""
-        return str(self._http.send("DELETE", _record(dataset), params={"id": record_id}).json()["job_id"])
+        return str(self._http.send("DELETE", record_path(dataset), params={"id": record_id}).json()["job_id"])
 
     # --- jobs, usage, keys ---------------------------------------------------------------------------------
 
     def job(self, job_id: str) -> JobInfo:
         """One job; 404 `job_not_found`."""
-        return JobInfo.of(self._http.send("GET", f"/v1/jobs/{_segment(job_id, 'job id')}").json())
+        return JobInfo.of(self._http.send("GET", f"/v1/jobs/{segment(job_id, 'job id')}").json())
 
     def wait_indexed(
         self,
@@ -241,20 +240,4 @@ class ShoalClient:
 
     def revoke_key(self, key_id: str) -> None:
         """Revoke a key; it stops working within 60 seconds. Needs `admin`."""
-        self._http.send("DELETE", f"/v1/keys/{_segment(key_id, 'key id')}")
-
-
-def _dataset(name: str) -> str:
-    return f"/v1/datasets/{_segment(name, 'dataset name')}"
-
-
-def _record(dataset: str) -> str:
-    """The path of one record, whose id goes into the query: in a path, clients and gateways would change it."""
-    return f"{_dataset(dataset)}/vectors/_"
-
-
-def _segment(text: str, what: str) -> str:
-    """A name or an id of ours as part of a path; anything else could lead elsewhere."""
-    if not _PLAIN.fullmatch(text):
-        raise UsageError(f"{text!r} is not a {what}")
-    return text
+        self._http.send("DELETE", f"/v1/keys/{segment(key_id, 'key id')}")

@@ -71,13 +71,28 @@ class Busy(ApiError):
     exit_code = 6
 
 
+class JobFailed(CliError):
+    """A write was taken into the log but failed for good; the message says why."""
+
+
+class NotIndexedInTime(CliError):
+    """A job was still pending when the time was up. It goes on without us."""
+
+
 _HINTS = {
     "dataset_not_found": "`shoal datasets list` shows what is there",
     "dataset_exists": "take another name, or delete it first: `shoal datasets delete NAME`",
     "vector_quota_exceeded": "an operator raises it: `shoal tenants set-quota TENANT --vectors N`",
     "query_quota_exceeded": "an operator raises it: `shoal tenants set-quota TENANT --queries N`",
     "dimension_mismatch": "`shoal datasets get NAME` shows the dimension",
+    "import_not_found": "`shoal imports list NAME` shows what is there",
+    "too_many_imports": "wait for one to end, or cancel one: `shoal imports list NAME`",
 }
+
+
+def hint_for(code: str) -> str | None:
+    """What to do about an error of the API, where we know."""
+    return _HINTS.get(code)
 
 
 def from_answer(status: int, body: object, retry_after: float | None) -> ApiError:

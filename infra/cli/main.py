@@ -14,6 +14,7 @@ from infra.cli.commands import (
     datasets,
     demo,
     doctor,
+    imports,
     jobs,
     keys,
     local,
@@ -36,6 +37,8 @@ _EPILOG = """
 `shoal datasets create songs --dimension 256 --metric cosine`
 
 `shoal vectors upsert songs records.ndjson`
+
+`shoal import songs millions.ndjson.gz`
 
 `shoal query songs --text "a walk in the rain" --json`
 
@@ -90,6 +93,8 @@ app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(vectors.app, name="vectors")
+app.add_typer(imports.app, name="imports")
+app.command("import")(imports.import_)
 app.command("query")(query.query)
 app.command("job")(jobs.job)
 app.command("usage")(jobs.usage)

@@ -28,6 +28,30 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Recall:
+    """Recall@10 as calibration measured it against exact search; `probes` are cells, `ef` is a graph's."""
+
+    target: float
+    measured: float
+    probes: int | None
+    ef: int | None
+    sampled_at: str | None
+
+    @classmethod
+    def of(cls, body: Json) -> "Recall":
+        """Read the API's object."""
+        return cls(
+            body["target"], body["measured"], body.get("probes"), body.get("ef"), body.get("sampled_at")
+        )
+
+    def __str__(self) -> str:
+        means = [f"{self.probes} cells probed" if self.probes else "", f"ef {self.ef}" if self.ef else ""]
+        return (
+            f"{self.measured:.3f} measured ({', '.join([f'target {self.target:.2f}', *filter(None, means)])})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class DatasetInfo:
     """A dataset as the API describes it. Times are ISO 8601 in UTC."""
 
@@ -39,6 +63,7 @@ class DatasetInfo:
     created_at: str | None
     last_indexed_at: str | None
     error_message: str | None
+    recall: Recall | None = None
 
     @classmethod
     def of(cls, body: Json) -> "DatasetInfo":
@@ -52,6 +77,7 @@ class DatasetInfo:
             created_at=body.get("created_at"),
             last_indexed_at=body.get("last_indexed_at"),
             error_message=body.get("error_message"),
+            recall=Recall.of(body["recall"]) if body.get("recall") else None,
         )
 
 
@@ -91,13 +117,25 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """A query's answers, best first. `latency_ms` is the server's own figure, `round_trip_ms` this side's."""
+    """A query's answers, best first. `latency_ms` is the server's own figure, `round_trip_ms` this side's.
+
+    `explain` tells what the query did, where that was asked for.
+    """
 
     matches: tuple[Match, ...]
     mode: str
     latency_ms: float
     round_trip_ms: float
     job_id: str | None
+    explain: Json | None = None
+
+    @classmethod
+    def of(cls, body: Json, round_trip_ms: float) -> "QueryResult":
+        """Read the API's object."""
+        matches = tuple(Match(m["id"], m["score"], m.get("metadata") or {}) for m in body["matches"])
+        return cls(
+            matches, body["mode"], body["latency_ms"], round_trip_ms, body.get("job_id"), body.get("explain")
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ class Transport:
             headers={"Authorization": f"Bearer {api_key}", "User-Agent": user_agent},
             timeout=httpx.Timeout(timeout_seconds, connect=min(timeout_seconds, 5.0)),
             transport=transport,
-            trust_env=not _is_loopback(api_url),
+            trust_env=not is_loopback(api_url),
         )
 
     def close(self) -> None:
@@ -149,6 +149,6 @@ def _seconds(answer: httpx.Response) -> float | None:
         return None
 
 
-def _is_loopback(url: str) -> bool:
+def is_loopback(url: str) -> bool:
     """A proxy from the environment must not stand between us and this very machine."""
     return httpx.URL(url).host in {"127.0.0.1", "localhost", "::1"}

@@ -62,6 +62,7 @@ def get(ctx: typer.Context, name: Name, as_json: AsJson = False, profile: Profil
         output.print_json(found)
     else:
         _show((found,))
+        output.line(f"recall: {found.recall or 'exact'}")
         if found.error_message:
             output.line(f"last error: {found.error_message}")
 

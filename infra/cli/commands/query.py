@@ -28,6 +28,10 @@ def query(
     filter_: Annotated[
         str | None, typer.Option("--filter", metavar="JSON", help='Metadata to match: {"service": "S3"}')
     ] = None,
+    probes: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Cells to look into; default: as calibrated.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Tell what the query read and did.")] = False,
     as_json: AsJson = False,
     profile: ProfileName = None,
 ) -> None:
@@ -38,6 +42,7 @@ def query(
     if (vector is None) == (text is None):
         raise UsageError("give either --vector or --text")
     wanted = _object(filter_) if filter_ is not None else None
+    more = ({"nprobe": probes} if probes is not None else {}) | ({"explain": True} if explain else {})
     with targets(ctx).client(profile) as client:
         if text is not None:
             from infra.cli.embedder import embed_texts
@@ -45,7 +50,7 @@ def query(
             values = embed_texts([text.lower()], dimension=client.get_dataset(dataset).dimension)[0].tolist()
         else:
             values = _numbers(vector or "")
-        found = client.query(dataset, values, top_k=top_k, where=wanted)
+        found = client.query(dataset, values, top_k=top_k, where=wanted, **more)
     if as_json:
         output.print_json(found)
     else:
@@ -59,6 +64,8 @@ def show(found: QueryResult) -> None:
     output.note(
         f"{found.mode}, {found.latency_ms:.1f} ms in the function, {found.round_trip_ms:.1f} ms in all"
     )
+    for name, value in (found.explain or {}).items():
+        output.note(f"  {name}: {json.dumps(value, ensure_ascii=False)}")
     if found.mode == "ephemeral" and found.job_id:
         output.note(f"nothing is indexed yet: `shoal job {found.job_id} --wait 60`")
 

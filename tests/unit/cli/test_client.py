@@ -4,8 +4,8 @@ import httpx
 import numpy as np
 import pytest
 
-from infra.cli.client import JobFailed, NotIndexedInTime, ShoalClient
-from infra.cli.failures import ApiError, Denied, UsageError
+from infra.cli.client import ShoalClient
+from infra.cli.failures import ApiError, Denied, JobFailed, NotIndexedInTime, UsageError
 from infra.cli.results import Record
 from tests.unit.http.api import Api
 

@@ -1,0 +1,162 @@
+"""`shoal import` and `shoal imports`: large files, from the disk to the index."""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.cli import output
+from infra.cli.options import AsJson, ProfileName, targets
+from shoal.model.imports import ErrorMode, ImportFormat
+
+app = typer.Typer(no_args_is_help=True, help="List imports, look at one, cancel one.")
+Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name.")]
+ImportId = Annotated[str, typer.Argument(metavar="IMPORT", help="The import's id.")]
+Rejects = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", dir_okay=False, help="Download the rejected records, with their reasons."),
+]
+
+
+def import_(
+    ctx: typer.Context,
+    dataset: Dataset,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="NDJSON, also packed by gzip or zstd, or Parquet: id, values, metadata."
+        ),
+    ],
+    file_format: Annotated[
+        ImportFormat | None, typer.Option("--format", help="What the file is. Default: as its name says.")
+    ] = None,
+    error_mode: Annotated[
+        ErrorMode,
+        typer.Option(help="A bad record is dropped and reported (continue), or fails the import (abort)."),
+    ] = ErrorMode.CONTINUE,
+    max_bad_records: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="More bad records than these fail the import.")
+    ] = None,
+    wait: Annotated[bool, typer.Option(help="Follow the import to its end.")] = True,
+    rejects: Rejects = None,
+    multipart: Annotated[
+        bool, typer.Option("--multipart", help="Upload in parts, as is done anyway over 5 GiB.")
+    ] = False,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+) -> None:
+    """Import a file: upload it, and follow it until it can be queried, all of it at once.
+
+    Fails if nothing was imported; some rejected records alone are no failure. Progress goes to stderr.
+
+    Example: `shoal import songs songs.ndjson.gz --max-bad-records 100 --rejects rejected.jsonl`
+    """
+    from infra.cli.imports.formats import source_of
+    from infra.cli.imports.running import end_of, run_import, tell
+
+    source = source_of(file, file_format=file_format, multipart=multipart)
+    with targets(ctx).client(profile) as client:
+        done = run_import(
+            client,
+            dataset,
+            source,
+            error_mode=error_mode.value,
+            max_bad_records=max_bad_records,
+            wait=wait,
+        )
+        if not done.job.over:
+            output.note(f"follow it: `shoal imports show {dataset} {done.job.import_id} --wait`")
+        end_of(
+            client,
+            done.job,
+            as_json=as_json,
+            rejects=rejects if done.job.over else None,
+            say=lambda: (
+                tell(client, done.job, seconds=done.seconds, upload_seconds=done.upload_seconds)
+                if done.job.over
+                else output.line(f"{done.job.import_id} {done.job.status}")
+            ),
+        )
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    dataset: Dataset,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 20,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+) -> None:
+    """List the imports of a dataset, newest first."""
+    with targets(ctx).client(profile) as client:
+        found = client.imports.list(dataset, limit=limit)
+    if as_json:
+        output.print_json({"imports": found})
+    elif found:
+        output.table(
+            ("import", "format", "status", "%", "accepted", "rejected", "created", "error"),
+            [
+                (
+                    each.import_id,
+                    each.format,
+                    each.status,
+                    each.percent_complete,
+                    each.records_accepted,
+                    each.records_rejected,
+                    each.created_at,
+                    each.error_message,
+                )
+                for each in found
+            ],
+        )
+    else:
+        output.note(f"no imports yet: `shoal import {dataset} FILE`")
+
+
+@app.command()
+def show(
+    ctx: typer.Context,
+    dataset: Dataset,
+    import_id: ImportId,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
+    rejects: Rejects = None,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+) -> None:
+    """Look at one import. Exit code 1 when it failed."""
+    from infra.cli.imports.display import display, stage_of
+    from infra.cli.imports.running import end_of, tell, watch
+
+    with targets(ctx).client(profile) as client:
+        job = client.imports.get(dataset, import_id)
+        with display(0) if wait and not job.over else nullcontext() as shown:
+            if shown is not None:
+                job = watch(client, job, shown)
+        pieces = f": {job.progress.done:,} of {job.progress.total:,} pieces" if job.progress else ""
+        end_of(
+            client,
+            job,
+            as_json=as_json,
+            rejects=rejects,
+            say=lambda: (
+                tell(client, job) if job.over else output.line(f"{job.import_id} {stage_of(job)}{pieces}")
+            ),
+        )
+
+
+@app.command()
+def cancel(
+    ctx: typer.Context,
+    dataset: Dataset,
+    import_id: ImportId,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+) -> None:
+    """End an import; nothing of it is indexed."""
+    with targets(ctx).client(profile) as client:
+        job = client.imports.cancel(dataset, import_id)
+    if as_json:
+        output.print_json(job)
+    else:
+        output.line(f"{job.import_id} {job.status}: {job.error_message}")

@@ -1,0 +1,75 @@
+"""What an import came to, in lines."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from infra.cli.failures import CliError, hint_for
+from infra.cli.imports.results import ImportInfo
+from infra.cli.results import DatasetInfo
+
+SHOWN_REASONS = 8
+SHOWN_LINES = 5
+_RECORD_CHARACTERS = 90
+
+
+def summary(
+    job: ImportInfo,
+    *,
+    dataset: DatasetInfo | None,
+    rejected: Sequence[str] = (),
+    seconds: float | None = None,
+    upload_seconds: float | None = None,
+) -> list[str]:
+    """The lines: counts, speed, reasons, the first of the `rejected` lines, recall."""
+    lines = [_counts(job, seconds, upload_seconds)]
+    if job.records_rejected:
+        lines.append("rejected because:")
+        lines += [f"  {each.count:>9,}  {each.reason}" for each in job.reasons[:SHOWN_REASONS]]
+        if len(job.reasons) > SHOWN_REASONS:
+            lines.append(f"  and {len(job.reasons) - SHOWN_REASONS} more reasons")
+    if rejected:
+        lines.append("the first of them:")
+        lines += [f"  {_rejected(text)}" for text in rejected]
+    if dataset is not None:
+        lines.append(f"{dataset.name}: {dataset.row_count:,} rows, recall {recall_text(dataset)}")
+    return lines
+
+
+def recall_text(dataset: DatasetInfo) -> str:
+    """What a query may expect to find."""
+    return str(dataset.recall) if dataset.recall else "exact"
+
+
+def failure(job: ImportInfo) -> CliError:
+    """The error of an import that failed: why, on one line, and what to do."""
+    reason = job.error_message or "no reason given"
+    known = hint_for(reason.split()[0].rstrip(":,")) if reason.split() else None
+    if known is None and job.records_rejected:
+        known = "mend the lines that the reject file names, or allow more of them: --max-bad-records"
+    if known is None and reason != "cancelled":
+        known = "mend the file and import it again"
+    return CliError(f"import {job.import_id} failed: {reason}; nothing of it is indexed", hint=known)
+
+
+def _counts(job: ImportInfo, seconds: float | None, upload_seconds: float | None) -> str:
+    verb = "imported" if job.status == "completed" else f"{job.status.replace('_', ' ')}:"
+    line = f"{verb} {job.records_accepted:,} of {job.records_processed:,} records"
+    line += f", {job.records_rejected:,} rejected"
+    if seconds:
+        parts = f" ({upload_seconds:.1f} s of it the upload)" if upload_seconds is not None else ""
+        line += f", in {seconds:.1f} s{parts}: {job.records_accepted / seconds:,.0f} rows/s"
+    return line
+
+
+def _rejected(text: str) -> str:
+    """One line of the reject file, shortened."""
+    try:
+        found: Any = json.loads(text)
+        line, reason, record = found["line"], found["reason"], str(found["record"])
+    except (ValueError, TypeError, KeyError):
+        return text[:_RECORD_CHARACTERS]
+    shown = record if len(record) <= _RECORD_CHARACTERS else record[: _RECORD_CHARACTERS - 1] + "…"
+    # A record may hold anything; a terminal must not obey it.
+    safe = "".join(character if character.isprintable() else " " for character in shown)
+    return f"line {line:,}: {reason}: {safe}"

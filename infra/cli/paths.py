@@ -1,0 +1,28 @@
+"""Paths of the API, built of names that cannot lead elsewhere."""
+
+import re
+
+from infra.cli.failures import UsageError
+
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def dataset_path(name: str) -> str:
+    """The path of a dataset."""
+    return f"/v1/datasets/{segment(name, 'dataset name')}"
+
+
+def record_path(dataset: str) -> str:
+    """The path of one record, whose id goes into the query: in a path, clients and gateways would change it."""
+    return f"{dataset_path(dataset)}/vectors/_"
+
+
+def segment(text: str, what: str) -> str:
+    """A name or an id of ours as part of a path.
+
+    Raises:
+        UsageError: it is not one: anything else could lead elsewhere.
+    """
+    if not _PLAIN.fullmatch(text):
+        raise UsageError(f"{text!r} is not a {what}")
+    return text
