@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from shoal.services.imports.steps import Step, run_step
+from shoal.services.imports.steps import run_step
+from shoal.services.imports.workspace import Step
 from shoal.storage.ports import Ports
 from tests.workflow.definition import States, read_definition
 from tests.workflow.machine import Invoke

@@ -18,7 +18,7 @@ from shoal.services.heads import read_head
 from shoal.services.imports.chunks import chunk_records
 from shoal.services.imports.items import dataset_keys_of
 from shoal.services.imports.rejects_file import store_rejects
-from shoal.services.imports.workspace import Workspace
+from shoal.services.imports.workspace import Step, Workspace
 from shoal.services.retry import retry_busy
 from shoal.services.sequence import LOG_OPEN
 from shoal.storage.keys import TenantKeys
@@ -29,40 +29,39 @@ type Layout = Literal["nothing", "shard", "cells"]
 _REASONS_SHOWN = 20
 
 
-def settle(work: Workspace, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001 - no map's item
-    """Add the chunks up and decide whether, and how, they are going to be indexed.
+def settle_with(one_shard_bytes: int) -> Step:
+    """The step, for datasets that stay one shard up to so many bytes of vectors."""
 
-    Raises:
-        ImportRejected: too many bad records, too many records at all, none, or over the quota.
-        ImportStopped: the import has ended.
-    """
-    settled = work.recorded("settled", Settled)
-    if settled is None:
-        work.enter("settling")
-        settled = _settle(work)
-    work.update(Assign("status", ImportStatus.INDEXING.value))
-    return {"layout": settled.layout}
+    def settle(work: Workspace, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001 - no map's item
+        """Add the chunks up and decide whether, and how, they are going to be indexed.
+
+        Raises:
+            ImportRejected: too many bad records, too many records at all, none, or over the quota.
+            ImportStopped: the import has ended.
+        """
+        settled = work.recorded("settled", Settled)
+        if settled is None:
+            work.enter("settling")
+            settled = _settle(work, one_shard_bytes)
+        work.update(Assign("status", ImportStatus.INDEXING.value))
+        return {"layout": settled.layout}
+
+    return settle
 
 
-def _settle(work: Workspace) -> Settled:
+settle = settle_with(ONE_SHARD_BYTES)
+
+
+def _settle(work: Workspace, one_shard_bytes: int) -> Settled:
     records = chunk_records(work, work.needed("plan", Plan).chunks)
+    totals = _totals(records)
+    first_bad = store_rejects(work, records)
+    work.update(*totals, Assign("has_rejects", first_bad is not None))
     accepted = sum(record.accepted for record in records)
     rejected = sum(record.rejected for record in records)
-    processed = sum(record.processed for record in records)
-    first_bad = store_rejects(work, records)
-    reasons: Counter[str] = Counter()
-    for record in records:
-        reasons.update(record.reasons)
-    work.update(
-        Assign("records_processed", processed),
-        Assign("records_accepted", accepted),
-        Assign("records_rejected", rejected),
-        Assign("reasons", [list(entry) for entry in reasons.most_common(_REASONS_SHOWN)]),
-        Assign("has_rejects", first_bad is not None),
-    )
     if work.job.too_many_rejected(rejected):
         raise ImportRejected(_why_too_many(work, rejected, first_bad))
-    if not processed:
+    if not accepted and not rejected:
         raise ImportRejected("the file holds no records")
     if accepted > MAX_IMPORT_ROWS:
         raise ImportRejected(
@@ -75,9 +74,22 @@ def _settle(work: Workspace) -> Settled:
         dimension=work.dataset.dimension,
         flat_rows=_flat_rows(work),
         column_bytes=sum(record.columns.size for record in records if record.columns),
+        one_shard_bytes=one_shard_bytes,
     )
     made = Settled(layout=layout, rows=rows, accepted=accepted, rejected=rejected, kept=kept)
     return work.record("settled", made)[0]
+
+
+def _totals(records: Sequence[ChunkRecord]) -> list[Assign]:
+    reasons: Counter[str] = Counter()
+    for record in records:
+        reasons.update(record.reasons)
+    return [
+        Assign("records_processed", sum(record.processed for record in records)),
+        Assign("records_accepted", sum(record.accepted for record in records)),
+        Assign("records_rejected", sum(record.rejected for record in records)),
+        Assign("reasons", [list(entry) for entry in reasons.most_common(_REASONS_SHOWN)]),
+    ]
 
 
 def _why_too_many(work: Workspace, rejected: int, first_bad: str | None) -> str:
@@ -94,20 +106,23 @@ def _why_too_many(work: Workspace, rejected: int, first_bad: str | None) -> str:
     )
 
 
-def layout_of(*, rows: int, dimension: int, flat_rows: int, column_bytes: int) -> Layout:
+def layout_of(
+    *, rows: int, dimension: int, flat_rows: int, column_bytes: int, one_shard_bytes: int
+) -> Layout:
     """How the rows are going to be stored.
 
-    A dataset of up to 64 MB of vectors stays one shard, so long as one function can hold its ids and metadata too.
+    A dataset of few vectors stays one shard, so long as one function can hold its ids and metadata too.
 
     Args:
         rows: how many there are.
         dimension: of their vectors.
         flat_rows: rows outside of cells that the dataset has already.
         column_bytes: of all columns of the import.
+        one_shard_bytes: of vectors, up to which a dataset stays one shard.
     """
     if not rows:
         return "nothing"
-    small = (rows + flat_rows) * dimension * 4 <= ONE_SHARD_BYTES and rows <= ONE_SHARD_ROWS
+    small = (rows + flat_rows) * dimension * 4 <= one_shard_bytes and rows <= ONE_SHARD_ROWS
     return "shard" if small and column_bytes <= ONE_SHARD_COLUMN_BYTES else "cells"
 
 

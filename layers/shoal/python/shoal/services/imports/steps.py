@@ -1,7 +1,7 @@
 """Steps of the import workflow: from a state's input to a function of `shoal.services.imports`, and back."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -10,11 +10,8 @@ from shoal.errors import ImportRejected, ImportStopped
 from shoal.model.limits import MAX_STEP_BYTES
 from shoal.observability import bind, log_event
 from shoal.services.imports.ending import fail
-from shoal.services.imports.workspace import Workspace, open_workspace
+from shoal.services.imports.workspace import Step, open_workspace
 from shoal.storage.ports import Ports
-
-type Step = Callable[[Workspace, Mapping[str, Any]], Mapping[str, Any]]
-"""Called with the import and the item of the map (empty outside of one); what it returns is the state's output."""
 
 
 def run_step(ports: Ports, event: Mapping[str, Any], steps: Mapping[str, Step]) -> dict[str, Any]:

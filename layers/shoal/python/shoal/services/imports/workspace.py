@@ -4,9 +4,10 @@ Attempts do not meet (invariant 8): what a step makes goes under a name that no 
 record under a fixed name, put only if there is none, says whose counts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from shoal.errors import ConditionFailed, CorruptObject, ImportStopped, ObjectMissing, PreconditionFailed
 from shoal.index.checksums import Buffer, sha256_hex, verify
@@ -148,6 +149,11 @@ class Workspace:
             ImportStopped: the import has ended.
         """
         self.update(Add("done", 1))
+
+
+type Step = Callable[[Workspace, Mapping[str, Any]], Mapping[str, Any]]
+"""A step of the workflow: called with the import and the item of the map (empty outside of one); what it returns
+is the state's output."""
 
 
 def open_workspace(ports: Ports, import_id: str) -> Workspace:
