@@ -11,6 +11,8 @@ from shoal.http.native.routes import native_router
 NEEDS = (
     "bucket",
     "wakeups_queue_url",
+    "upload_role_arn",
+    "import_state_machine_arn",
 )
 
 

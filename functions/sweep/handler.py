@@ -1,18 +1,26 @@
-"""Lambda function `sweep`: wakes the indexer, or the builder, for datasets whose message was lost."""
+"""Lambda function `sweep`: looks after imports and datasets whose message, upload or workflow was lost."""
 
 from typing import Any
 
 from shoal import runtime
 from shoal.observability import bind, log_event
+from shoal.services.imports.reconcile import reconcile_imports
 from shoal.services.sweep import sweep
 
-NEEDS = ("wakeups_queue_url", "builds_queue_url")
+NEEDS = (
+    "bucket",
+    "wakeups_queue_url",
+    "builds_queue_url",
+    "upload_role_arn",
+    "import_state_machine_arn",
+)
 
 
 def handler(_: dict[str, Any], context: Any) -> dict[str, int]:
-    """Handle the schedule's event; answers with how many datasets were woken."""
+    """Handle the schedule's event; answers with how many datasets were woken, and imports helped on."""
     ports = runtime.ports(*NEEDS)
     bind(request_id=context.aws_request_id)
+    helped = reconcile_imports(ports)
     woken = sweep(ports)
-    log_event("swept", woken=woken)
-    return {"woken": woken}
+    log_event("swept", woken=woken, imports=helped)
+    return {"woken": woken, "imports": helped}

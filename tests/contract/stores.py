@@ -106,34 +106,39 @@ class Aws:
 
         return QueueUnderTest(AwsQueue(self.sqs, url), receive)
 
-    def uploads(self) -> "UploadsUnderTest":
-        """Uploads to a new bucket."""
-        objects = self.objects()
-        bucket = objects._bucket
-        uploads = AwsUploads(
+    def uploads_to(self, objects: AwsObjects) -> AwsUploads:
+        """Uploads to a bucket."""
+        return AwsUploads(
             self.s3,
             self.sts,
-            bucket,
+            objects._bucket,
             role_arn=UPLOAD_ROLE,
             signed_by=lambda credentials: s3_client(credentials=credentials),
             clock=time.time,
         )
 
+    def uploads(self) -> "UploadsUnderTest":
+        """Uploads to a new bucket."""
+        objects = self.objects()
+
         def put_part(key: str, upload_id: str, number: int, data: bytes) -> str:
             return self.s3.upload_part(
-                Bucket=bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=data
+                Bucket=objects._bucket, Key=key, UploadId=upload_id, PartNumber=number, Body=data
             )["ETag"]
 
-        return UploadsUnderTest(uploads, objects, put_part)
+        return UploadsUnderTest(self.uploads_to(objects), objects, put_part)
 
-    def workflows(self) -> AwsWorkflows:
+    def machine(self) -> str:
         """A new state machine, whose executions wait."""
-        arn = self.stepfunctions.create_state_machine(
+        return self.stepfunctions.create_state_machine(
             name=f"machine-{uuid.uuid4().hex}",
             definition=WAITING_MACHINE,
             roleArn="arn:aws:iam::123456789012:role/machine",
         )["stateMachineArn"]
-        return AwsWorkflows(self.stepfunctions, arn)
+
+    def workflows(self) -> AwsWorkflows:
+        """A new state machine, without executions."""
+        return AwsWorkflows(self.stepfunctions, self.machine())
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ CASES: dict[tuple[str, str], dict[str, Any]] = {
     ("builder", "unreadable"): {
         "batchItemFailures": [{"itemIdentifier": "00000001-0000-4000-8000-000000000000"}]
     },
-    ("sweep", "scheduled"): {"woken": 0},
+    ("sweep", "scheduled"): {"woken": 0, "imports": 0},
 }
 INDEXED = {"one_message", "repeated_message", "unreadable_among_good"}
 
@@ -88,7 +88,7 @@ def test_the_sweep_wakes_what_was_forgotten(world: World) -> None:
 
     keys = DatasetKeys(world.values["TENANT_ID"], world.values["DATASET_ID"])
     world.ports.table.update(keys.sequence, [Assign("taken_at", 0.0)])
-    assert world.replay("sweep", "scheduled") == {"woken": 1}
+    assert world.replay("sweep", "scheduled") == {"woken": 1, "imports": 0}
     assert world.messages("wakeups") == [
         {"tenant_id": world.values["TENANT_ID"], "dataset_id": world.values["DATASET_ID"]}
     ]

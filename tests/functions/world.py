@@ -21,18 +21,23 @@ import pytest
 
 from shoal import observability, runtime
 from shoal.model.datasets import Dataset, Metric
+from shoal.model.imports import ErrorMode, Import, ImportFormat
 from shoal.model.tenants import DEFAULT_SCOPES, Scope
 from shoal.services.api_keys import create_key
 from shoal.services.commit import drain
 from shoal.services.datasets import create_dataset
+from shoal.services.imports.items import keys_of_import, parse_import
+from shoal.services.imports.lifecycle import create_import
 from shoal.services.tenants import create_tenant
 from shoal.services.write import Accepted, upsert
 from shoal.storage.aws_queue import AwsQueue
+from shoal.storage.aws_workflows import AwsWorkflows
+from shoal.storage.keys import ImportKeys
 from shoal.storage.ports import Ports
-from tests.contract.stores import Aws
+from tests.contract.stores import UPLOAD_ROLE, Aws
 
 EVENTS = Path(__file__).parents[2] / "events"
-FUNCTIONS = ("api", "query", "indexer", "builder", "sweep")
+FUNCTIONS = ("api", "query", "indexer", "builder", "sweep", "import_intake", "import_finish")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +54,8 @@ class LambdaContext:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What was seeded: a dataset with `doc-1` and `a/b c` indexed, and a write of `doc-2` still in the log."""
+    """What was seeded: a dataset with `doc-1` and `a/b c` indexed, a write of `doc-2` still in the log, and an
+    import whose file is uploaded, but not started."""
 
     aws: Aws
     ports: Ports
@@ -86,6 +92,13 @@ class World:
         answer = self.aws.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
         return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
 
+    def job(self) -> Import:
+        """The import as it is now."""
+        ids = (self.values[name] for name in ("TENANT_ID", "DATASET_ID", "IMPORT_ID"))
+        item = self.ports.table.get(ImportKeys(*ids).item)
+        assert item is not None
+        return parse_import(item)
+
     def write(self, ids: list[str], *, quota: int | None = None) -> Accepted:
         """Accept records without telling anybody to index them."""
         return _write(self.ports, self.dataset, ids, quota=quota)
@@ -114,13 +127,24 @@ def new_world(aws: Aws) -> World:
     table, objects = aws.table(), aws.objects()
     wakeups = aws.sqs.create_queue(QueueName=f"wakeups-{uuid.uuid4().hex}")["QueueUrl"]
     builds = aws.sqs.create_queue(QueueName=f"builds-{uuid.uuid4().hex}")["QueueUrl"]
+    machine = aws.machine()
     environment = {
         "SHOAL_TABLE": table._name,
         "SHOAL_BUCKET": objects._bucket,
         "SHOAL_WAKEUPS_QUEUE_URL": wakeups,
         "SHOAL_BUILDS_QUEUE_URL": builds,
+        "SHOAL_UPLOAD_ROLE_ARN": UPLOAD_ROLE,
+        "SHOAL_IMPORT_STATE_MACHINE_ARN": machine,
     }
-    ports = Ports(objects, table, AwsQueue(aws.sqs, wakeups), AwsQueue(aws.sqs, builds), time.time)
+    ports = Ports(
+        objects,
+        table,
+        AwsQueue(aws.sqs, wakeups),
+        AwsQueue(aws.sqs, builds),
+        time.time,
+        aws.uploads_to(objects),
+        AwsWorkflows(aws.stepfunctions, machine),
+    )
     tenant_id = create_tenant(ports, name="ours").tenant_id
     other_id = create_tenant(ports, name="theirs").tenant_id
 
@@ -137,6 +161,16 @@ def new_world(aws: Aws) -> World:
     _write(ports, dataset, ["doc-1", "a/b c"])
     drain(ports, tenant_id, dataset.dataset_id, owner="seed")
     pending = _write(ports, dataset, ["doc-2"])
+    job, _ = create_import(
+        ports,
+        dataset,
+        file_format=ImportFormat.NDJSON,
+        error_mode=ErrorMode.CONTINUE,
+        max_bad_records=None,
+        multipart=False,
+        vector_quota=None,
+    )
+    objects.put(keys_of_import(job).upload, b'{"id":"doc-3","values":[1,2,3,4]}\n')
     values = {
         "API_KEY": api_key,
         "KEY_ID": key_id,
@@ -145,6 +179,7 @@ def new_world(aws: Aws) -> World:
         "TENANT_ID": tenant_id,
         "DATASET_ID": dataset.dataset_id,
         "JOB_ID": pending.job_id,
+        "IMPORT_ID": job.import_id,
     }
     world = World(aws, ports, environment, dataset, values)
     while world.messages("wakeups"):

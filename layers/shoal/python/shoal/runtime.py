@@ -11,7 +11,7 @@ from typing import NoReturn, cast
 
 from shoal.observability import configure
 from shoal.settings import Settings, SettingsError
-from shoal.storage.ports import ObjectStore, Ports, Queue
+from shoal.storage.ports import ObjectStore, Ports, Queue, Uploads, Workflows
 
 
 @cache
@@ -34,10 +34,19 @@ def ports(*needs: str) -> Ports:
         SettingsError: names the variables that are missing or wrong.
     """
     # Imported at the first request: tools and tests need none of it.
-    from shoal.storage.aws_clients import dynamodb_client, new_session, s3_client, sqs_client
+    from shoal.storage.aws_clients import (
+        dynamodb_client,
+        new_session,
+        s3_client,
+        sqs_client,
+        stepfunctions_client,
+        sts_client,
+    )
     from shoal.storage.aws_objects import AwsObjects
     from shoal.storage.aws_queue import AwsQueue
     from shoal.storage.aws_table import AwsTable
+    from shoal.storage.aws_uploads import AwsUploads
+    from shoal.storage.aws_workflows import AwsWorkflows
 
     found = settings(*needs)
     session = new_session()
@@ -45,16 +54,37 @@ def ports(*needs: str) -> Ports:
     objects = cast("ObjectStore", _Unset("SHOAL_BUCKET"))
     wakeups = cast("Queue", _Unset("SHOAL_WAKEUPS_QUEUE_URL"))
     builds = cast("Queue", _Unset("SHOAL_BUILDS_QUEUE_URL"))
+    uploads = cast("Uploads", _Unset("SHOAL_UPLOAD_ROLE_ARN"))
+    imports = cast("Workflows", _Unset("SHOAL_IMPORT_STATE_MACHINE_ARN"))
     if found.bucket:
-        objects = AwsObjects(s3_client(session), found.bucket)
+        bucket_client = s3_client(session)
+        objects = AwsObjects(bucket_client, found.bucket)
+        if found.upload_role_arn:
+            uploads = AwsUploads(
+                bucket_client,
+                sts_client(session),
+                found.bucket,
+                role_arn=found.upload_role_arn,
+                signed_by=lambda credentials: s3_client(session, credentials=credentials),
+                clock=time.time,
+            )
     if found.wakeups_queue_url or found.builds_queue_url:
         queues = sqs_client(session)
         if found.wakeups_queue_url:
             wakeups = AwsQueue(queues, found.wakeups_queue_url)
         if found.builds_queue_url:
             builds = AwsQueue(queues, found.builds_queue_url)
-    table = AwsTable(dynamodb_client(session), found.table)
-    return Ports(objects=objects, table=table, wakeups=wakeups, builds=builds, clock=time.time)
+    if found.import_state_machine_arn:
+        imports = AwsWorkflows(stepfunctions_client(session), found.import_state_machine_arn)
+    return Ports(
+        objects=objects,
+        table=AwsTable(dynamodb_client(session), found.table),
+        wakeups=wakeups,
+        builds=builds,
+        clock=time.time,
+        uploads=uploads,
+        imports=imports,
+    )
 
 
 def forget() -> None:

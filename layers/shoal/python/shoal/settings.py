@@ -25,6 +25,9 @@ class Settings(BaseModel):
     """Name of the S3 bucket."""
     wakeups_queue_url: str | None = None
     builds_queue_url: str | None = None
+    upload_role_arn: str | None = None
+    """The role whose sessions sign the addresses of uploads."""
+    import_state_machine_arn: str | None = None
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     docs_enabled: bool = True
     """Whether /docs and /openapi.json are served."""
