@@ -213,7 +213,7 @@ def test_one_bad_line_among_good_ones(body: list[bytes], bad: bytes, place: int)
 
 @given(data=st.lists(st.sampled_from([b"\n", b"a", b"bcd"])).map(b"".join), size=st.integers(1, 9))
 def test_blocks_are_whole_lines(data: bytes, size: int) -> None:
-    blocks = list(blocks_of(data, size))
+    blocks = list(blocks_of(data, size=size))
     assert b"".join(blocks) == data
     assert all(block.endswith(b"\n") for block in blocks[:-1])
     assert all(len(block) <= size or block.find(b"\n") in (-1, len(block) - 1) for block in blocks)

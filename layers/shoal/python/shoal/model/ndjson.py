@@ -63,18 +63,23 @@ def parse(body: bytes, *, dimension: int, refuse_zero: bool) -> ParsedBatch:
     return ParsedBatch(tuple(ids), joined, tuple(metadata), tuple(errors))
 
 
-def blocks_of(data: bytes, size: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """Cut into whole lines of about `size` bytes together; a longer line is a block of its own."""
-    start = 0
-    while start < len(data):
-        stop = len(data)
+def blocks_of(
+    data: bytes, start: int = 0, stop: int | None = None, *, size: int = BLOCK_BYTES
+) -> Iterator[bytes]:
+    """Cut bytes ``[start, stop)`` into whole lines of about `size` bytes together.
+
+    A line that is longer is a block of its own.
+    """
+    stop = len(data) if stop is None else stop
+    while start < stop:
+        end = stop
         if stop - start > size:
             feed = data.rfind(b"\n", start, start + size)
             if feed < 0:
-                feed = data.find(b"\n", start + size)
-            stop = feed + 1 or stop
-        yield data[start:stop]
-        start = stop
+                feed = data.find(b"\n", start + size, stop)
+            end = feed + 1 or stop
+        yield data[start:end]
+        start = end
 
 
 def _check_utf8(body: bytes) -> None:

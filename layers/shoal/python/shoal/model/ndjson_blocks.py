@@ -24,11 +24,13 @@ before any check. The judge: 90.
 
 import re
 import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from simdjson import Parser
+from simdjson import Array, Parser
 
 from shoal.model.limits import MAX_ID_CHARACTERS, MAX_METADATA_BYTES
 from shoal.model.ndjson_lines import (
@@ -47,8 +49,24 @@ BLOCK_BYTES = 128 * 1024
 _VALUES = re.compile(rb'"values"[ \t]*:[ \t]*\[')
 _APART = b",1e300,"
 
-type _Plain = tuple[int, str, bytes, bytes]
-"""Number, id, metadata and numbers of a line."""
+
+@dataclass(slots=True)
+class _Plain:
+    """Plain lines as columns: their number, id, metadata, and the text of their numbers."""
+
+    lines: list[int]
+    ids: list[str]
+    metadata: list[bytes]
+    numbers: list[bytes]
+
+    def take(self, rows: list[int]) -> "_Plain":
+        """Some of them."""
+        return _Plain(
+            [self.lines[row] for row in rows],
+            [self.ids[row] for row in rows],
+            [self.metadata[row] for row in rows],
+            [self.numbers[row] for row in rows],
+        )
 
 
 class BlockParser:
@@ -59,8 +77,9 @@ class BlockParser:
         self._refuse_zero = refuse_zero
         self._mark = secrets.token_hex(12)
         self._parser = Parser()
-        self._opening = b'"values":['
-        self._marked = self._marking(self._opening)
+        self._opening = b""
+        self._marked = b""
+        self._spell(b'"values":[')
 
     def parse(self, block: bytes, *, first_line: int = 1) -> ParsedLines:
         """Parse whole lines.
@@ -69,96 +88,107 @@ class BlockParser:
             block: lines that end at LF, the last perhaps without; blank ones are skipped but counted.
             first_line: the number of the first one.
         """
-        plain, others = self._sort_all(block, first_line) or self._sort_each(block, first_line)
-        vectors = self._numbers([each[3] for each in plain]) if plain else None
-        if plain and vectors is None:
-            plain, vectors, refused = self._numbers_of_each(plain)
-            others |= refused
+        others: list[int] = []
+        plain = self._sort_all(block, first_line)
+        if plain is None:
+            plain, others = self._sort_each(block, first_line)
+        vectors = self._numbers(plain.numbers)
         if vectors is None:
-            vectors = np.empty((0, self._dimension), dtype=np.float32)
-        return self._joined(block, first_line, plain, vectors, others)
+            vectors, rows = self._numbers_of_each(plain.numbers)
+            others += sorted(set(plain.lines).difference(plain.lines[row] for row in rows))
+            plain = plain.take(rows)
+        errors: list[LineError] = []
+        if self._refuse_zero:
+            zero = ~vectors.any(axis=1)
+            if zero.any():
+                errors = [LineError(plain.lines[row], ZERO_VECTOR) for row in np.flatnonzero(zero).tolist()]
+                vectors = vectors[~zero]
+                plain = plain.take(np.flatnonzero(~zero).tolist())
+        parsed = ParsedLines(plain.lines, plain.ids, vectors, plain.metadata, errors)
+        return self._with_judged(parsed, block, first_line, sorted(others)) if others else parsed
 
     # --- lines without their numbers
 
-    def _sort_all(self, block: bytes, first_line: int) -> tuple[list[_Plain], set[int]] | None:
+    def _sort_all(self, block: bytes, first_line: int) -> _Plain | None:
         """All lines at once; None where one of them is not plain."""
         found = block.split(self._opening)
         numbers: list[bytes] = []
         rest = [found[0]]
         for piece in found[1:]:
-            values, _, after = piece.partition(b"]")
-            numbers.append(values)
+            text, _, after = piece.partition(b"]")
+            numbers.append(text)
             rest.append(after)
         skeleton = self._marked.join(rest)
         if skeleton.count(b"\n") != block.count(b"\n"):
             return None
-        plain: list[_Plain] = []
-        upcoming = iter(numbers)
-        for number, line in enumerate(skeleton.split(b"\n"), start=first_line):
-            if not line or line.isspace():
-                continue
-            read = self._read(line)
-            values_text = next(upcoming, None)
-            if read is None or values_text is None:
-                return None
-            plain.append((number, *read, values_text))
-        return (plain, set()) if len(plain) == len(numbers) else None
+        plain, others = self._read(enumerate(skeleton.split(b"\n"), start=first_line))
+        if others or len(plain.lines) != len(numbers):
+            return None
+        plain.numbers = numbers
+        return plain
 
-    def _sort_each(self, block: bytes, first_line: int) -> tuple[list[_Plain], set[int]]:
+    def _sort_each(self, block: bytes, first_line: int) -> tuple[_Plain, list[int]]:
         """The plain lines, and the numbers of the others."""
         spelt = _VALUES.search(block)
-        if spelt is not None and spelt[0] != self._opening:
-            self._opening = spelt[0]
-            self._marked = self._marking(self._opening)
-        plain: list[_Plain] = []
-        others: set[int] = set()
+        if spelt is not None:
+            self._spell(spelt[0])
+        texts: dict[int, bytes] = {}
+        marked: list[tuple[int, bytes]] = []
         for number, line in enumerate(block.split(b"\n"), start=first_line):
-            if not line or line.isspace():
-                continue
             head, _, after = line.partition(self._opening)
-            values_text, closing, tail = after.partition(b"]")
-            read = self._read(head + self._marked + tail) if closing else None
-            if read is None:
-                others.add(number)
-            else:
-                plain.append((number, *read, values_text))
+            texts[number], closing, tail = after.partition(b"]")
+            marked.append((number, head + self._marked + tail if closing else line))
+        plain, others = self._read(marked)
+        plain.numbers = [texts[number] for number in plain.lines]
         return plain, others
 
-    def _marking(self, opening: bytes) -> bytes:
-        return opening[:-1] + orjson.dumps(self._mark)
+    def _spell(self, opening: bytes) -> None:
+        self._opening = opening
+        self._marked = opening[:-1] + orjson.dumps(self._mark)
 
-    def _read(self, line: bytes) -> tuple[str, bytes] | None:
-        """Id and metadata of a line with the mark in it; None where it is not plain."""
-        try:
-            record = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            return None
-        if type(record) is not dict or record.get("values") != self._mark:
-            return None
-        record_id = record.get("id")
-        if type(record_id) is not str or not 0 < len(record_id) <= MAX_ID_CHARACTERS:
-            return None
-        metadata = record.get("metadata")
-        if metadata is None:
-            return record_id, NO_METADATA
-        if type(metadata) is not dict:
-            return None
-        try:
-            encoded = orjson.dumps(metadata)
-        except orjson.JSONEncodeError:
-            return None
-        return (record_id, encoded) if len(encoded) <= MAX_METADATA_BYTES else None
+    def _read(self, lines: Iterable[tuple[int, bytes]]) -> tuple[_Plain, list[int]]:
+        """Lines with the mark in them: the plain ones but for their numbers, and which are not plain.
+
+        One loop without calls: as a function of a line it took twice as long (50-d: 2.4 instead of 1.3 us a line).
+        """
+        numbers: list[int] = []
+        ids: list[str] = []
+        encoded: list[bytes] = []
+        others: list[int] = []
+        loads, dumps, mark = orjson.loads, orjson.dumps, self._mark
+        for number, line in lines:
+            if not line or line.isspace():
+                continue
+            try:
+                record = loads(line)
+                if type(record) is dict and record.get("values") == mark:
+                    record_id = record.get("id")
+                    if type(record_id) is str and 0 < len(record_id) <= MAX_ID_CHARACTERS:
+                        metadata = record.get("metadata")
+                        if metadata is None or type(metadata) is dict:
+                            compact = NO_METADATA if metadata is None else dumps(metadata)
+                            if len(compact) <= MAX_METADATA_BYTES:
+                                numbers.append(number)
+                                ids.append(record_id)
+                                encoded.append(compact)
+                                continue
+            except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+                pass
+            others.append(number)
+        return _Plain(numbers, ids, encoded, []), others
 
     # --- numbers
 
     def _numbers(self, texts: list[bytes]) -> Vectors | None:
-        """All lists of numbers at once; None where one of them is not plain."""
+        """All lists of numbers at once: float32, shape (n, dimension); None where one of them is not plain."""
+        if not texts:
+            return np.empty((0, self._dimension), dtype=np.float32)
         width = self._dimension + 1
         doubles = self._doubles(b"[%b%b]" % (_APART.join(texts), _APART[:-1]))
         if doubles is None or len(doubles) != len(texts) * width:
             return None
         with np.errstate(over="ignore"):
-            vectors = doubles.reshape(-1, width)[:, : self._dimension].astype(np.float32)
+            vectors = doubles.reshape(-1, width)[:, : self._dimension].astype(np.float32, order="C")
         if not np.isfinite(vectors).all():
             return None
         for row in np.flatnonzero((vectors == 0).any(axis=1)).tolist():
@@ -166,55 +196,45 @@ class BlockParser:
                 return None
         return vectors
 
-    def _numbers_of_each(self, plain: list[_Plain]) -> tuple[list[_Plain], Vectors, set[int]]:
-        """Line by line: those with plain numbers, their vectors, and the numbers of the other lines."""
-        kept: list[_Plain] = []
-        rows: list[Vectors] = []
-        others: set[int] = set()
-        for line in plain:
-            row = self._numbers([line[3]])
-            if row is None:
-                others.add(line[0])
-            else:
-                kept.append(line)
+    def _numbers_of_each(self, texts: list[bytes]) -> tuple[Vectors, list[int]]:
+        """Line by line: the vectors of those that are plain, and which those are."""
+        rows: list[int] = []
+        vectors = [np.empty((0, self._dimension), dtype=np.float32)]
+        for row, text in enumerate(texts):
+            vector = self._numbers([text])
+            if vector is not None:
                 rows.append(row)
-        vectors = np.concatenate(rows) if rows else np.empty((0, self._dimension), dtype=np.float32)
-        return kept, vectors, others
+                vectors.append(vector)
+        return np.concatenate(vectors), rows
 
     def _doubles(self, text: bytes) -> NDArray[np.float64] | None:
         try:
-            return np.frombuffer(self._parser.parse(text).as_buffer(of_type="d"), dtype=np.float64)
+            listed = self._parser.parse(text)
+            return np.frombuffer(listed.as_buffer(of_type="d")) if isinstance(listed, Array) else None
         except (ValueError, TypeError, RuntimeError):  # not JSON, not a number, or deeper than it goes
             return None
 
-    # --- both again
+    # --- lines that are not plain
 
-    def _joined(
-        self, block: bytes, first_line: int, plain: list[_Plain], vectors: Vectors, others: set[int]
+    def _with_judged(
+        self, parsed: ParsedLines, block: bytes, first_line: int, others: list[int]
     ) -> ParsedLines:
-        errors: list[LineError] = []
-        if self._refuse_zero:
-            zero = ~vectors.any(axis=1)
-            if zero.any():
-                errors = [LineError(plain[row][0], ZERO_VECTOR) for row in np.flatnonzero(zero).tolist()]
-                plain = [line for line, refused in zip(plain, zero.tolist(), strict=True) if not refused]
-                vectors = vectors[~zero]
-        lines = [line[0] for line in plain]
-        ids = [line[1] for line in plain]
-        metadata = [line[2] for line in plain]
-        if others:
-            raw = block.split(b"\n")
-            judged = judge_lines(
-                [(number, raw[number - first_line]) for number in sorted(others)],
-                dimension=self._dimension,
-                refuse_zero=self._refuse_zero,
-            )
-            errors = sorted([*errors, *judged.errors], key=lambda error: error.line)
-            if len(judged):
-                lines += judged.lines
-                ids += judged.ids
-                metadata += judged.metadata
-                order = sorted(range(len(lines)), key=lines.__getitem__)
-                vectors = np.concatenate([vectors, judged.vectors])[order]
-                lines, ids, metadata = ([column[row] for row in order] for column in (lines, ids, metadata))
-        return ParsedLines(lines, ids, vectors, metadata, errors)
+        raw = block.split(b"\n")
+        judged = judge_lines(
+            [(number, raw[number - first_line]) for number in others],
+            dimension=self._dimension,
+            refuse_zero=self._refuse_zero,
+        )
+        errors = sorted([*parsed.errors, *judged.errors], key=lambda error: error.line)
+        lines = parsed.lines + judged.lines
+        ids = parsed.ids + judged.ids
+        metadata = parsed.metadata + judged.metadata
+        vectors = np.concatenate([parsed.vectors, judged.vectors])
+        order = sorted(range(len(lines)), key=lines.__getitem__)
+        return ParsedLines(
+            [lines[row] for row in order],
+            [ids[row] for row in order],
+            vectors[order] if len(judged) else vectors,
+            [metadata[row] for row in order],
+            errors,
+        )
