@@ -107,3 +107,9 @@ class Product(WorkRecord):
     shard: ShardRef | None = None
     cell_set: CellSetRef | None = None
     run: RunRef | None = None
+
+
+class Unpacked(WorkRecord):
+    """A compressed upload, unpacked: objects of whole lines that are the file if joined in this order."""
+
+    objects: tuple[PartRef, ...] = Field(strict=False)

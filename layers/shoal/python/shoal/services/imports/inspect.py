@@ -1,0 +1,54 @@
+"""Step "inspect": what the uploaded file is, told from its first bytes."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from shoal.errors import ImportRejected
+from shoal.model.imports import ImportFormat
+from shoal.services.imports.source import upload_of
+from shoal.services.imports.workspace import Workspace
+
+_PARQUET = b"PAR1"
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPABLE = b"\x2a\x4d\x18"
+"""After a byte from 0x50 to 0x5f: a frame of another program's, which some put first."""
+HEAD_BYTES = 4
+EMPTY = "the file is empty"
+
+
+class Compression(StrEnum):
+    """How an NDJSON file may be compressed."""
+
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+
+def compression_of(head: bytes) -> Compression | None:
+    """What a file that begins like this is compressed with."""
+    if head.startswith(_GZIP):
+        return Compression.GZIP
+    if head.startswith(_ZSTD) or (head[1:4] == _ZSTD_SKIPPABLE and head[0] >> 4 == 5):
+        return Compression.ZSTD
+    return None
+
+
+def inspect(work: Workspace, _item: Mapping[str, Any]) -> dict[str, Any]:
+    """Look at the front of the file: ``{"compressed"}``, whether it must be unpacked first.
+
+    Raises:
+        ImportRejected: it is empty, or of the other format.
+    """
+    source = upload_of(work)
+    if not source.size:
+        raise ImportRejected(EMPTY)
+    if work.job.format is ImportFormat.PARQUET:
+        return {"compressed": False}
+    head = source.read(0, min(HEAD_BYTES, source.size))
+    if head == _PARQUET:
+        raise ImportRejected('the file is Parquet, not NDJSON: create the import with "format": "parquet"')
+    compressed = compression_of(head) is not None
+    if compressed:
+        work.enter("unpacking")
+    return {"compressed": compressed}
