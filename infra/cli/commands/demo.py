@@ -12,8 +12,9 @@ from infra.cli.options import AsJson, targets
 def demo(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Search 19,796 AWS API operations by what they do, on a stack on this machine.
 
-    Brings the stack up, uploads, asks five questions, writes and deletes a sentence, kills an indexer in the
-    middle of a write, and prices it all. Exit code 0 only if everything held. The first run takes minutes.
+    Brings the stack up, uploads, asks five questions, writes and deletes a sentence, imports it all as one file
+    with bad lines in it, kills an indexer in the middle of a write, and prices it all. Exit code 0 only if
+    everything held. The first run takes minutes.
     """
     from infra.cli.client import ShoalClient
     from infra.cli.demo.run import run

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infra.cli.client import ShoalClient
-from infra.cli.demo import answers, corpus, sentence
+from infra.cli.demo import answers, bulk, corpus, sentence
 from infra.cli.demo.crash import Crash
 from infra.cli.demo.keywords import KeywordIndex
 from infra.cli.demo.operations import Operation, content_digest, load_operations
@@ -39,7 +39,7 @@ def run(
     connect: Callable[[LocalStack], ShoalClient],
     indexer_pids: Callable[[], list[int]],
 ) -> Outcome:
-    """Do it all: bring the stack up, upload, ask, write, delete, kill, and say what it costs."""
+    """Do it all: bring the stack up, upload, ask, write, delete, import, kill, and say what it costs."""
     steps.begin("bringing the local stack up")
     stack = start_stack(steps.say)
     steps.say(f"the API answers at {stack.api_url}")
@@ -62,6 +62,7 @@ def run(
         measured = _measure(client, upload, found, state)
         crash.wait_for_successor()
         sentence.write_find_delete(client, steps)
+        bulk.import_file(client, operations, found, steps)
         crash.finish(steps)
     _show_cost(measured, steps)
     _show_next(stack, found, steps)

@@ -49,8 +49,8 @@ def run_import(
         max_bad_records=max_bad_records,
         multipart=source.multipart,
     )
-    output.note(f"import {job.import_id}: {source.path.name}, {size_text(source.size)} of {job.format}")
     if shown is None:
+        output.note(f"import {job.import_id}: {source.path.name}, {size_text(source.size)} of {job.format}")
         with display(source.size) as made:
             return _run(client, job, source, target, made, began, wait=wait)
     return _run(client, job, source, target, shown, began, wait=wait)
