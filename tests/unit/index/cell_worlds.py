@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from shoal.index.cell_records import encode_cell_records
 from shoal.index.cell_set import CELL
-from shoal.index.centroids import tidy
 from shoal.index.checksums import digest128, sha256_hex
 from shoal.index.column_file import Blobs
 from shoal.index.geometry import Geometry, geometry_of
+from shoal.index.probing import signpost
 from shoal.index.shard import CELL_RECORDS_FILE, VECTORS_FILE
 from shoal.model.datasets import Metric
 from shoal.model.manifests import FileRef, ShardRef
@@ -26,7 +26,7 @@ class Cells:
     files: list[dict[str, bytes]]
     table: NDArray[np.void]
     geometry: Geometry
-    placed: Vectors
+    signposts: Vectors
 
 
 def make_cells(
@@ -55,12 +55,11 @@ def make_cells(
             )
         )
     geometry = geometry_of(np.concatenate(cells), metric)
-    means = np.stack([geometry.placed(cell).mean(axis=0) for cell in cells])
     return Cells(
         cells=cells,
         shards=tuple(shards),
         files=files,
         table=np.array(table, dtype=CELL),
         geometry=geometry,
-        placed=tidy(geometry, means),
+        signposts=np.stack([signpost(geometry, geometry.placed(cell)) for cell in cells]),
     )

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from shoal.errors import CorruptObject
 from shoal.index import cell_set
 from shoal.index.cell_set import CellSet, decode_cell_set, encode_cell_set
-from shoal.index.centroids import GRAPH_FROM
 from shoal.index.checksums import digest128
 from shoal.index.container import pack, unpack
 from shoal.index.geometry import Geometry
+from shoal.index.probing import GRAPH_FROM
 from shoal.index.shard import CELL_RECORDS_FILE, VECTORS_FILE
 from shoal.model.datasets import Metric
 from shoal.model.records import Vectors
@@ -26,7 +26,7 @@ SIZES = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=5), min_size=1
 
 
 def encoded(cells: Cells) -> bytes:
-    return encode_cell_set(cells.shards, cells.table, cells.geometry, cells.placed)
+    return encode_cell_set(cells.shards, cells.table, cells.geometry, cells.signposts)
 
 
 def decoded(cells: Cells) -> CellSet:
@@ -39,7 +39,7 @@ def test_a_cell_set_comes_back(metric: Metric, sizes: list[list[int]], seed: int
     found = decoded(cells)
     assert found.shards == cells.shards
     assert np.array_equal(found.table, cells.table)
-    assert np.array_equal(found.centroids.placed, cells.placed)
+    assert np.array_equal(found.probing.signposts, cells.signposts)
     assert (found.metric, found.dimension, len(found)) == (metric, 3, len(cells.cells))
     assert found.memory_bytes > 0
 
@@ -68,8 +68,10 @@ def test_each_row_lies_in_the_cell_whose_bytes_hold_it(sizes: list[list[int]]) -
 
 
 def by_definition(geometry: Geometry, placed: Vectors, query: Vectors) -> Any:
-    """How far each centroid is, in float64: distance under l2, the opposite of the product otherwise."""
+    """How far each cell is, in float64: distance under l2, the opposite of the product otherwise."""
     aimed = geometry.aimed(query).astype(np.float64)
+    if geometry.metric is Metric.DOT:
+        aimed[-1] = np.linalg.norm(aimed[:-1])
     wide = placed.astype(np.float64)
     return ((wide - aimed) ** 2).sum(axis=1) if geometry.metric is Metric.L2 else -(wide @ aimed)
 
@@ -86,10 +88,10 @@ def test_the_nearest_cells_are_those_of_the_definition(
     metric: Metric, count: int, wanted: int, offset: float, seed: int
 ) -> None:
     cells = make_cells(metric, [[1] * count], seed=seed)
-    placed = cells.placed
+    placed = cells.signposts
     if metric is Metric.L2:
         placed = placed + np.float32(offset)  # far from the origin |c|² - 2cq would drown
-    found = decoded(replace(cells, placed=placed))
+    found = decoded(replace(cells, signposts=placed))
     query = np.random.default_rng(seed).standard_normal(3).astype(np.float32)
     query += np.float32(offset)
     nearest = found.nearest(query, wanted)
@@ -109,7 +111,7 @@ def test_queries_of_any_length_find_every_cell(metric: Metric, scale: float) -> 
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_many_centroids_are_found_through_their_graph(metric: Metric) -> None:
+def test_many_signposts_are_found_through_their_graph(metric: Metric) -> None:
     cells = make_cells(metric, [[1] * GRAPH_FROM], dimension=6)
     data = encoded(cells)
     assert "graph" in unpack(cell_set.KIND, data, versions=(1,)).sections
@@ -117,7 +119,7 @@ def test_many_centroids_are_found_through_their_graph(metric: Metric) -> None:
     queries = np.random.default_rng(1).standard_normal((40, 6)).astype(np.float32)
     hits = 0
     for query in queries:
-        true = np.argsort(by_definition(cells.geometry, cells.placed, query))[:20]
+        true = np.argsort(by_definition(cells.geometry, cells.signposts, query))[:20]
         hits += len(set(true.tolist()) & set(found.nearest(query, 20).tolist()))
         assert len(found.nearest(query, GRAPH_FROM)) == GRAPH_FROM
     assert hits >= 0.98 * 20 * len(queries)
@@ -162,13 +164,13 @@ def test_a_table_that_contradicts_itself_is_corrupt(change: Callable[[Any], None
         decode_cell_set(damaged(change), dimension=3, metric=Metric.L2)
 
 
-def test_centroids_that_are_not_numbers_or_too_long_are_corrupt() -> None:
+def test_signposts_that_are_not_numbers_or_too_long_are_corrupt() -> None:
     cells = make_cells(Metric.L2, [[2, 3]])
     for value in (np.nan, np.inf, 1e30):
-        placed = cells.placed.copy()
+        placed = cells.signposts.copy()
         placed[1, 1] = value
-        with pytest.raises(CorruptObject, match="centroid"):
-            encoded(replace(cells, placed=placed))
+        with pytest.raises(CorruptObject, match="signpost"):
+            encoded(replace(cells, signposts=placed))
 
 
 def test_another_dimension_or_metric_is_corrupt() -> None:

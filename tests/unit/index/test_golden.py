@@ -61,14 +61,14 @@ CELL_TABLE = np.array(
     ],
     dtype=CELL,
 )
-CELL_CENTROIDS = np.array([[1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0.6, 0.8]], dtype=np.float32)
+SIGNPOSTS = np.array([[1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0.6, 0.8]], dtype=np.float32)
 
 
 def cell_set(metric: Metric) -> bytes:
     """Three cells in two shards."""
     geometry = Geometry(metric, 3, 2.0, -1 if metric is Metric.DOT else 0)
-    placed = np.ascontiguousarray(CELL_CENTROIDS[:, : geometry.width])
-    return encode_cell_set(CELL_SHARDS, CELL_TABLE, geometry, placed)
+    signposts = np.ascontiguousarray(SIGNPOSTS[:, : geometry.width])
+    return encode_cell_set(CELL_SHARDS, CELL_TABLE, geometry, signposts)
 
 
 def entries() -> id_index.Entries:
@@ -148,8 +148,8 @@ def test_cell_set(metric: Metric) -> None:
     found = decode_cell_set(golden(f"cell_set_{metric}.v1"), dimension=3, metric=metric)
     assert found.shards == CELL_SHARDS
     assert np.array_equal(found.table, CELL_TABLE)
-    assert np.array_equal(found.centroids.placed, CELL_CENTROIDS[:, : found.geometry.width])
-    for number, direction in enumerate(CELL_CENTROIDS[:, :3]):
+    assert np.array_equal(found.probing.signposts, SIGNPOSTS[:, : found.geometry.width])
+    for number, direction in enumerate(SIGNPOSTS[:, :3]):
         assert found.nearest(direction, 1).tolist() == [number]
 
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from shoal.errors import CorruptObject
-from shoal.index.centroids import Centroids, centroids_of, graph_metric, graph_over
 from shoal.index.checksums import Buffer
 from shoal.index.container import Container, count_of, pack, section_of, unpack
 from shoal.index.geometry import Geometry
 from shoal.index.graph import load_graph
+from shoal.index.probing import LONGEST, Probing, graph_over, probing_of
 from shoal.index.shard import CELL_RECORDS_FILE, VECTORS_FILE
 from shoal.model.datasets import Metric
 from shoal.model.manifests import ShardRef
@@ -38,8 +38,6 @@ CELL = np.dtype(
 """56 bytes. `shard`: index into the shards; the rest of it is places in that shard's two files, and `digest128` of
 what lies there."""
 _MAX_CELLS = 1_000_000
-_LONGEST = 2.0**42
-"""No placed value of a centroid is longer, so that none overflows when it is squared."""
 _SHARDS = TypeAdapter(tuple[ShardRef, ...])
 
 
@@ -52,7 +50,7 @@ class CellSet:
 
     shards: tuple[ShardRef, ...]
     table: NDArray[np.void]
-    centroids: Centroids
+    probing: Probing
     _places: NDArray[np.uint64]
     _numbers: dict[str, int]
 
@@ -61,8 +59,8 @@ class CellSet:
 
     @property
     def geometry(self) -> Geometry:
-        """How the centroids lie."""
-        return self.centroids.geometry
+        """How the signposts lie."""
+        return self.probing.geometry
 
     @property
     def metric(self) -> Metric:
@@ -77,7 +75,7 @@ class CellSet:
     @property
     def memory_bytes(self) -> int:
         """About what it occupies."""
-        return self.centroids.memory_bytes + int(self.table.nbytes + self._places.nbytes)
+        return self.probing.memory_bytes + int(self.table.nbytes + self._places.nbytes)
 
     def nearest(self, query: Vectors, count: int) -> NDArray[np.int64]:
         """The numbers of the `count` nearest cells, best first; all of them where there are no more.
@@ -86,7 +84,7 @@ class CellSet:
             query: float32, shape (dimension,), finite.
             count: how many.
         """
-        return self.centroids.nearest(query, count)
+        return self.probing.nearest(query, count)
 
     def cell_of(self, shard: int, row: int) -> int:
         """The cell that holds a row of a shard (its index in `shards`).
@@ -115,21 +113,21 @@ class CellSet:
 
 
 def encode_cell_set(
-    shards: Sequence[ShardRef], table: NDArray[np.void], geometry: Geometry, placed: Vectors
+    shards: Sequence[ShardRef], table: NDArray[np.void], geometry: Geometry, signposts: Vectors
 ) -> bytes:
     """Build the object.
 
     Args:
         shards: that hold the cells, in the order of the table.
         table: of `CELL`, sorted by shard and first row.
-        geometry: of the centroids.
-        placed: the centroids: float32, shape (cells, geometry.width), as `centroids_of` takes them.
+        geometry: of the signposts.
+        signposts: of the cells: float32, shape (cells, geometry.width).
     """
-    graph = graph_over(geometry, placed)
+    graph = graph_over(geometry, signposts)
     sections: dict[str, Buffer] = {
         "shards": _SHARDS.dump_json(tuple(shards)),
         "table": np.ascontiguousarray(table, dtype=CELL).tobytes(),
-        "centroids": np.ascontiguousarray(placed, dtype="<f4").tobytes(),
+        "signposts": np.ascontiguousarray(signposts, dtype="<f4").tobytes(),
     }
     if graph is not None:
         sections["graph"] = graph.save()
@@ -159,7 +157,7 @@ def decode_cell_set(data: Buffer, *, dimension: int, metric: Metric) -> CellSet:
     return CellSet(
         shards=shards,
         table=table,
-        centroids=_centroids(container, geometry, count),
+        probing=_probing(container, geometry, count),
         _places=table["shard"].astype(np.uint64) << np.uint64(32) | table["first_row"],
         _numbers={shard.shard_id: number for number, shard in enumerate(shards)},
     )
@@ -201,16 +199,14 @@ def _check_records(shards: Sequence[ShardRef], table: NDArray[np.void]) -> None:
         raise CorruptObject("cells: records overlap")
 
 
-def _centroids(container: Container, geometry: Geometry, count: int) -> Centroids:
-    raw = section_of(container, "centroids", size=count * geometry.width * 4)
-    placed = np.frombuffer(raw, dtype="<f4").reshape(count, geometry.width).astype(np.float32, copy=False)
-    lengths = np.sqrt(np.vecdot(placed, placed, dtype=np.float64))
-    if not np.isfinite(placed).all() or float(lengths.max()) > _LONGEST:
-        raise CorruptObject("cells: a centroid is not finite or too long")
+def _probing(container: Container, geometry: Geometry, count: int) -> Probing:
+    raw = section_of(container, "signposts", size=count * geometry.width * 4)
+    signposts = np.frombuffer(raw, dtype="<f4").reshape(count, geometry.width).astype(np.float32, copy=False)
+    lengths = np.sqrt(np.vecdot(signposts, signposts, dtype=np.float64))
+    if not np.isfinite(signposts).all() or float(lengths.max()) > 2 * LONGEST:
+        raise CorruptObject("cells: a signpost is not finite or too long")
     if "graph" not in container.sections:
-        return centroids_of(geometry, placed)
+        return probing_of(geometry, signposts)
     stored = section_of(container, "graph")
-    metric = graph_metric(geometry.metric)
-    return centroids_of(
-        geometry, placed, graph=load_graph(stored, dimension=geometry.width, metric=metric, rows=count)
-    )
+    graph = load_graph(stored, dimension=geometry.width, metric=geometry.metric, rows=count)
+    return probing_of(geometry, signposts, graph=graph)
