@@ -1,5 +1,8 @@
 """Clients of the local stack, and a second stack for what the emulator and its front do."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,7 +21,9 @@ from shoal.services.api_keys import create_key, revoke_key
 from shoal.services.tenants import create_tenant
 from shoal.storage.ports import Ports
 from tests.e2e.probe.assembly import write_assembly
+from tests.e2e.steps import Shoal
 
+SHOAL = Path(sys.executable).parent / "shoal"
 type ClientOf = Callable[[str], httpx.Client]
 
 
@@ -112,3 +117,28 @@ def probe(probe_stack: StackInfo) -> Iterator[httpx.Client]:
     """A client of the probe's API."""
     with httpx.Client(base_url=probe_stack.api_url, timeout=40.0, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture
+def shoal(local_stack: StackInfo, local_state: Path, tmp_path: Path) -> Shoal:
+    """Runs the command in a process of its own; the profile is the local stack."""
+
+    def call(*arguments: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+        variables = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "SHOAL_LOCAL_STATE": str(local_state),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            **environ,
+        }
+        return subprocess.run(
+            [SHOAL, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=variables,
+            timeout=120,
+            check=False,
+        )
+
+    return call

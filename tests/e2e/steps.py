@@ -3,6 +3,7 @@
 import gzip
 import json
 import secrets
+import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 
 PATIENCE_SECONDS = 30.0
 _PAUSE_SECONDS = 0.05
+type Shoal = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def ndjson(*records: object) -> bytes:
@@ -88,3 +90,10 @@ def ids_of(answer: httpx.Response) -> list[str]:
     """The ids of a query's matches, best first."""
     assert answer.status_code == 200, answer.text
     return [match["id"] for match in answer.json()["matches"]]
+
+
+def told(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What a command that did not fail printed as JSON."""
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer

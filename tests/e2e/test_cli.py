@@ -1,12 +1,7 @@
 """The command line as installed, against the local stack."""
 
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,41 +11,9 @@ from infra.cli.cost_model import ALARMS
 from infra.cli.results import Record
 from infra.local.info import StackInfo
 from infra.local.session import session_of
+from tests.e2e.steps import Shoal, told
 
 pytestmark = pytest.mark.e2e
-SHOAL = Path(sys.executable).parent / "shoal"
-type Shoal = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def shoal(local_stack: StackInfo, local_state: Path, tmp_path: Path) -> Shoal:
-    """Runs the command in a process of its own; the profile is the local stack."""
-
-    def call(*arguments: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
-        variables = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(tmp_path),
-            "SHOAL_LOCAL_STATE": str(local_state),
-            "AWS_EC2_METADATA_DISABLED": "true",
-            **environ,
-        }
-        return subprocess.run(
-            [SHOAL, *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=variables,
-            timeout=120,
-            check=False,
-        )
-
-    return call
-
-
-def told(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, object] = json.loads(done.stdout)
-    return answer
 
 
 def test_status_tells_exactly_what_tools_need(shoal: Shoal, local_stack: StackInfo) -> None:
