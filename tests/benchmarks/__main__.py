@@ -5,45 +5,58 @@ Each runs in a process of its own, so that none measures what another left in me
 
 import argparse
 import importlib
+import inspect
 import os
 import platform
 import subprocess
 import sys
 import time
 
-NAMES = ("query", "upload", "cold", "engine", "stack")
+NAMES = (
+    *("query", "upload", "cold", "engine", "stack"),
+    *("imports", "import_formats", "import_memory", "import_scaling", "validate", "parquet", "cells"),
+)
+_OPTIONS = {
+    "rows": "rows of the dataset, where the benchmark has one (smaller: quicker)",
+    "rounds": "how often each engine does it, where several are compared",
+}
 
 
 def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"one of {', '.join(NAMES)}")
-    parser.add_argument(
-        "--rows", type=int, help="rows of the dataset, where the benchmark has one (smaller: quicker)"
-    )
+    for name, help_text in _OPTIONS.items():
+        parser.add_argument(f"--{name}", type=int, help=help_text)
     given = parser.parse_args()
     unknown = set(given.names) - set(NAMES)
     if unknown:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}")
     names = given.names or list(NAMES)
+    options = {name: value for name in _OPTIONS if (value := getattr(given, name)) is not None}
     if len(names) == 1:
-        _run(names[0], given.rows)
+        _run(names[0], options)
         return 0
-    rows = [] if given.rows is None else ["--rows", str(given.rows)]
+    passed = [text for name, value in options.items() for text in (f"--{name}", str(value))]
     return max(
-        subprocess.run([sys.executable, "-m", "tests.benchmarks", name, *rows]).returncode for name in names
+        subprocess.run([sys.executable, "-m", "tests.benchmarks", name, *passed]).returncode for name in names
     )
 
 
-def _run(name: str, rows: int | None) -> None:
+def _run(name: str, options: dict[str, int]) -> None:
     began = time.monotonic()
 
     def say(line: str) -> None:
         print(f"[{time.monotonic() - began:5.1f} s] {name}: {line}", file=sys.stderr, flush=True)
 
     module = importlib.import_module(f"tests.benchmarks.{name}")
-    tables = module.run(say) if rows is None else module.run(say, rows=rows)
-    command = f"python -m tests.benchmarks {name}" + (f" --rows {rows}" if rows else "")
+    known = {
+        option: options[option] for option in options if option in inspect.signature(module.run).parameters
+    }
+    tables = module.run(say, **known)
+    command = " ".join(
+        ["python -m tests.benchmarks", name, *(f"--{option} {value}" for option, value in known.items())]
+    )
     print(f"\n## {name}\n")
     print(
         f"`{command}`, {time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores ({platform.machine()}), "

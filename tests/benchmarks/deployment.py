@@ -40,9 +40,11 @@ SETTINGS = Settings(table="benchmarks")
 class Deployment:
     """One tenant with a key; `ports` are those of every function."""
 
-    def __init__(self, objects: ObjectStore | None = None) -> None:
+    def __init__(self, objects: ObjectStore | None = None, *, ports: Ports | None = None) -> None:
         queues = MemoryQueue(time.time), MemoryQueue(time.time)
-        self.ports = Ports(objects or MemoryObjects(time.time), MemoryTable(time.time), *queues, time.time)
+        self.ports = ports or Ports(
+            objects or MemoryObjects(time.time), MemoryTable(time.time), *queues, time.time
+        )
         self.tenant_id = create_tenant(self.ports, name="benchmarks").tenant_id
         _, self.key = create_key(
             self.ports,

@@ -1,6 +1,7 @@
 """The peers' own Python environment: other databases, and hnswlib compiled for the very processor it runs on."""
 
 import hashlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -43,3 +44,9 @@ def peers_python(say: Say, *, folder: Path = FOLDER / "peers") -> Path:
             run(installed, step="installing the peers", progress=say, cwd=ROOT, environment=native)
             mark.write_text(digest)
     return python
+
+
+def peers_say(python: Path, program: str) -> str:
+    """What a line of Python prints in the peers' environment."""
+    done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.strip()

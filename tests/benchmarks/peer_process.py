@@ -1,0 +1,86 @@
+"""Peers at work: each in a process of its own, in their environment, bounded in time."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.local.paths import ROOT
+from tests.benchmarks.environment import FOLDER
+
+PATIENCE_SECONDS = 1800.0
+_SAID = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What a peer is called here, its module under `tests/benchmarks/peers`, and its arguments."""
+
+    title: str
+    module: str
+    arguments: Sequence[str] = ()
+
+
+PEERS = (
+    Peer("bare `hnswlib`, from an array in memory", "bare_hnswlib"),
+    Peer("LanceDB IVF_FLAT", "lance", ("IVF_FLAT",)),
+    Peer("LanceDB IVF_PQ", "lance", ("IVF_PQ",)),
+    Peer("LanceDB IVF_HNSW_SQ", "lance", ("IVF_HNSW_SQ",)),
+    Peer("Chroma", "chroma"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A file to index and what to ask: as `tests.benchmarks.peers.common.Task`, whose module is not for us."""
+
+    ndjson: Path
+    metric: str
+    queries: NDArray[np.float32]
+    truth: NDArray[np.int64]
+
+
+class PeerFailed(Exception):
+    """A peer took too long, or ended with an error."""
+
+
+def run_peer(python: Path, peer: Peer, task: Task, *, seconds: float = PATIENCE_SECONDS) -> Mapping[str, Any]:
+    """What the peer says it measured.
+
+    Raises:
+        PeerFailed: with its last words.
+    """
+    with tempfile.TemporaryDirectory(prefix="peer-", dir=FOLDER) as name:
+        folder = Path(name)
+        (folder / "index").mkdir()
+        np.save(folder / "queries.npy", task.queries)
+        np.save(folder / "truth.npy", task.truth)
+        given = {
+            "ndjson": str(task.ndjson),
+            "metric": task.metric,
+            "folder": str(folder / "index"),
+            "queries": str(folder / "queries.npy"),
+            "truth": str(folder / "truth.npy"),
+        }
+        (folder / "task.json").write_text(json.dumps(given))
+        command: list[str | Path] = [
+            python,
+            "-m",
+            f"tests.benchmarks.peers.{peer.module}",
+            folder / "task.json",
+            *peer.arguments,
+        ]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, cwd=ROOT)
+        except subprocess.TimeoutExpired as slow:
+            raise PeerFailed(f"not done after {seconds:.0f} s") from slow
+    if done.returncode != 0:
+        raise PeerFailed(done.stderr.strip()[-_SAID:])
+    answer: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
