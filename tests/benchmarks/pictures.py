@@ -40,6 +40,6 @@ def draw(
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(given, file)
         file.flush()
-        command = [python, "-m", "tests.benchmarks.peers.plot", file.name, picture]
+        command: list[str | Path] = [python, "-m", "tests.benchmarks.peers.plot", file.name, picture]
         subprocess.run(command, check=True, cwd=ROOT, timeout=120)
     return picture

@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib as mpl  # type: ignore[import-not-found] # only in the peers' environment
 
 mpl.use("agg")
-from matplotlib import pyplot as plt  # type: ignore[import-not-found] # noqa: E402 - once the backend is chosen
+from matplotlib import pyplot as plt
 
 
 def main() -> None:
