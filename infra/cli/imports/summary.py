@@ -44,18 +44,27 @@ def recall_text(dataset: DatasetInfo) -> str:
 def failure(job: ImportInfo) -> CliError:
     """The error of an import that failed: why, on one line, and what to do."""
     reason = job.error_message or "no reason given"
-    known = hint_for(reason.split()[0].rstrip(":,")) if reason.split() else None
-    if known is None and job.records_rejected:
-        known = "mend the lines that the reject file names, or allow more of them: --max-bad-records"
-    if known is None and reason != "cancelled":
-        known = "mend the file and import it again"
-    return CliError(f"import {job.import_id} failed: {reason}; nothing of it is indexed", hint=known)
+    return CliError(f"import {job.import_id} failed: {reason}", hint=_remedy(job, reason))
+
+
+def _remedy(job: ImportInfo, reason: str) -> str | None:
+    """What to do about a failure; nothing about one that somebody wanted, or that says so itself."""
+    if reason == "cancelled" or "try again" in reason:
+        return None
+    known = hint_for(reason.split()[0].rstrip(":,"))
+    if known is not None:
+        return known
+    if job.records_rejected:
+        option = "--error-mode continue" if job.error_mode == "abort" else "--max-bad-records"
+        return f"mend the lines that the reject file names, or let more of them be dropped: {option}"
+    return "mend the file and import it again"
 
 
 def _counts(job: ImportInfo, seconds: float | None, upload_seconds: float | None) -> str:
-    verb = "imported" if job.status == "completed" else f"{job.status.replace('_', ' ')}:"
-    line = f"{verb} {job.records_accepted:,} of {job.records_processed:,} records"
-    line += f", {job.records_rejected:,} rejected"
+    whole = f"of {job.records_processed:,} records, {job.records_rejected:,} rejected"
+    if job.failed:
+        return f"failed: nothing is indexed {whole}"
+    line = f"imported {job.records_accepted:,} {whole}"
     if seconds:
         parts = f" ({upload_seconds:.1f} s of it the upload)" if upload_seconds is not None else ""
         line += f", in {seconds:.1f} s{parts}: {job.records_accepted / seconds:,.0f} rows/s"

@@ -13,14 +13,18 @@ from infra.cli.main import app
 from infra.cli.targets import Targets
 from infra.cli.transport import Patience
 from tests.unit.http.api import Api, event
+from tests.workflow.machine import run_workflow
+from tests.workflow.steps import import_definition, in_process
 
 type Run = Callable[..., Result]
 
 
 def transport_of(api: Api) -> httpx.MockTransport:
-    """Requests become gateway events; what is written is indexed at once."""
+    """Requests become gateway events; what is written is indexed at once, and so is what is imported."""
 
     def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.scheme == "memory":
+            return stored(api, request)
         sent = request.read()
         # The gateway hands over text as it is and anything else in base64.
         body = sent if "gzip" in request.headers.get("content-encoding", "") else sent.decode()
@@ -33,11 +37,29 @@ def transport_of(api: Api) -> httpx.MockTransport:
                 headers=dict(request.headers),
             )
         )
-        if found.status == 202:
+        if found.status == 202 and "job_id" in found.json:
             api.index(found.json["job_id"])
+        if found.status == 202 and request.url.path.endswith("/complete"):
+            given = {"import_id": found.json["import_id"]}
+            run_workflow(import_definition(), api.ports, in_process(api.ports), given)
         return httpx.Response(found.status, headers=dict(found.headers), text=found.text)
 
     return httpx.MockTransport(answer)
+
+
+def stored(api: Api, request: httpx.Request) -> httpx.Response:
+    """What S3 does at the addresses of uploads and of rejected records."""
+    assert "authorization" not in request.headers
+    key = request.url.path.removeprefix("/")
+    if request.method == "GET":
+        return httpx.Response(200, content=api.ports.objects.get(key))
+    data, asked = request.read(), request.url.params
+    if "upload_id" in asked:
+        etag = api.uploads.put_part(asked["upload_id"], int(asked["part_number"]), data)
+    else:
+        assert request.headers["content-type"] == asked["content_type"]
+        etag = api.ports.objects.put(key, data).etag
+    return httpx.Response(200, headers={"etag": f'"{etag}"'})
 
 
 @pytest.fixture

@@ -139,9 +139,12 @@ def test_a_failed_import_fails_the_command(shoal: Shoal, server: ImportServer, f
     server.states = [VALIDATING, SOME_REJECTED | FAILED]
     result = shoal("import", "songs", file)
     assert result.exit_code == 1
-    assert f"error: import {IMPORT_ID} failed: too many bad records: 2, at most 1;" in result.stderr
+    assert f"error: import {IMPORT_ID} failed: too many bad records: 2, at most 1\n" in result.stderr
     assert "--max-bad-records" in result.stderr
+    assert "failed: nothing is indexed of 3 records, 2 rejected\n" in result.stdout
     assert "          2  invalid json" in result.stdout
+    server.states = [SOME_REJECTED | FAILED | {"error_mode": "abort"}]
+    assert "--error-mode continue" in shoal("import", "songs", file).stderr
     as_json = shoal("import", "songs", file, "--json")
     assert as_json.exit_code == 1
     assert json.loads(as_json.stdout)["status"] == "failed"
@@ -153,6 +156,7 @@ def test_a_failed_import_fails_the_command(shoal: Shoal, server: ImportServer, f
         ("vector_quota_exceeded: 3 rows, 2 left", "set-quota"),
         ("the file is not gzip", "mend the file"),
         ("cancelled", None),
+        ("internal error; try again with a new import", None),
         ("", "mend the file"),
     ],
 )
