@@ -9,6 +9,19 @@ _READS_SHARDS = (
     "the part of the bucket that holds tenants' data; which tenant is decided by the key of each request"
 )
 _COMMITS = "keys are made anew by every commit, below the prefixes of what a commit makes"
+_STAGING = (
+    "the part of the bucket that holds imports on their way; whose, is decided by the key of each request"
+)
+_EXECUTIONS = "an execution is named after its import, which is made anew each time"
+_EXECUTION = (
+    "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>"
+    ":execution:<ImportsMachineEEC0A153.Name>"
+)
+_STARTS = {
+    f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/upload]": _STAGING,
+    f"{_EXECUTION}:*]": _EXECUTIONS,
+}
+_STEPS = {f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/work/*]": _STAGING}
 
 REASONS: dict[str, dict[str, str]] = {
     "Storage/Bucket": {
@@ -25,6 +38,43 @@ REASONS: dict[str, dict[str, str]] = {
     },
     "Functions/Api": {
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/log/*]": "every write is logged under a key of its own",
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/rejects/t/*]": _STAGING,
+        **_STARTS,
+    },
+    "Functions/Sweep": _STARTS,
+    "Functions/ImportIntake": _STARTS,
+    "Uploads": {
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/upload]": "each session of the role is narrowed to "
+        "the key of one import",
+    },
+    "Imports": {
+        "AwsSolutions-IAM5[Resource::*]": "the delivery of logs and tracing take only `*`",
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/work/*]": _STAGING,
+        f"{_EXECUTION}/*]": "a map runs its items as executions, whose names AWS makes",
+        "AwsSolutions-SF1": "errors are logged; every event of every item would be billed, and the functions log "
+        "each step that is done",
+    },
+    "Functions/ImportPlan": {
+        **_STEPS,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*]": _STAGING,
+    },
+    "Functions/ImportValidate": {
+        **_STEPS,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*]": _STAGING,
+    },
+    "Functions/ImportCells": {
+        **_STEPS,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/rejects/t/*]": _STAGING,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*]": _READS_SHARDS,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/shards/*]": _COMMITS,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/parts/*]": _COMMITS,
+    },
+    "Functions/ImportFinish": {
+        **_STEPS,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*]": _READS_SHARDS,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/shards/*]": _COMMITS,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/manifests/*]": _COMMITS,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/parts/*]": _COMMITS,
     },
     "Functions/Query": {
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*]": _READS_SHARDS,

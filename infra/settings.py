@@ -83,6 +83,21 @@ class Settings(BaseModel):
         description="MB. Holds the resident shard and the graph it builds; the most a new account allows.",
     )
     sweep_memory_mb: Memory = Field(512, description="MB. Reads an index once a minute; little is enough.")
+    import_intake_memory_mb: Memory = Field(
+        512, description="MB. Looks at an upload and starts its import; little is enough."
+    )
+    import_plan_memory_mb: Memory = Field(
+        1769, description="MB. One whole CPU: unpacking is one stream, which more would not make faster."
+    )
+    import_validate_memory_mb: Memory = Field(
+        1769, description="MB. One whole CPU for a piece of 32 MB; many pieces go side by side instead."
+    )
+    import_cells_memory_mb: Memory = Field(
+        3008, description="MB. Holds the sample and the cells that it builds; the most a new account allows."
+    )
+    import_finish_memory_mb: Memory = Field(
+        3008, description="MB. Holds the ids of the import beside those of the dataset, as for a commit."
+    )
 
     api_timeout_s: ApiTimeout = Field(29, description="Seconds. The HTTP API itself gives up after 30.")
     query_timeout_s: ApiTimeout = Field(29, description="Seconds. The HTTP API itself gives up after 30.")
@@ -92,7 +107,26 @@ class Settings(BaseModel):
     builder_timeout_s: Timeout = Field(
         900, description="Seconds. Building a graph of 400,000 rows takes two minutes; 900 is Lambda's most."
     )
-    sweep_timeout_s: Timeout = Field(60, description="Seconds. The next sweep starts after a minute.")
+    sweep_timeout_s: Timeout = Field(
+        90,
+        description="Seconds. It looks after imports for 20 and after datasets for 45, then leaves the rest.",
+    )
+    import_intake_timeout_s: Timeout = Field(
+        60, description="Seconds. Starting takes one; an event that failed is seen again after as long."
+    )
+    import_plan_timeout_s: Timeout = Field(
+        900, description="Seconds. Unpacking 20 GiB may take twelve minutes; 900 is Lambda's most."
+    )
+    import_validate_timeout_s: Timeout = Field(
+        900, description="Seconds. A piece takes a few; 900 is Lambda's most."
+    )
+    import_cells_timeout_s: Timeout = Field(
+        900, description="Seconds. Training takes the longest; 900 is Lambda's most."
+    )
+    import_finish_timeout_s: Timeout = Field(
+        900,
+        description="Seconds. It waits until the log before the import is applied, for ten minutes at most.",
+    )
 
     indexer_max_concurrency: PollerConcurrency = Field(
         5, description="Functions. Leaves half of a new account's 10 concurrent executions to requests."
@@ -100,6 +134,10 @@ class Settings(BaseModel):
     builder_max_concurrency: PollerConcurrency = Field(
         2,
         description="Functions. Builds are long; the least SQS allows keeps them from crowding out requests.",
+    )
+    import_max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        5,
+        description="Functions of one import at once. Leaves half of a new account's 10 to everything else.",
     )
 
     api_throttle_rps: Annotated[float, Field(gt=0)] = Field(
@@ -131,6 +169,10 @@ class Settings(BaseModel):
     )
     staging_days: Days = Field(
         7, description="Days until an upload in staging expires. As long as anything unreferenced is kept."
+    )
+    rejects_days: Annotated[int, Field(ge=31, le=3650)] = Field(
+        31,
+        description="Days until the rejected records of an import expire. Promised are 30, and S3 rounds up.",
     )
     noncurrent_days: Days = Field(
         1,

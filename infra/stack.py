@@ -13,6 +13,8 @@ from infra.components.layers import Layers
 from infra.components.messaging import Messaging
 from infra.components.monitoring import Monitoring
 from infra.components.storage import Storage
+from infra.components.uploads import Uploads
+from infra.components.workflow import ImportWorkflow
 from infra.settings import Settings
 
 READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
@@ -20,6 +22,11 @@ WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem")
 
 COMMITTED = ("t/*/shards/*", "t/*/manifests/*", "t/*/parts/*")
 """Where a commit puts what it makes."""
+UPLOAD = "staging/t/*/upload"
+WORK = "staging/t/*/work/*"
+REJECTS = "rejects/t/*"
+TMP_BYTES = 512 * 1024 * 1024
+"""Of /tmp, as Lambda gives it without charge."""
 
 
 class ShoalStack(Stack):
@@ -39,11 +46,13 @@ class ShoalStack(Stack):
         self.messaging = Messaging(self, "Messaging", settings=settings)
         self.layers = Layers(self, "Layers", settings=settings, placeholder=placeholder_layers)
         self.functions = self._make_functions()
+        self.uploads, self.imports = self._make_imports()
         self.api = Api(self, "Api", settings=settings)
         self.monitoring = Monitoring(self, "Monitoring", settings=settings)
 
         self._connect()
         self._grant()
+        self._grant_imports()
         self._watch()
         self._tell()
 
@@ -57,7 +66,10 @@ class ShoalStack(Stack):
         )
         docs = {"SHOAL_DOCS_ENABLED": str(self.settings.docs_enabled).lower()}
         # Half of the memory for shards: the rest is code, arrays and answers.
-        cache = {"SHOAL_CACHE_BYTES": str(self.settings.query_memory_mb * 500_000)}
+        cache = {
+            "SHOAL_CACHE_BYTES": str(self.settings.query_memory_mb * 500_000),
+            "SHOAL_DISK_CACHE_BYTES": str(TMP_BYTES * 4 // 5),
+        }
         table = {"SHOAL_TABLE": self.storage.table.table_name}
         bucket = {"SHOAL_BUCKET": self.storage.bucket.bucket_name}
         wakeups = {"SHOAL_WAKEUPS_QUEUE_URL": self.messaging.wakeups.queue_url}
@@ -67,13 +79,18 @@ class ShoalStack(Stack):
             "query": table | bucket | limits | cache,
             "indexer": table | bucket | wakeups | builds,
             "builder": table | bucket | wakeups | builds,
-            "sweep": table | wakeups | builds,
+            "sweep": table | bucket | wakeups | builds,
+            "import_intake": table | bucket | wakeups,
+            "import_plan": table | bucket | wakeups,
+            "import_validate": table | bucket | wakeups,
+            "import_cells": table | bucket | wakeups,
+            "import_finish": table | bucket | wakeups | builds,
         }
         functions = Construct(self, "Functions")
         return {
             spec.name: Function(
                 functions,
-                spec.name.capitalize(),
+                spec.construct_id,
                 spec=spec,
                 settings=self.settings,
                 layers=self.layers,
@@ -81,6 +98,34 @@ class ShoalStack(Stack):
             )
             for spec in SPECS
         }
+
+    def _make_imports(self) -> tuple[Uploads, ImportWorkflow]:
+        """The bulk import: who signs uploads, and the workflow that the same functions start."""
+        starters = [self.functions[name] for name in ("api", "import_intake", "sweep")]
+        uploads = Uploads(
+            self,
+            "Uploads",
+            objects=[self.storage.bucket.arn_for_objects(UPLOAD)],
+            signers=[starter.role for starter in starters],
+        )
+        workflow = ImportWorkflow(
+            self,
+            "Imports",
+            settings=self.settings,
+            bucket=self.storage.bucket,
+            functions={
+                "PlanFunctionArn": self.functions["import_plan"].function,
+                "ValidateFunctionArn": self.functions["import_validate"].function,
+                "CellsFunctionArn": self.functions["import_cells"].function,
+                "FinishFunctionArn": self.functions["import_finish"].function,
+            },
+        )
+        for starter in starters:
+            starter.tell(
+                SHOAL_UPLOAD_ROLE_ARN=uploads.role.role_arn,
+                SHOAL_IMPORT_STATE_MACHINE_ARN=workflow.machine.state_machine_arn,
+            )
+        return uploads, workflow
 
     def _connect(self) -> None:
         """Who calls whom."""
@@ -99,10 +144,12 @@ class ShoalStack(Stack):
         functions["builder"].poll(
             self.messaging.builds, batch_size=1, max_concurrency=self.settings.builder_max_concurrency
         )
+        self.storage.tell_of_uploads(self.messaging.uploads)
+        functions["import_intake"].poll(self.messaging.uploads, batch_size=10, max_concurrency=2)
         events.Rule(
             self,
             "EveryMinute",
-            description="shoal: looks for datasets whose wake-up got lost",
+            description="shoal: looks for datasets and imports whose message got lost",
             schedule=events.Schedule.rate(Duration.minutes(1)),
             # The next minute brings the next sweep: a late one is of no use.
             targets=[targets.LambdaFunction(functions["sweep"].function, retry_attempts=0)],
@@ -110,7 +157,7 @@ class ShoalStack(Stack):
 
     def _grant(self) -> None:
         """Who may do what. The test of the roles holds the same table, written a second time."""
-        api, query, indexer, builder, sweep = (self.functions[spec.name] for spec in SPECS)
+        api, query, indexer, builder, sweep = (self.functions[spec.name] for spec in SPECS[:5])
         table = self.storage.table.table_arn
         objects = self.storage.bucket.arn_for_objects
         wakeups, builds = self.messaging.wakeups.queue_arn, self.messaging.builds.queue_arn
@@ -138,17 +185,69 @@ class ShoalStack(Stack):
         sweep.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"], table)
         sweep.allow(["sqs:SendMessage"], wakeups, builds)
 
+    def _grant_imports(self) -> None:
+        """Who may do what for imports."""
+        intake, plan, validate, cells, finish = (self.functions[spec.name] for spec in SPECS[5:])
+        api, sweep = self.functions["api"], self.functions["sweep"]
+        table = self.storage.table.table_arn
+        bucket, objects = self.storage.bucket.bucket_arn, self.storage.bucket.arn_for_objects
+        wakeups, builds = self.messaging.wakeups.queue_arn, self.messaging.builds.queue_arn
+        machine = self.imports.machine.state_machine_arn
+
+        # Starting an import: it looks at the upload, takes a place in the log, wakes the indexer.
+        for starter in (api, intake, sweep):
+            starter.allow(["s3:GetObject"], objects(UPLOAD))
+            starter.allow(["sts:AssumeRole"], self.uploads.role.role_arn)
+            starter.allow(["states:StartExecution"], machine)
+            starter.allow(["states:DescribeExecution"], self.imports.executions(":*"))
+        for stopper in (api, sweep):
+            stopper.allow(["states:StopExecution"], self.imports.executions(":*"))
+        api.allow(["s3:GetObject"], objects(REJECTS))
+        sweep.allow(["dynamodb:PutItem"], table)
+        intake.allow(["dynamodb:GetItem", *WRITE], table)
+        intake.allow(["sqs:SendMessage"], wakeups)
+
+        # Each step may find that the import has failed: then it ends it in the log, and wakes the indexer.
+        for worker in (plan, validate, cells, finish):
+            worker.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", *WRITE], table)
+            worker.allow(["s3:PutObject"], objects(WORK))
+            worker.allow(["sqs:SendMessage"], wakeups)
+        for reader in (plan, validate):
+            # Every read of an upload names the version that the import began with.
+            reader.allow(["s3:GetObject", "s3:GetObjectVersion"], objects("staging/t/*"))
+        plan.allow(["s3:AbortMultipartUpload"], objects(WORK))
+        cells.allow(["s3:GetObject"], objects(WORK), objects("t/*"))
+        cells.allow(["s3:PutObject"], objects("t/*/shards/*"), objects("t/*/parts/*"))
+        cells.allow(["s3:PutObject", "s3:AbortMultipartUpload"], objects(REJECTS))
+        finish.allow(["dynamodb:Query", "dynamodb:BatchWriteItem"], table)
+        finish.allow(["s3:GetObject"], objects(WORK), objects("t/*"))
+        finish.allow(["s3:PutObject"], *(objects(pattern) for pattern in COMMITTED))
+        finish.allow(["sqs:SendMessage"], builds)
+        for reader in (api, sweep, intake, plan, validate, cells, finish):
+            reader.allow(["s3:ListBucket"], bucket)
+
     def _watch(self) -> None:
         """What raises an alarm."""
         watch = self.monitoring
         watch.dead_letters(self.messaging.dead_letters)
         watch.waiting("Wakeups", self.messaging.wakeups, meaning="writes are accepted but not applied")
         watch.waiting("Builds", self.messaging.builds, meaning="queries scan more than they should")
+        watch.waiting("Uploads", self.messaging.uploads, meaning="files are uploaded but not imported")
+        watch.failures(
+            "Imports",
+            self.imports.machine.metric_failed,
+            of="an import failed for a reason that is not in its file; see the logs of the import functions",
+        )
+        watch.failures(
+            "ImportTimeouts",
+            self.imports.machine.metric_timed_out,
+            of="an import took over eleven hours",
+        )
         watch.server_errors(self.api.http_api)
         for name, function in self.functions.items():
-            watch.throttles(name.capitalize(), function.function)
+            watch.throttles(function.spec.construct_id, function.function)
             watch.failures(
-                name.capitalize(),
+                function.spec.construct_id,
                 function.function.metric_errors,
                 of=f"the function {name} failed; see its log",
             )
@@ -162,6 +261,11 @@ class ShoalStack(Stack):
             "BucketName": (self.storage.bucket.bucket_name, "logs, shards and manifests"),
             "WakeupsQueueUrl": (self.messaging.wakeups.queue_url, "wake-ups of the indexer"),
             "BuildsQueueUrl": (self.messaging.builds.queue_url, "orders of the builder"),
+            "UploadsQueueUrl": (self.messaging.uploads.queue_url, "news of uploads"),
+            "ImportStateMachineArn": (
+                self.imports.machine.state_machine_arn,
+                "the workflow of imports; an execution is named after its import",
+            ),
             "DeadLettersQueueUrl": (
                 self.messaging.dead_letters.queue_url,
                 "messages that nobody could handle",

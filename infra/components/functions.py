@@ -24,6 +24,13 @@ class FunctionSpec:
     layers: tuple[str, ...] = ("shoal", "api", "engine")
     answers_http: bool = False
 
+    @property
+    def construct_id(self) -> str:
+        """The function's name as constructs are called."""
+        return "".join(part.capitalize() for part in self.name.split("_"))
+
+
+WITH_PARQUET: Final = ("shoal", "api", "engine", "parquet")
 
 SPECS: Final = (
     FunctionSpec(
@@ -32,7 +39,16 @@ SPECS: Final = (
     FunctionSpec("query", "query, fetch and get, over cached shards", answers_http=True),
     FunctionSpec("indexer", "drains a dataset's log into one delta and one swap"),
     FunctionSpec("builder", "builds the resident shard once the deltas outgrow the exact scan"),
-    FunctionSpec("sweep", "wakes the indexer for datasets whose log is ahead", layers=("shoal", "api")),
+    FunctionSpec(
+        "sweep", "looks after datasets and imports that nobody else looks after", layers=("shoal", "api")
+    ),
+    FunctionSpec(
+        "import_intake", "starts the imports whose uploads S3 tells of", layers=("shoal", "api", "engine")
+    ),
+    FunctionSpec("import_plan", "inspects, unpacks and splits the file of an import", layers=WITH_PARQUET),
+    FunctionSpec("import_validate", "validates a piece of the file of an import", layers=WITH_PARQUET),
+    FunctionSpec("import_cells", "settles an import and builds its cells, or its one shard"),
+    FunctionSpec("import_finish", "commits an import, or ends it as failed"),
 )
 
 
@@ -92,6 +108,11 @@ class Function(Construct):
     def allow(self, actions: list[str], *resources: str) -> None:
         """Let the function do just these actions on just these resources."""
         self.role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=list(resources)))
+
+    def tell(self, **variables: str) -> None:
+        """Put more into the environment: what is made only after the function."""
+        for name, value in variables.items():
+            self.function.add_environment(name, value)
 
     def poll(self, queue: sqs.IQueue, *, batch_size: int, max_concurrency: int) -> None:
         """Have Lambda hand the queue's messages to the function; only those it names come back."""

@@ -1,6 +1,7 @@
-"""Messaging: the indexer's wake-ups, the builder's orders, and the place of messages that nobody could handle."""
+"""Messaging: wake-ups of the indexer, orders of the builder, news of uploads, and what nobody could handle."""
 
-from aws_cdk import Duration
+from aws_cdk import Aws, Duration
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -11,7 +12,7 @@ DELIVERIES = 5
 
 
 class Messaging(Construct):
-    """The queues `wakeups` and `builds`, and their common `dead_letters`."""
+    """The queues `wakeups`, `builds` and `uploads`, and their common `dead_letters`."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)
@@ -24,6 +25,16 @@ class Messaging(Construct):
         )
         self.wakeups = self._make_queue("Wakeups", handled_within_s=settings.indexer_timeout_s)
         self.builds = self._make_queue("Builds", handled_within_s=settings.builder_timeout_s)
+        self.uploads = self._make_queue("Uploads", handled_within_s=settings.import_intake_timeout_s)
+        # The bucket cannot be named here: it tells this queue of uploads, so it must be made after it.
+        self.uploads.add_to_resource_policy(
+            iam.PolicyStatement(
+                actions=["sqs:SendMessage"],
+                principals=[iam.ServicePrincipal("s3.amazonaws.com")],
+                resources=[self.uploads.queue_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Aws.ACCOUNT_ID}},
+            )
+        )
 
     def _make_queue(self, construct_id: str, *, handled_within_s: int) -> sqs.Queue:
         """A queue that shows a message again only when its handler must have ended."""

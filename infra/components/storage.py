@@ -1,8 +1,11 @@
 """Storage: one table for everything small and conditional, one bucket for everything large and immutable."""
 
+from typing import cast
+
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.settings import Settings
@@ -57,6 +60,9 @@ class Storage(Construct):
             id="staging", prefix="staging/", expiration=Duration.days(settings.staging_days)
         )
         bucket.add_lifecycle_rule(
+            id="rejects", prefix="rejects/", expiration=Duration.days(settings.rejects_days)
+        )
+        bucket.add_lifecycle_rule(
             id="noncurrent",
             noncurrent_version_expiration=Duration.days(settings.noncurrent_days),
             expired_object_delete_marker=True,
@@ -66,15 +72,40 @@ class Storage(Construct):
             abort_incomplete_multipart_upload_after=Duration.days(settings.incomplete_upload_days),
         )
         if settings.cors_origins:
-            # Browsers upload to presigned addresses; a multipart upload needs each part's ETag back.
+            # Browsers upload to presigned addresses, and read rejected records from one; a multipart upload needs
+            # each part's ETag back.
             bucket.add_cors_rule(
-                allowed_methods=[s3.HttpMethods.PUT],
+                allowed_methods=[s3.HttpMethods.PUT, s3.HttpMethods.GET],
                 allowed_origins=list(settings.cors_origins),
                 allowed_headers=["*"],
                 exposed_headers=["ETag"],
                 max_age=3600,
             )
         return bucket
+
+    def tell_of_uploads(self, queue: sqs.Queue) -> None:
+        """Have S3 send the queue a message when an upload is complete.
+
+        Written as the property of the bucket that it is: the CDK's own way deploys a function that sets it.
+        """
+        bucket = cast("s3.CfnBucket", self.bucket.node.default_child)
+        rules = s3.CfnBucket.S3KeyFilterProperty(
+            rules=[
+                s3.CfnBucket.FilterRuleProperty(name="prefix", value="staging/"),
+                s3.CfnBucket.FilterRuleProperty(name="suffix", value="/upload"),
+            ]
+        )
+        bucket.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            queue_configurations=[
+                s3.CfnBucket.QueueConfigurationProperty(
+                    event="s3:ObjectCreated:*",
+                    queue=queue.queue_arn,
+                    filter=s3.CfnBucket.NotificationFilterProperty(s3_key=rules),
+                )
+            ]
+        )
+        # S3 sends a test at once, and refuses a queue that it may not send to.
+        bucket.node.add_dependency(queue.node.find_child("Policy"))
 
     @property
     def index_arn(self) -> str:

@@ -8,6 +8,10 @@ import pytest
 from tests.infra.conftest import Synthesized
 
 TABLE = "table"
+UPLOAD = "bucket/staging/t/*/upload"
+WORK = "bucket/staging/t/*/work/*"
+REJECTS = "bucket/rejects/t/*"
+MACHINE = "machine"
 INDEX = "table/index/gsi1"
 SHARDS = "bucket/t/*/shards/*"
 MANIFESTS = "bucket/t/*/manifests/*"
@@ -17,6 +21,20 @@ READ = {"dynamodb:GetItem": {TABLE}, "dynamodb:BatchGetItem": {TABLE}}
 OBJECTS = {"s3:GetObject": {"bucket/t/*"}, "s3:ListBucket": {"bucket"}}
 COMMIT = {"s3:PutObject": {SHARDS, MANIFESTS, PARTS}, "sqs:SendMessage": {"wakeups", "builds"}}
 TRACE = {"xray:PutTraceSegments": {"*"}, "xray:PutTelemetryRecords": {"*"}}
+
+
+START = {
+    "sts:AssumeRole": {"upload role"},
+    "states:StartExecution": {MACHINE},
+    "states:DescribeExecution": {"executions:*"},
+}
+STEP = {
+    **READ,
+    "dynamodb:PutItem": {TABLE},
+    "dynamodb:UpdateItem": {TABLE},
+    "s3:ListBucket": {"bucket"},
+    "sqs:SendMessage": {"wakeups"},
+}
 
 
 def polls(queue: str) -> dict[str, set[str]]:
@@ -31,7 +49,11 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "dynamodb:UpdateItem": {TABLE},
         "dynamodb:DeleteItem": {TABLE},
         "dynamodb:ConditionCheckItem": {TABLE},
+        **START,
+        "states:StopExecution": {"executions:*"},
         "s3:PutObject": {"bucket/t/*/log/*"},
+        "s3:GetObject": {UPLOAD, REJECTS},
+        "s3:ListBucket": {"bucket"},
         "sqs:SendMessage": {"wakeups"},
     },
     "query": {**READ, **OBJECTS, "dynamodb:UpdateItem": {TABLE}},
@@ -54,8 +76,50 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     },
     "sweep": {
         **READ,
+        **START,
+        "states:StopExecution": {"executions:*"},
         "dynamodb:Query": {INDEX},
+        "dynamodb:PutItem": {TABLE},
         "dynamodb:UpdateItem": {TABLE},
+        "s3:GetObject": {UPLOAD},
+        "s3:ListBucket": {"bucket"},
+        "sqs:SendMessage": {"wakeups", "builds"},
+    },
+    "import_intake": {
+        **START,
+        **polls("uploads"),
+        "dynamodb:GetItem": {TABLE},
+        "dynamodb:PutItem": {TABLE},
+        "dynamodb:UpdateItem": {TABLE},
+        "s3:GetObject": {UPLOAD},
+        "s3:ListBucket": {"bucket"},
+        "sqs:SendMessage": {"wakeups"},
+    },
+    "import_plan": {
+        **STEP,
+        "s3:GetObject": {"bucket/staging/t/*"},
+        "s3:GetObjectVersion": {"bucket/staging/t/*"},
+        "s3:PutObject": {WORK},
+        "s3:AbortMultipartUpload": {WORK},
+    },
+    "import_validate": {
+        **STEP,
+        "s3:GetObject": {"bucket/staging/t/*"},
+        "s3:GetObjectVersion": {"bucket/staging/t/*"},
+        "s3:PutObject": {WORK},
+    },
+    "import_cells": {
+        **STEP,
+        "s3:GetObject": {WORK, "bucket/t/*"},
+        "s3:PutObject": {WORK, SHARDS, PARTS, REJECTS},
+        "s3:AbortMultipartUpload": {REJECTS},
+    },
+    "import_finish": {
+        **STEP,
+        "dynamodb:Query": {TABLE},
+        "dynamodb:BatchWriteItem": {TABLE},
+        "s3:GetObject": {WORK, "bucket/t/*"},
+        "s3:PutObject": {WORK, SHARDS, MANIFESTS, PARTS},
         "sqs:SendMessage": {"wakeups", "builds"},
     },
 }
@@ -65,13 +129,16 @@ NAMES = {
     "StorageBucket": "bucket",
     "MessagingWakeups": "wakeups",
     "MessagingBuilds": "builds",
+    "MessagingUploads": "uploads",
+    "UploadsRole": "upload role",
+    "ImportsMachine": "machine",
 }
 
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_function_may_do_what_it_does_and_no_more(synthesized: Synthesized, name: str) -> None:
     allowed = granted(synthesized, name)
-    own_log = {f"Functions{name.capitalize()}Logs"}
+    own_log = {f"Functions{name.title().replace('_', '')}Logs"}
     assert allowed.pop("logs:CreateLogStream") == own_log
     assert allowed.pop("logs:PutLogEvents") == own_log
     assert allowed == {**EXPECTED[name], **TRACE}
@@ -95,9 +162,46 @@ def test_only_the_gateway_and_the_schedule_of_this_stack_call_functions(synthesi
         assert permission["Properties"]["SourceArn"]
 
 
+def test_whoever_signs_uploads_may_put_them_and_no_more(synthesized: Synthesized) -> None:
+    role, properties = role_of(synthesized, "Uploads")
+    assert granted_to(synthesized, role) == {"s3:PutObject": {UPLOAD}, "s3:AbortMultipartUpload": {UPLOAD}}
+    (trust,) = properties["AssumeRolePolicyDocument"]["Statement"]
+    signers = {_named(signer)[: -len("Role")] for signer in trust["Principal"]["AWS"]}
+    assert signers == {"FunctionsApi", "FunctionsImportIntake", "FunctionsSweep"}
+    assert properties["MaxSessionDuration"] == 3600
+
+
+def test_the_workflow_may_invoke_its_functions_and_run_its_maps(synthesized: Synthesized) -> None:
+    role, _ = role_of(synthesized, "Imports")
+    allowed = granted_to(synthesized, role)
+    invoked = {f"FunctionsImport{name}Handler" for name in ("Plan", "Validate", "Cells", "Finish")}
+    assert allowed.pop("lambda:InvokeFunction") == invoked
+    assert allowed.pop("s3:GetObject") == {WORK}
+    assert allowed.pop("states:StartExecution") == {MACHINE}
+    assert allowed.pop("states:DescribeExecution") == {"executions/*"}
+    assert allowed.pop("states:StopExecution") == {"executions/*"}
+    # Delivery of logs, and tracing: AWS lets neither be narrowed.
+    assert {action.split(":")[0] for action in allowed} == {"logs", "xray"}
+    assert set().union(*allowed.values()) == {"*"}
+
+
+def role_of(synthesized: Synthesized, construct: str) -> tuple[str, dict[str, Any]]:
+    """The role of a part of the stack: its logical id and its properties."""
+    ((name, role),) = (
+        item
+        for item in synthesized.of_type("AWS::IAM::Role").items()
+        if item[0].startswith(f"{construct}Role")
+    )
+    return name, role["Properties"]
+
+
 def granted(synthesized: Synthesized, name: str) -> dict[str, set[str]]:
     """Actions of a function's role, each with what it may be done to."""
-    role = synthesized.function(name)["Properties"]["Role"]["Fn::GetAtt"][0]
+    return granted_to(synthesized, synthesized.function(name)["Properties"]["Role"]["Fn::GetAtt"][0])
+
+
+def granted_to(synthesized: Synthesized, role: str) -> dict[str, set[str]]:
+    """Actions of a role, each with what it may be done to."""
     allowed: dict[str, set[str]] = {}
     for policy in synthesized.of_type("AWS::IAM::Policy").values():
         if {"Ref": role} not in policy["Properties"]["Roles"]:
@@ -122,7 +226,11 @@ def _named(resource: Any) -> str:
         case {"Fn::GetAtt": [str(logical_id), "Arn"]}:
             plain = logical_id[:-8]
             return NAMES.get(plain, plain)
+        case {"Ref": str(logical_id)}:
+            return NAMES.get(logical_id[:-8], logical_id)
         case {"Fn::Join": ["", [first, str(rest)]]}:
             return _named(first) + rest
+        case {"Fn::Join": ["", [*_, ":execution:", {"Fn::GetAtt": [_, "Name"]}, str(rest)]]}:
+            return f"executions{rest}"
         case _:
             raise AssertionError(f"not an ARN that this test knows: {resource}")

@@ -18,6 +18,7 @@ NAMES = {
     "AWS::SNS::Topic": "TopicName",
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::Events::Rule": "Name",
+    "AWS::StepFunctions::StateMachine": "StateMachineName",
 }
 
 
@@ -59,6 +60,7 @@ def test_the_bucket(synthesized: Synthesized) -> None:
     rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
     assert rules["staging"]["Prefix"] == "staging/"
     assert rules["staging"]["ExpirationInDays"] == 7
+    assert (rules["rejects"]["Prefix"], rules["rejects"]["ExpirationInDays"]) == ("rejects/", 31)
     assert rules["noncurrent"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
     assert rules["noncurrent"]["ExpiredObjectDeleteMarker"] is True
     assert rules["incomplete-uploads"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
@@ -102,24 +104,47 @@ def test_each_function_logs_to_a_group_with_an_end(synthesized: Synthesized) -> 
     used = set()
     for function in synthesized.of_type("AWS::Lambda::Function").values():
         used.add(function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"])
-    assert len(used) == 5
+    assert len(used) == 10
     assert used < set(groups)
     assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {30}
 
 
-@pytest.mark.parametrize(("name", "batch", "concurrency"), [("indexer", 10, 5), ("builder", 1, 2)])
+@pytest.mark.parametrize(
+    ("name", "batch", "concurrency"), [("indexer", 10, 5), ("builder", 1, 2), ("import_intake", 10, 2)]
+)
 def test_pollers(synthesized: Synthesized, name: str, batch: int, concurrency: int) -> None:
     pollers = {
         poller["Properties"]["FunctionName"]["Ref"]: poller["Properties"]
         for poller in synthesized.of_type("AWS::Lambda::EventSourceMapping").values()
     }
-    (poller,) = (item for function, item in pollers.items() if name.capitalize() in function)
+    (poller,) = (item for function, item in pollers.items() if name.title().replace("_", "") in function)
     assert poller["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert poller["BatchSize"] == batch
     assert poller["ScalingConfig"] == {"MaximumConcurrency": concurrency}
     queue = synthesized.template["Resources"][poller["EventSourceArn"]["Fn::GetAtt"][0]]["Properties"]
     assert queue["VisibilityTimeout"] >= synthesized.function(name)["Properties"]["Timeout"]
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+
+
+def test_the_bucket_tells_of_uploads(synthesized: Synthesized) -> None:
+    bucket = synthesized.one("AWS::S3::Bucket")
+    (told,) = bucket["Properties"]["NotificationConfiguration"]["QueueConfigurations"]
+    assert told["Event"] == "s3:ObjectCreated:*"
+    assert told["Filter"]["S3Key"]["Rules"] == [
+        {"Name": "prefix", "Value": "staging/"},
+        {"Name": "suffix", "Value": "/upload"},
+    ]
+    queue = told["Queue"]["Fn::GetAtt"][0]
+    (policy,) = (
+        (name, policy["Properties"]["PolicyDocument"]["Statement"])
+        for name, policy in synthesized.of_type("AWS::SQS::QueuePolicy").items()
+        if policy["Properties"]["Queues"] == [{"Ref": queue}]
+    )
+    assert policy[0] in bucket["DependsOn"]
+    (let_in,) = (statement for statement in policy[1] if statement["Effect"] == "Allow")
+    assert let_in["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert let_in["Action"] == "sqs:SendMessage"
+    assert let_in["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
 def test_routes(synthesized: Synthesized) -> None:
@@ -161,10 +186,12 @@ def test_alarms(synthesized: Synthesized) -> None:
         metrics[properties["MetricName"]] = metrics.get(properties["MetricName"], 0) + 1
     assert metrics == {
         "ApproximateNumberOfMessagesVisible": 1,
-        "ApproximateAgeOfOldestMessage": 2,
+        "ApproximateAgeOfOldestMessage": 3,
         "5xx": 1,
-        "Throttles": 5,
-        "Errors": 5,
+        "Throttles": 10,
+        "Errors": 10,
+        "ExecutionsFailed": 1,
+        "ExecutionsTimedOut": 1,
     }
 
 
@@ -177,6 +204,8 @@ def test_outputs(synthesized: Synthesized) -> None:
         "BucketName",
         "WakeupsQueueUrl",
         "BuildsQueueUrl",
+        "UploadsQueueUrl",
+        "ImportStateMachineArn",
         "DeadLettersQueueUrl",
         "AlarmsTopicArn",
     }
@@ -194,6 +223,7 @@ def test_settings_reach_the_template(synthesize: Any) -> None:
         snap_start=True,
         point_in_time_recovery=False,
         query_memory_mb=2000,
+        import_max_concurrency=7,
     )
     assert made.function("query")["Properties"]["Architectures"] == ["x86_64"]
     assert made.function("query")["Properties"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
@@ -201,9 +231,12 @@ def test_settings_reach_the_template(synthesize: Any) -> None:
         made.function("query")["Properties"]["Environment"]["Variables"]["SHOAL_CACHE_BYTES"] == "1000000000"
     )
     assert len(made.of_type("AWS::Lambda::Alias")) == 2
+    machine = made.one("AWS::StepFunctions::StateMachine")["Properties"]["DefinitionString"]
+    maps = [state for state in json.loads(machine)["States"].values() if state["Type"] == "Map"]
+    assert [state["MaxConcurrency"] for state in maps] == [7, 7, 7]
     assert made.one("AWS::S3::Bucket")["DeletionPolicy"] == "Delete"
     (cors,) = made.one("AWS::S3::Bucket")["Properties"]["CorsConfiguration"]["CorsRules"]
-    assert (cors["AllowedMethods"], cors["AllowedOrigins"]) == (["PUT"], ["https://a.example"])
+    assert (cors["AllowedMethods"], cors["AllowedOrigins"]) == (["PUT", "GET"], ["https://a.example"])
     assert made.one("AWS::ApiGatewayV2::Api")["Properties"]["CorsConfiguration"]["AllowOrigins"] == [
         "https://a.example"
     ]
