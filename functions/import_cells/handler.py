@@ -1,13 +1,15 @@
-"""Lambda function `import_cells`."""
+"""Lambda function `import_cells`: settles an import, and builds its cells or its one shard."""
 
 from typing import Any
 
 from shoal import runtime
+from shoal.services.imports.one_shard import build_shard
+from shoal.services.imports.settle import settle
 from shoal.services.imports.steps import run_step
 from shoal.services.imports.workspace import Step
 
 NEEDS = ("bucket", "wakeups_queue_url")
-STEPS: dict[str, Step] = {}
+STEPS: dict[str, Step] = {"settle": settle, "build_shard": build_shard}
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
