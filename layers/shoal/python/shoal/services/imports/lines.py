@@ -48,22 +48,23 @@ def line_blocks(pieces: Iterable[bytes], *, size: int = BLOCK_BYTES) -> Iterator
     A longer line is a block of its own. Of a line over `MAX_LINE_BYTES` only one byte more than that and a line
     feed are left, so that it can be told, and need not be held.
     """
-    rest = b""
+    rest = bytearray()
     for piece in pieces:
         first = piece.find(b"\n")
         if first < 0:
-            rest = (rest + piece[: MAX_LINE_BYTES + 1])[: MAX_LINE_BYTES + 1]
+            rest += piece[: MAX_LINE_BYTES + 1 - len(rest)]
             continue
         start = 0
         if rest:
-            yield _shortened(rest + piece[: min(first, MAX_LINE_BYTES + 1)] + b"\n")
+            rest += piece[: min(first, MAX_LINE_BYTES + 1 - len(rest))]
+            yield bytes(rest) + b"\n"
             start = first + 1
         stop = piece.rfind(b"\n") + 1
         for block in blocks_of(piece, start, stop, size=size):
-            yield _shortened(block) if len(block) > size else block
-        rest = piece[stop : stop + MAX_LINE_BYTES + 1]
+            yield block[: MAX_LINE_BYTES + 1] + b"\n" if is_long(block) else block
+        rest = bytearray(piece[stop : stop + MAX_LINE_BYTES + 1])
     if rest:
-        yield rest
+        yield bytes(rest)
 
 
 def is_long(block: bytes) -> bool:
@@ -79,7 +80,3 @@ def count_lines(pieces: Iterable[bytes]) -> int:
         lines += piece.count(b"\n")
         open_end = not piece.endswith(b"\n")
     return lines + open_end
-
-
-def _shortened(line: bytes) -> bytes:
-    return line[: MAX_LINE_BYTES + 1] + b"\n" if is_long(line) else line
