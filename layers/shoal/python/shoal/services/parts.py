@@ -1,25 +1,31 @@
-"""Reading immutable objects: in parallel, verified before anything is parsed, and kept in memory by key."""
+"""Reading immutable objects and pieces of them: in parallel, verified before anything is parsed, kept by name.
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+What was read stays in memory; what memory has no room for goes to the container's disk, as far as its bytes were
+kept, and is verified again when it comes back.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass
-from threading import Lock
+from functools import partial
 from typing import Any
 
-from shoal.errors import CorruptObject, ObjectMissing
-from shoal.index.checksums import verify
-from shoal.services.retry import retry_busy
+from shoal.errors import CorruptObject
+from shoal.index.checksums import digest128, verify
+from shoal.services.bytes_reader import RANGE_BYTES, THREADS, BytesReader
+from shoal.services.disk_tier import DiskTier
+from shoal.services.memory_tier import MemoryTier
+from shoal.services.query_trace import Trace
+from shoal.services.ranges import neighbours
 from shoal.storage.ports import ObjectStore
 
-RANGE_BYTES = 8 * 1024 * 1024
-"""One S3 connection gives about 85 MB/s; ranges of 8-16 MB over several connections add up.
+GAP_BYTES = 64 * 1024
+"""Bytes between two pieces that are read along to save a request: 1 ms of a connection; a request takes 20."""
+_ABSENT: Any = object()
 
-Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance-guidelines.html
-"""
-THREADS = 16
-_ENTRY_BYTES = 1024
-"""What an entry of the cache takes beside its value: key, part, the value's own object."""
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,8 @@ class Part[T]:
     """An object to load: what names it, and how its verified bytes become a value.
 
     `size` is None where only the checksum is known. `weight` is what the value takes in memory, in bytes, for the
-    cache; the object's size where there is none.
+    cache; the object's size where there is none. `on_bytes`: the value lies on the bytes that it was decoded from
+    (arrays do, databases do not), so that they cost nothing to keep for the disk.
     """
 
     key: str
@@ -35,36 +42,183 @@ class Part[T]:
     sha256: str
     decode: Callable[[bytes], T]
     weight: Callable[[T], int] | None = None
+    on_bytes: bool = False
+
+    @property
+    def name(self) -> str:
+        """What the cache calls it."""
+        return self.key
+
+    def parse(self, data: bytes) -> T:
+        """Verify, then decode.
+
+        Raises:
+            CorruptObject: not the bytes that were named.
+        """
+        size = len(data) if self.size is None else self.size
+        verify(data, sha256=self.sha256, size=size, name=self.key)
+        return self.decode(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece[T]:
+    """Bytes `start` to `stop` of an object, with a digest of their own (`digest128`).
+
+    The value lies on its bytes, and weighs as much as they do and `extra` bytes more.
+    """
+
+    key: str
+    start: int
+    stop: int
+    digest: bytes
+    decode: Callable[[bytes], T]
+    extra: int = 0
+
+    @property
+    def name(self) -> str:
+        """What the cache calls it."""
+        return f"{self.key}#{self.start}"
+
+    def parse(self, data: bytes) -> T:
+        """Verify, then decode.
+
+        Raises:
+            CorruptObject: not the bytes that were named.
+        """
+        if len(data) != self.stop - self.start or digest128(data) != self.digest:
+            raise CorruptObject(f"{self.key}: bytes from {self.start} on do not match their checksum")
+        return self.decode(data)
+
+
+type Loadable = Part[Any] | Piece[Any]
 
 
 class PartReader:
-    """Loads parts through a cache that is bounded in bytes; the least recently used goes first.
+    """Loads parts through two tiers of cache, each bounded in bytes; the least recently used goes first.
 
     One in each container. Safe to use from several threads; two that miss the same part both load it.
-    `bytes_read` counts what came from storage since the start.
     """
 
-    def __init__(self, objects: ObjectStore, *, cache_bytes: int) -> None:
-        self._objects = objects
-        self._cache_bytes = cache_bytes
-        self._cached: OrderedDict[str, tuple[Any, int]] = OrderedDict()
-        self._held = 0
-        self._lock = Lock()
-        self._threads: ThreadPoolExecutor | None = None
-        self.bytes_read = 0
+    def __init__(self, objects: ObjectStore, *, cache_bytes: int, disk: DiskTier | None = None) -> None:
+        self._bytes = BytesReader(objects)
+        self.memory = MemoryTier(cache_bytes)
+        self.disk = disk or DiskTier(0)
+        self._total = Trace()
+        self._trace: Trace | None = None
 
-    def load[T](self, part: Part[T]) -> T:
+    def traced(self, trace: Trace) -> "PartReader":
+        """The same reader, over the same cache; what is read through it counts in `trace` too."""
+        view = copy(self)
+        view._trace = trace  # noqa: SLF001 - one of us
+        return view
+
+    @property
+    def bytes_read(self) -> int:
+        """What came from storage since the start."""
+        return self._total.storage_bytes
+
+    def load[T](self, part: Part[T] | Piece[T]) -> T:
         """One part.
 
         Raises:
             CorruptObject: the bytes are missing, or not those that were named.
         """
-        found, value = self._look_up(part.key)
-        if found:
-            return value  # type: ignore[no-any-return] # one key always holds one type
-        fetched, size = self._fetch(part)
-        self.remember(part, fetched, default_weight=size)
-        return fetched
+        (value,) = self.load_all([part])
+        return value  # type: ignore[no-any-return] # one name always holds one type
+
+    def load_all(self, parts: Sequence[Loadable]) -> list[Any]:
+        """Several parts, those that are missing in parallel; in the order asked for.
+
+        Pieces that lie close together in one object come with one request.
+
+        Raises:
+            CorruptObject: bytes are missing, or not those that were named.
+        """
+        names = [part.name for part in parts]
+        values = self.memory.get(names, _ABSENT)
+        missing = {
+            name: part for name, part, value in zip(names, parts, values, strict=True) if value is _ABSENT
+        }
+        if len(missing) < len(parts) and self._trace:
+            self._trace.found_in_memory(len(parts) - len(missing))
+        if not missing:
+            return values
+        tasks = self._tasks(missing.values())
+        if len(tasks) > 1:
+            # Their own reads may be split into ranges on the reader's threads, so parts are loaded from a second
+            # pool: a task never waits for a thread of its own pool.
+            with ThreadPoolExecutor(max_workers=min(THREADS, len(tasks))) as pool:
+                loaded = list(pool.map(lambda task: task(), tasks))
+        else:
+            loaded = [tasks[0]()]
+        found = {name: value for some in loaded for name, value in some.items()}
+        return [found[name] if value is _ABSENT else value for name, value in zip(names, values, strict=True)]
+
+    def _tasks(self, missing: Iterable[Loadable]) -> list[Callable[[], dict[str, Any]]]:
+        """What to load together: whole objects, and what is on disk, one by one; pieces by neighbours."""
+        tasks: list[Callable[[], dict[str, Any]]] = []
+        pieces: dict[str, list[Piece[Any]]] = {}
+        for part in missing:
+            if isinstance(part, Part) or self.disk.holds(part.name):
+                tasks.append(partial(self._load_one, part))
+            else:
+                pieces.setdefault(part.key, []).append(part)
+        for near in pieces.values():
+            places = [(piece.start, piece.stop) for piece in near]
+            runs = neighbours(places, gap=GAP_BYTES, longest=RANGE_BYTES)
+            tasks += [partial(self._load_run, [near[position] for position in run]) for run in runs]
+        return tasks
+
+    def _load_one(self, part: Loadable) -> dict[str, Any]:
+        value = self._from_disk(part)
+        if value is _ABSENT:
+            if isinstance(part, Piece):
+                data = self.read(part.key, byte_range=(part.start, part.stop))
+            else:
+                data = self.read(part.key, size=part.size)
+            value = self._accept(part, data)
+        return {part.name: value}
+
+    def _load_run(self, pieces: list[Piece[Any]]) -> dict[str, Any]:
+        """Pieces of one object that lie close together, in rising order."""
+        began = pieces[0].start
+        run = self.read(pieces[0].key, byte_range=(began, pieces[-1].stop))
+        # Slices of bytes are copies: one small piece does not keep the whole run in memory.
+        return {
+            piece.name: self._accept(piece, run[piece.start - began : piece.stop - began]) for piece in pieces
+        }
+
+    def _from_disk(self, part: Loadable) -> Any:
+        """The value from the disk tier, verified once more."""
+        data = self.disk.get(part.name)
+        if data is None:
+            return _ABSENT
+        try:
+            value = part.parse(data)
+        except CorruptObject:
+            self.disk.forget(part.name)
+            logger.warning("a file of the cache was damaged", extra={"object": part.name})
+            return _ABSENT  # the object store has the bytes that were named, or is the one to say that it has not
+        for trace in self._traces():
+            trace.read_disk(len(data))
+        self._keep(part, value, data)
+        return value
+
+    def _accept(self, part: Loadable, data: bytes) -> Any:
+        value = part.parse(data)
+        self._keep(part, value, data)
+        return value
+
+    def _keep(self, part: Loadable, value: Any, data: bytes) -> None:
+        if isinstance(part, Piece):
+            self._put(part.name, value, weight=len(data) + part.extra, data=data)
+        else:
+            weight = part.weight(value) if part.weight else len(data)
+            self._put(part.name, value, weight=weight, data=data if part.on_bytes else None)
+
+    def _put(self, name: str, value: Any, *, weight: int, data: bytes | None = None) -> None:
+        for evicted, evicted_data in self.memory.put(name, value, weight=weight, data=data):
+            self.disk.put(evicted, evicted_data)
 
     def load_apart[T](self, part: Part[T]) -> T:
         """One part as a value of the caller's own, which it may change: neither from the cache nor into it.
@@ -72,92 +226,46 @@ class PartReader:
         Raises:
             CorruptObject: the bytes are missing, or not those that were named.
         """
-        return self._fetch(part)[0]
-
-    def _fetch[T](self, part: Part[T]) -> tuple[T, int]:
-        data = self.read(part.key, size=part.size)
-        verify(data, sha256=part.sha256, size=len(data) if part.size is None else part.size, name=part.key)
-        return part.decode(data), len(data)
+        return part.parse(self.read(part.key, size=part.size))
 
     def load_range[T](self, key: str, byte_range: tuple[int, int], decode: Callable[[bytes], T]) -> T:
-        """Some bytes of an object, cached by their place. `decode` is the one to verify them.
+        """Some bytes of an object, cached in memory by their place. `decode` is the one to verify them.
 
         Raises:
             CorruptObject: there is no such object, or `decode` found the bytes damaged.
         """
         place = f"{key}#{byte_range[0]}"
-        found, value = self._look_up(place)
-        if found:
+        (value,) = self.memory.get([place], _ABSENT)
+        if value is not _ABSENT:
             return value  # type: ignore[no-any-return] # one place always holds one type
         data = self.read(key, byte_range=byte_range)
         decoded = decode(data)
-        self.remember(Part(place, len(data), "", decode), decoded)
+        self._put(place, decoded, weight=len(data))
         return decoded
 
     def holds(self, key: str) -> bool:
         """Whether a whole part is in memory."""
-        return self._look_up(key)[0]
+        return self.memory.get([key], _ABSENT)[0] is not _ABSENT
 
-    def load_all(self, parts: Sequence[Part[Any]]) -> list[Any]:
-        """Several parts, those that are missing in parallel; in the order asked for."""
-        missing = [part for part in parts if not self._look_up(part.key)[0]]
-        if len(missing) > 1:
-            # Their own reads may be split into ranges on the same threads, so parts are loaded from a second
-            # pool: a task never waits for a thread of its own pool.
-            with ThreadPoolExecutor(max_workers=min(THREADS, len(missing))) as pool:
-                loaded = {
-                    part.key: value for part, value in zip(missing, pool.map(self.load, missing), strict=True)
-                }
-        else:
-            loaded = {part.key: self.load(part) for part in missing}
-        return [loaded[part.key] if part.key in loaded else self.load(part) for part in parts]
+    def made[T](self, name: str, make: Callable[[], T], weight: Callable[[T], int]) -> T:
+        """A value that is worked out from parts, kept in memory like them; `weight` in bytes."""
+        (value,) = self.memory.get([name], _ABSENT)
+        if value is _ABSENT:
+            value = make()
+            self._put(name, value, weight=weight(value))
+        return value  # type: ignore[no-any-return] # one name always holds one type
+
+    def remember[T](self, part: Part[T], value: T) -> None:
+        """Keep a value that this process has just made."""
+        self._put(part.name, value, weight=part.weight(value) if part.weight else part.size or 0)
 
     def read(self, key: str, *, size: int | None = None, byte_range: tuple[int, int] | None = None) -> bytes:
-        """The bytes of an object or a range of it; whole large ones by ranges in parallel. Not verified.
+        """The bytes of an object or a range of it; as `BytesReader.read`, counted. Not verified.
 
         Raises:
             CorruptObject: there is no such object, though something names it.
         """
-        try:
-            if byte_range is not None:
-                data = self._read_range(key, byte_range)
-            elif size is None or size <= 2 * RANGE_BYTES:
-                data = retry_busy(lambda: self._objects.get(key))
-            else:
-                starts = range(0, size, RANGE_BYTES)
-                ranges = [(start, min(start + RANGE_BYTES, size)) for start in starts]
-                data = b"".join(self._pool().map(lambda part: self._read_range(key, part), ranges))
-        except ObjectMissing as missing:
-            raise CorruptObject(f"{key} is named but missing") from missing
-        with self._lock:
-            self.bytes_read += len(data)
-        return data
+        return self._bytes.read(key, size=size, byte_range=byte_range, traces=self._traces())
 
-    def _read_range(self, key: str, byte_range: tuple[int, int]) -> bytes:
-        return retry_busy(lambda: self._objects.get(key, byte_range=byte_range))
-
-    def _pool(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(max_workers=THREADS)
-            return self._threads
-
-    def _look_up(self, key: str) -> tuple[bool, Any]:
-        with self._lock:
-            entry = self._cached.get(key)
-            if entry is None:
-                return False, None
-            self._cached.move_to_end(key)
-            return True, entry[0]
-
-    def remember[T](self, part: Part[T], value: T, *, default_weight: int = 0) -> None:
-        """Keep a value that this process has just made or loaded."""
-        weight = _ENTRY_BYTES + (part.weight(value) if part.weight else part.size or default_weight)
-        with self._lock:
-            replaced = self._cached.pop(part.key, None)
-            self._held += weight - (replaced[1] if replaced else 0)
-            self._cached[part.key] = (value, weight)
-            # The newest stays even when it alone is over the bound: the request at hand needs it.
-            while self._held > self._cache_bytes and len(self._cached) > 1:
-                _, (_, freed) = self._cached.popitem(last=False)
-                self._held -= freed
+    def _traces(self) -> tuple[Trace, ...]:
+        return (self._total,) if self._trace is None else (self._total, self._trace)
