@@ -9,6 +9,7 @@ from shoal.errors import ImportRejected
 from shoal.model.import_work import Unpacked
 from shoal.model.limits import CHUNK_BYTES, MAX_UNPACKED_BYTES, UNPACK_SECONDS
 from shoal.model.manifests import PartRef
+from shoal.model.ndjson_blocks import BLOCK_BYTES
 from shoal.services.imports.decompress import decompressed
 from shoal.services.imports.inspect import HEAD_BYTES, compression_of
 from shoal.services.imports.lines import line_blocks
@@ -49,10 +50,12 @@ def unpack_chunks(
     with ThreadPoolExecutor(max_workers=_UPLOADS) as pool:
         done: list[PartRef] = []
         under_way: deque[Future[PartRef]] = deque()
-        for number, chunk in enumerate(_chunks(line_blocks(unpacked), chunk_bytes)):
+        for number, chunk in enumerate(
+            _chunks(line_blocks(unpacked, size=min(BLOCK_BYTES, chunk_bytes)), chunk_bytes)
+        ):
             if len(under_way) == _UPLOADS:
                 done.append(under_way.popleft().result())
-                work.piece_done()
+            work.piece_done()
             under_way.append(pool.submit(work.put, f"unpacked-{number:06d}", chunk))
         return done + [each.result() for each in under_way]
 
