@@ -1,15 +1,17 @@
-"""Reading records by id: through the id index to the row that is live now."""
+"""Reading records by id: through the id index to the row that is live now, in a shard or in a cell."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-
-from shoal.index.id_index import hash_ids
+from shoal.errors import CorruptObject
+from shoal.index.id_index import Located, hash_ids
 from shoal.model.limits import MAX_RESPONSE_BYTES
-from shoal.services.parts import Part
-from shoal.services.search import Match, Searcher
+from shoal.model.queries import Match
+from shoal.services.parts import Piece
+from shoal.services.probing import BUDGET_BYTES
+from shoal.services.search import Searcher
+from shoal.services.snapshot import Snapshot
+from shoal.services.winners import Shelf, Source, Spot, spots_of
 
 _VALUE_BYTES = 14
 """A float32 in shortest JSON digits with its comma, at most."""
@@ -20,7 +22,8 @@ _RECORD_OVERHEAD_BYTES = 64
 class Fetched:
     """Records found, in the order asked for; ids that do not exist; and ids left for another request.
 
-    The answer is bounded in bytes: what does not fit any more is in `unprocessed_ids`.
+    The answer is bounded in bytes, and so is what is read of cells for it: what does not fit any more is in
+    `unprocessed_ids`.
     """
 
     records: tuple[Match, ...]
@@ -48,31 +51,69 @@ def fetch(
     if snapshot is None or not wanted:
         return Fetched((), wanted, ())
     located = snapshot.locate(hash_ids(wanted, snapshot.dataset.hash_key))
-    alive = located.live
-    shards = {shard.shard_id: shard for shard in snapshot.manifest.shards}
-    needed = sorted({located.shard_ids[number] for number in np.unique(located.shard[alive]).tolist()})
-    parts: list[Part[Any]] = [snapshot.records_part(shards[shard_id]) for shard_id in needed]
-    if include_values:
-        parts += [snapshot.vectors_part(shards[shard_id]) for shard_id in needed]
-    searcher.reader.load_all(parts)
+    spots = _spots(snapshot, wanted, located)
+    readable = _readable(wanted, spots, include_values=include_values)
+    shelf = Shelf(snapshot.reader)
+    here = [spots[wanted_id] for wanted_id in wanted[:readable] if wanted_id in spots]
+    shelf.load(here, include_values=include_values)
+    found = dict(
+        zip(
+            [wanted_id for wanted_id in wanted[:readable] if wanted_id in spots],
+            shelf.records(here),
+            strict=True,
+        )
+    )
 
     value_bytes = snapshot.dataset.dimension * _VALUE_BYTES if include_values else 0
     records: list[Match] = []
     missing: list[str] = []
     size = 0
-    for position, wanted_id in enumerate(wanted):
-        if not alive[position]:
+    for position, wanted_id in enumerate(wanted[:readable]):
+        record = found.get(wanted_id)
+        if record is None or record.id != wanted_id:  # or another id with the same 128-bit hash
             missing.append(wanted_id)
-            continue
-        shard = shards[located.shard_ids[int(located.shard[position])]]
-        row = int(located.row[position])
-        record = searcher.reader.load(snapshot.records_part(shard)).by_rows([row])[row]
-        if record.id != wanted_id:
-            missing.append(wanted_id)  # another id with the same 128-bit hash
             continue
         size += len(record.metadata) + len(wanted_id.encode()) + value_bytes + _RECORD_OVERHEAD_BYTES
         if size > MAX_RESPONSE_BYTES and records:
             return Fetched(tuple(records), tuple(missing), wanted[position:])
-        values = searcher.reader.load(snapshot.vectors_part(shard)).rows[row] if include_values else None
+        values = shelf.values(spots[wanted_id]) if include_values else None
         records.append(Match(record.id, 0.0, record.metadata, values))
-    return Fetched(tuple(records), tuple(missing), ())
+    return Fetched(tuple(records), tuple(missing), wanted[readable:])
+
+
+def _spots(snapshot: Snapshot, wanted: Sequence[str], located: Located) -> dict[str, Spot]:
+    """Where each id that exists is."""
+    shards = {shard.shard_id: shard for shard in snapshot.manifest.shards}
+    ids: list[str] = []
+    rows: list[tuple[Source, int]] = []
+    for position, wanted_id in enumerate(wanted):
+        if not located.live[position]:
+            continue
+        shard_id, row = located.shard_ids[int(located.shard[position])], int(located.row[position])
+        shard = shards.get(shard_id)
+        ids.append(wanted_id)
+        rows.append((shard, row) if shard else _in_cells(snapshot, shard_id, row))
+    return dict(zip(ids, spots_of(snapshot, rows), strict=True))
+
+
+def _in_cells(snapshot: Snapshot, shard_id: str, row: int) -> tuple[Source, int]:
+    for cells in snapshot.cells():
+        number = cells.number_of(shard_id, row)
+        if number is not None:
+            return cells, number
+    raise CorruptObject(f"the id index names shard {shard_id}, which this version has not")
+
+
+def _readable(wanted: Sequence[str], spots: dict[str, Spot], *, include_values: bool) -> int:
+    """How many of the ids can be read within the budget; at least one. A cell is read whole, and once."""
+    counted: set[str] = set()
+    size = 0
+    for position, wanted_id in enumerate(wanted):
+        spot = spots.get(wanted_id)
+        for part in spot.loadables(include_values=include_values) if spot else ():
+            if isinstance(part, Piece) and part.name not in counted:
+                counted.add(part.name)
+                size += part.stop - part.start
+        if size > BUDGET_BYTES and position:
+            return position
+    return len(wanted)

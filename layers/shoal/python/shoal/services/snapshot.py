@@ -9,16 +9,18 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from shoal.index import dead_rows, exact, id_index, id_run
+from shoal.index.cell_set import CellSet, decode_cell_set
 from shoal.index.checksums import verify
 from shoal.index.graph import Graph, load_graph
 from shoal.index.id_index import Entries, Located
 from shoal.index.id_run import RunFront
 from shoal.index.records import Records
-from shoal.index.shard import INDEX_FILE, RECORDS_FILE, VECTORS_FILE, decode_vectors
+from shoal.index.shard import CELL_RECORDS_FILE, INDEX_FILE, RECORDS_FILE, VECTORS_FILE, decode_vectors
 from shoal.model import manifests
 from shoal.model.datasets import Dataset, Head
-from shoal.model.manifests import Manifest, RunRef, ShardRef
+from shoal.model.manifests import CellSetRef, Manifest, RunRef, ShardRef
 from shoal.model.records import Rows, Vectors
+from shoal.services.cells import Cells
 from shoal.services.parts import Part, PartReader
 from shoal.storage.keys import TenantKeys
 
@@ -62,16 +64,23 @@ class Snapshot:
         name: str,
         decode: Callable[[bytes], T],
         weight: Callable[[T], int] | None = None,
+        *,
+        on_bytes: bool = False,
     ) -> Part[T]:
         file = shard.files[name]
         key = TenantKeys(self.dataset.tenant_id).shard_file(shard.shard_id, name)
-        return Part(key, file.size, file.sha256, decode, weight)
+        return Part(key, file.size, file.sha256, decode, weight, on_bytes)
 
     def vectors_part(self, shard: ShardRef) -> Part[ShardVectors]:
         """The vectors of a shard."""
         dimension = self.dataset.dimension
+        weight = shard.rows * (dimension + 1) * 4  # and the lengths, once they are asked for
         return self._file(
-            shard, VECTORS_FILE, lambda data: ShardVectors(decode_vectors(data, shard.rows, dimension))
+            shard,
+            VECTORS_FILE,
+            lambda data: ShardVectors(decode_vectors(data, shard.rows, dimension)),
+            lambda _: weight,
+            on_bytes=True,
         )
 
     def records_part(self, shard: ShardRef) -> Part[Records]:
@@ -92,14 +101,36 @@ class Snapshot:
         )
 
     def rows_of(self, shard: ShardRef) -> Rows:
-        """All rows of a shard, dead ones included."""
+        """All rows of a shard, dead ones included; also of a shard of cells."""
+        if CELL_RECORDS_FILE in shard.files:
+            found = (cells.rows_of(self.reader, shard.shard_id) for cells in self.cells())
+            return next(rows for rows in found if rows is not None)
         vectors, records = self.reader.load_all([self.vectors_part(shard), self.records_part(shard)])
         ids, sequences, metadata = records.all()
         return Rows(ids, sequences, vectors.rows, metadata)
 
     def shard(self, shard_id: str) -> ShardRef:
-        """The shard of that id; it is one of this manifest's."""
-        return next(shard for shard in self.manifest.shards if shard.shard_id == shard_id)
+        """The shard of that id; it is one of this version's."""
+        return next(shard for shard in self.all_shards() if shard.shard_id == shard_id)
+
+    # --- cells
+
+    def cells(self) -> tuple[Cells, ...]:
+        """The cells of each import, in the order of the manifest."""
+        refs = self.manifest.cell_sets
+        loaded: list[CellSet] = self.reader.load_all([cell_set_part(self.dataset, ref) for ref in refs])
+        keys = TenantKeys(self.dataset.tenant_id)
+        return tuple(
+            self.reader.made(f"{ref.key}#cells", partial(Cells, keys, cell_set), _weight_of_cells)
+            for ref, cell_set in zip(refs, loaded, strict=True)
+        )
+
+    def all_shards(self) -> tuple[ShardRef, ...]:
+        """The shards that are searched whole, then those of cells."""
+        return (
+            *self.manifest.shards,
+            *(shard for cells in self.cells() for shard in cells.cell_set.shards),
+        )
 
     # --- dead rows
 
@@ -113,7 +144,7 @@ class Snapshot:
         gathered: DeadRows = {}
         for part in self.reader.load_all(self.dead_parts()):
             gathered = dead_rows.union(gathered, part)
-        standing = {shard.shard_id for shard in self.manifest.shards}
+        standing = {shard.shard_id for shard in self.all_shards()}
         return {shard_id: rows for shard_id, rows in gathered.items() if shard_id in standing}
 
     # --- id index
@@ -133,6 +164,13 @@ class Snapshot:
             return id_index.find(self.entries_newest_first(), hashes)
         pieces = [piece for run in reversed(self.manifest.runs) for piece in self._pieces(run, hashes)]
         return id_index.find(pieces, hashes)
+
+    def shards_of_run(self, run: RunRef) -> frozenset[str]:
+        """The shards that entries of a run name."""
+        if run.size <= WHOLE_RUN_BYTES or self.reader.holds(run.key):
+            return frozenset(self.reader.load(run_part(run)).shard_ids)
+        front = self.reader.load_range(run.key, (0, run.front_size), partial(_run_front, run))
+        return frozenset(front.shard_ids)
 
     def _pieces(self, run: RunRef, hashes: NDArray[np.uint64]) -> list[Entries]:
         """What of a run may hold these hashes."""
@@ -167,13 +205,25 @@ def manifest_part(key: str, sha256: str) -> Part[Manifest]:
 
 
 def _weight_of(manifest: Manifest) -> int:
-    pieces = len(manifest.shards) + len(manifest.runs) + len(manifest.dead_increments)
+    pieces = (
+        len(manifest.shards) + len(manifest.runs) + len(manifest.dead_increments) + len(manifest.cell_sets)
+    )
     return _MANIFEST_BYTES + pieces * _PIECE_BYTES
 
 
 def run_part(run: RunRef) -> Part[Entries]:
     """A run of the id index."""
     return Part(run.key, run.size, run.sha256, id_run.decode_run)
+
+
+def cell_set_part(dataset: Dataset, ref: CellSetRef) -> Part[CellSet]:
+    """The cells of an import."""
+    decode = partial(decode_cell_set, dimension=dataset.dimension, metric=dataset.metric)
+    return Part(ref.key, ref.size, ref.sha256, decode, lambda found: ref.size + found.memory_bytes)
+
+
+def _weight_of_cells(cells: Cells) -> int:
+    return cells.memory_bytes
 
 
 def empty_manifest(dataset: Dataset) -> Manifest:

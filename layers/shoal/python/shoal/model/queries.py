@@ -1,0 +1,71 @@
+"""Queries and their answers: what decides an answer, and what it says of itself."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.model.filters import Filter
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRequest:
+    """A query vector (float32, shape (dimension,)) with what else decides the answer.
+
+    `ef` is the beam width of the graph search, `nprobe` the number of cells to open of each import (None: as
+    calibrated). `include_values` returns the stored vectors too, `explain` what the query did.
+    """
+
+    vector: NDArray[np.float32]
+    top_k: int = 10
+    filter: Filter | None = None
+    ef: int | None = None
+    nprobe: int | None = None
+    include_values: bool = False
+    explain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A record that answers: `metadata` is compact JSON, `values` float32 of shape (dimension,) or None."""
+
+    id: str
+    score: float
+    metadata: bytes
+    values: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What one query did.
+
+    `cells_opened` of `cells_total` cells were searched, and `candidates` rows compared with the query (of a graph:
+    those that its walk keeps). `storage_bytes` came from the object store with `storage_requests`, `disk_bytes`
+    from the container's disk, and `memory_hits` parts were in memory. `milliseconds` are by stage.
+    """
+
+    cells_opened: int
+    cells_total: int
+    candidates: int
+    storage_bytes: int
+    storage_requests: int
+    disk_bytes: int
+    memory_hits: int
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAnswer:
+    """The best matches, best first, of one version.
+
+    `mode` is `hot` (all from the container's cache), `cold` (something was read from storage) or `ephemeral`
+    (nothing has been indexed yet; `job_id` is the write to wait for). `partial`: the budget of bytes ended the
+    search before all was looked at that the query asks for.
+    """
+
+    matches: tuple[Match, ...]
+    mode: str
+    version: int
+    job_id: str | None = None
+    partial: bool = False
+    explanation: Explanation | None = None

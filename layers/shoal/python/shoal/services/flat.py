@@ -1,0 +1,107 @@
+"""Searching the shards that every query searches whole: the resident one, by graph or exactly, and the deltas."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from shoal.index import exact
+from shoal.index.graph import Graph
+from shoal.index.records import Records
+from shoal.model.datasets import Metric
+from shoal.model.manifests import Manifest, ShardRef
+from shoal.model.queries import QueryRequest
+from shoal.services.parts import Part
+from shoal.services.query_trace import Trace
+from shoal.services.snapshot import DeadRows, ShardVectors, Snapshot
+
+DEFAULT_EF = 64
+"""Beam width for a graph that has not been calibrated."""
+
+type Best = tuple[NDArray[np.int64], NDArray[np.float32]]
+"""Rows and their scores, best first."""
+type Loaded = Mapping[str, Any]
+"""What a query has loaded, by name, so that nothing is read twice where the cache is small."""
+
+
+def parts_of(snapshot: Snapshot, request: QueryRequest) -> list[Part[Any]]:
+    """All that the search is going to ask for, and the records of what it may find."""
+    manifest = snapshot.manifest
+    parts: list[Part[Any]] = []
+    for shard in manifest.deltas:
+        parts += [snapshot.vectors_part(shard), snapshot.records_part(shard)]
+    if manifest.resident is not None:
+        parts.append(snapshot.records_part(manifest.resident))
+        walk = walks_graph(manifest, request)
+        parts.append(
+            snapshot.graph_part(manifest.resident) if walk else snapshot.vectors_part(manifest.resident)
+        )
+    return parts
+
+
+def live_rows(manifest: Manifest, dead: DeadRows) -> int:
+    """How many rows of these shards are alive."""
+    return sum(shard.rows - len(dead.get(shard.shard_id, ())) for shard in manifest.shards)
+
+
+def search(
+    snapshot: Snapshot, request: QueryRequest, loaded: Loaded, dead: DeadRows, trace: Trace
+) -> list[tuple[ShardRef, NDArray[np.int64], NDArray[np.float32]]]:
+    """The best rows of each shard, with their scores."""
+    manifest = snapshot.manifest
+    found = [
+        (shard, *_scan(snapshot, shard, request, loaded, dead.get(shard.shard_id), trace))
+        for shard in manifest.deltas
+    ]
+    resident = manifest.resident
+    if resident is not None:
+        mask = dead.get(resident.shard_id)
+        if walks_graph(manifest, request):
+            graph: Graph = loaded[snapshot.graph_part(resident).name]
+            ef = request.ef or (manifest.recall.ef if manifest.recall else DEFAULT_EF)
+            trace.candidates += min(resident.rows, max(ef, request.top_k))
+            found.append((resident, *graph.search(request.vector, request.top_k, ef, mask)))
+        else:
+            found.append((resident, *_scan(snapshot, resident, request, loaded, mask, trace)))
+    return found
+
+
+def _scan(
+    snapshot: Snapshot,
+    shard: ShardRef,
+    request: QueryRequest,
+    loaded: Loaded,
+    dead: BitMap | None,
+    trace: Trace,
+) -> Best:
+    """Exact search over the rows that are live and match the filter."""
+    vectors: ShardVectors = loaded[snapshot.vectors_part(shard).name]
+    rows = None
+    if request.filter is not None:
+        records: Records = loaded[snapshot.records_part(shard).name]
+        rows = records.matching(request.filter)
+    trace.candidates += shard.rows if rows is None else len(rows)
+    metric = snapshot.dataset.metric
+    return exact.top_k(
+        vectors.rows,
+        request.vector,
+        metric,
+        request.top_k,
+        rows=rows,
+        dead=dead,
+        norms=None if metric is Metric.DOT else vectors.lengths,
+    )
+
+
+def walks_graph(manifest: Manifest, request: QueryRequest) -> bool:
+    """Whether the resident shard is searched by its graph rather than exactly.
+
+    Exactly where a filter decides, and where calibration found the graph wanting at its widest beam (dot products
+    of vectors of very unequal lengths do that): slower is better than wrong. An explicit `ef` is obeyed.
+    """
+    if request.filter is not None:
+        return False
+    recall = manifest.recall
+    return request.ef is not None or recall is None or recall.measured >= recall.target

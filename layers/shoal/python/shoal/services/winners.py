@@ -1,0 +1,119 @@
+"""Records of rows that were found, by a search or by id: wherever the rows lie, each stored piece is read once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from shoal.errors import InvalidInput
+from shoal.index.cell_records import CellRecords
+from shoal.index.records import Record, Records
+from shoal.model.limits import MAX_RESPONSE_BYTES
+from shoal.model.manifests import ShardRef
+from shoal.model.queries import Match
+from shoal.services.cells import Cells, CellVectors
+from shoal.services.parts import Part, PartReader, Piece
+from shoal.services.snapshot import ShardVectors, Snapshot
+
+_MATCH_OVERHEAD_BYTES = 64
+
+type Source = ShardRef | Cells
+"""Where a row was found; of cells, rows go by their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a row lies: the records and the vectors of its shard or cell, and its place in them."""
+
+    records: Part[Records] | Piece[CellRecords]
+    vectors: Part[ShardVectors] | Piece[CellVectors]
+    row: int
+
+    def loadables(self, *, include_values: bool) -> list[Part[Any] | Piece[Any]]:
+        """What must be loaded to show the row."""
+        return [self.records, self.vectors] if include_values else [self.records]
+
+
+def spots_of(snapshot: Snapshot, rows: Sequence[tuple[Source, int]]) -> list[Spot]:
+    """Where rows lie, in the order given."""
+    spots: list[Spot | None] = [None] * len(rows)
+    in_cells: dict[int, tuple[Cells, list[int]]] = {}
+    for place, (source, row) in enumerate(rows):
+        if isinstance(source, Cells):
+            in_cells.setdefault(id(source), (source, []))[1].append(place)
+        else:
+            spots[place] = Spot(snapshot.records_part(source), snapshot.vectors_part(source), row)
+    for cells, places in in_cells.values():
+        numbers = np.array([rows[place][1] for place in places], dtype=np.int64)
+        owners, within = cells.places(numbers)
+        pieces = zip(places, cells.records(owners), cells.vectors(owners), within.tolist(), strict=True)
+        for place, records, vectors, row in pieces:
+            spots[place] = Spot(records, vectors, row)
+    return [spot for spot in spots if spot is not None]
+
+
+class Shelf:
+    """What one request holds of the stored pieces that it needs, by name."""
+
+    def __init__(self, reader: PartReader, loaded: dict[str, Any] | None = None) -> None:
+        self._reader = reader
+        self._loaded = {} if loaded is None else loaded
+
+    def load(self, spots: Sequence[Spot], *, include_values: bool) -> None:
+        """Bring in what these rows need, at once."""
+        wanted = {part.name: part for spot in spots for part in spot.loadables(include_values=include_values)}
+        missing = [part for name, part in wanted.items() if name not in self._loaded]
+        values = self._reader.load_all(missing)
+        self._loaded |= zip((part.name for part in missing), values, strict=True)
+
+    def records(self, spots: Sequence[Spot]) -> list[Record]:
+        """The records of rows that were loaded, in the order given."""
+        rows: dict[str, list[int]] = {}
+        for spot in spots:
+            rows.setdefault(spot.records.name, []).append(spot.row)
+        found = {name: self._loaded[name].by_rows(some) for name, some in rows.items()}
+        return [found[spot.records.name][spot.row] for spot in spots]
+
+    def values(self, spot: Spot) -> NDArray[np.float32]:
+        """The vector of a row that was loaded with its values: float32, shape (dimension,)."""
+        found: NDArray[np.float32] = self._loaded[spot.vectors.name].rows[spot.row]
+        return found
+
+
+def matches_of(
+    snapshot: Snapshot,
+    best: Sequence[tuple[Source, int, float]],
+    loaded: dict[str, Any],
+    *,
+    include_values: bool,
+) -> tuple[Match, ...]:
+    """The winners of a search with their records.
+
+    Raises:
+        InvalidInput: `response_too_large` naming the top_k that fits.
+    """
+    spots = spots_of(snapshot, [(source, row) for source, row, _ in best])
+    shelf = Shelf(snapshot.reader, loaded)
+    shelf.load(spots, include_values=include_values)
+    matches: list[Match] = []
+    size = 0
+    for (_, _, score), spot, record in zip(best, spots, shelf.records(spots), strict=True):
+        values = shelf.values(spot) if include_values else None
+        matches.append(Match(record.id, score, record.metadata, values))
+        size += _escaped(record.metadata) + _escaped(orjson.dumps(record.id)) + _MATCH_OVERHEAD_BYTES
+        if size > MAX_RESPONSE_BYTES:
+            fits = len(matches) - 1
+            raise InvalidInput(
+                "response_too_large",
+                f"the answer would be over {MAX_RESPONSE_BYTES} bytes; ask for top_k {fits} at most",
+                {"top_k": fits},
+            )
+    return tuple(matches)
+
+
+def _escaped(text: bytes) -> int:
+    """Bytes of JSON inside Lambda's answer, where it is a string: quotes and backslashes count twice."""
+    return len(text) + text.count(b'"') + text.count(b"\\")
