@@ -17,7 +17,7 @@ NEEDS = ("bucket",)
 def app() -> App:
     """The routes of this function, made with the first request."""
     settings, ports = runtime.settings(*NEEDS), runtime.ports(*NEEDS)
-    searcher = Searcher(ports, cache_bytes=settings.cache_bytes)
+    searcher = Searcher(ports, cache_bytes=settings.cache_bytes, disk_bytes=settings.disk_cache_bytes)
     return App(native_router(), Deps.of(settings, ports, searcher), serves="query")
 
 

@@ -48,6 +48,7 @@ def test_every_field_is_read_and_other_variables_are_not() -> None:
         "vector_quota": 0,
         "query_quota": 10_000,
         "cache_bytes": 1_000_000,
+        "disk_cache_bytes": 0,
     }
 
 

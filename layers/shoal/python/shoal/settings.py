@@ -41,6 +41,9 @@ class Settings(BaseModel):
     """Queries a UTC day of a tenant without a quota of its own; None: unlimited."""
     cache_bytes: int = Field(default=1_500_000_000, ge=1_000_000)
     """Memory for shards in a query function: half of its 3,008 MB, the rest is numpy, code and answers."""
+    disk_cache_bytes: int = Field(default=400_000_000, ge=0)
+    """Disk for what memory had no room for, in a query function: most of the 512 MB of /tmp that Lambda gives for
+    nothing; 0 switches it off."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, needs: tuple[str, ...] = ()) -> Self:

@@ -8,6 +8,8 @@ MAX_BODY_BYTES = 10 * 1024 * 1024
 """NDJSON bytes of one upload, after unpacking. Contract: 413 payload_too_large over it."""
 MAX_TOP_K = 1000
 MAX_NPROBE = 1024
+MAX_EF = 4096
+"""A wider beam through a graph costs more than exact search of what one shard may hold."""
 MAX_METADATA_BYTES = 40 * 1024
 """Compact JSON bytes of one record's metadata."""
 MAX_RESPONSE_BYTES = 5 * 1024 * 1024

@@ -13,8 +13,8 @@ from shoal.index.exact import Scores, top_k_of
 from shoal.model.queries import QueryRequest
 from shoal.services.cells import Cells, CellVectors
 from shoal.services.parts import Piece
-from shoal.services.probing import Import, Opening, Probing
 from shoal.services.query_trace import Trace
+from shoal.services.rounds import Import, Opening, Rounds
 from shoal.services.snapshot import DeadRows, Snapshot
 
 type Best = tuple[NDArray[np.int64], Scores]
@@ -39,7 +39,7 @@ class CellSearch:
             for cells, ref in zip(snapshot.cells(), manifest.cell_sets, strict=True)
         ]
         trace.cells_total = sum(len(item.cells) for item in self._imports)
-        self._probing = Probing(self._imports, request)
+        self._rounds = Rounds(self._imports, request)
         self._openings: list[Opening] = []
         self._best: list[Best] = [(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in self._imports]
         self.found = 0
@@ -57,11 +57,11 @@ class CellSearch:
     @property
     def partial(self) -> bool:
         """Whether the budget ended the search while more would have been looked at."""
-        return self._probing.partial
+        return self._rounds.partial
 
     def begin(self, wanted: int) -> list[Piece[Any]]:
         """Choose the first cells; what to load for them. Without a filter they hold `wanted` live rows."""
-        self._openings = self._probing.first(wanted)
+        self._openings = self._rounds.first(wanted)
         pieces = self._vector_pieces(self._openings)
         return pieces + self._record_pieces(self._openings) if self._request.filter is not None else pieces
 
@@ -82,7 +82,7 @@ class CellSearch:
                 self._request.top_k,
                 self._metric,
             )
-        self._trace.cells_opened = self._probing.cells_opened
+        self._trace.cells_opened = self._rounds.cells_opened
 
     def widen(self, loaded: dict[str, Any]) -> bool:
         """Open as many cells again, with vectors only where something matches; False: there are no more."""
@@ -90,7 +90,7 @@ class CellSearch:
         if condition is None:
             return False
         with self._trace.stage("route"):
-            openings = self._probing.more()
+            openings = self._rounds.more()
         if not openings:
             return False
         with self._trace.stage("load"):
@@ -112,7 +112,7 @@ class CellSearch:
             [condition is None or len(loaded[piece.name].matching(condition)) > 0 for piece in pieces],
             dtype=np.bool_,
         )
-        self._probing.give_back(int(cells.vector_bytes[some.cells[~matches]].sum()))
+        self._rounds.give_back(int(cells.vector_bytes[some.cells[~matches]].sum()))
         return Opening(some.place, some.cells[matches])
 
     def _load(self, pieces: list[Piece[Any]], loaded: dict[str, Any]) -> None:

@@ -14,8 +14,8 @@ from shoal.model.records import Rows, Vectors
 from shoal.services.parts import PartReader, Piece
 from shoal.storage.keys import TenantKeys
 
-_RECORD_BYTES = 96
-"""What an open block of records takes for each row beside its bytes: two lists of places, as measured."""
+_RECORD_BYTES = 48
+"""What open records may take for each row beside their bytes: places, and the answers of eight filters."""
 _CELL_BYTES = 32
 
 

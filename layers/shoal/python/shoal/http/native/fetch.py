@@ -10,8 +10,8 @@ from shoal.http.native.common import dataset_name, flag, parse_body, record_id
 from shoal.http.native.types import FetchIn
 from shoal.http.response import Response, fits, json_response
 from shoal.model.datasets import NATIVE_SCOPE
+from shoal.model.queries import Match
 from shoal.services.fetch import Fetched, fetch
-from shoal.services.search import Match
 
 
 def get(context: Context) -> Response:

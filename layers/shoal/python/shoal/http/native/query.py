@@ -16,14 +16,15 @@ from shoal.http.response import Response, json_response, weight
 from shoal.model.datasets import NATIVE_SCOPE
 from shoal.model.filters import parse_filter
 from shoal.model.limits import MAX_NPROBE, MAX_RESPONSE_BYTES, MAX_TOP_K
+from shoal.model.queries import Explanation, Match, QueryAnswer, QueryRequest
 from shoal.services import quotas
-from shoal.services.search import Match, QueryAnswer, QueryRequest
 
 _DEFAULT_TOP_K = 10
 _ENVELOPE_BYTES = 512
 _OUT_OF_RANGE = {
     "top_k": ("top_k_out_of_range", f"top_k must be between 1 and {MAX_TOP_K}"),
     "nprobe": ("nprobe_out_of_range", f"nprobe must be between 1 and {MAX_NPROBE}"),
+    "probes": ("nprobe_out_of_range", f"probes must be between 1 and {MAX_NPROBE}"),
 }
 
 
@@ -74,11 +75,15 @@ def _parse(fields: dict[str, Any]) -> QueryRequest:
         if field in _OUT_OF_RANGE and fault["type"] in {"greater_than_equal", "less_than_equal"}:
             raise InvalidInput(*_OUT_OF_RANGE[field]) from None
         raise InvalidInput("invalid_request", explain(fault)) from None
+    if None not in (wanted.nprobe, wanted.probes) and wanted.nprobe != wanted.probes:
+        raise InvalidInput("invalid_request", "probes: is another name of nprobe, which has another value")
     return QueryRequest(
         vector=_float32(wanted.vector),
         top_k=_DEFAULT_TOP_K if wanted.top_k is None else wanted.top_k,
         filter=None if wanted.filter is None else parse_filter(wanted.filter),
-        nprobe=wanted.nprobe,
+        ef=wanted.ef,
+        nprobe=wanted.probes if wanted.nprobe is None else wanted.nprobe,
+        explain=wanted.explain,
     )
 
 
@@ -99,6 +104,10 @@ def _response(answer: QueryAnswer, started: float) -> Response:
     }
     if answer.job_id is not None:
         body["job_id"] = answer.job_id
+    if answer.partial:
+        body["partial"] = True
+    if answer.explanation is not None:
+        body["explain"] = _explained(answer.explanation)
     response = json_response(200, body, {"x-shoal-version": str(answer.version)})
     if weight(response.body) > MAX_RESPONSE_BYTES:
         fits = _top_k_that_fits(matches)
@@ -108,6 +117,18 @@ def _response(answer: QueryAnswer, started: float) -> Response:
             {"top_k": fits},
         )
     return response
+
+
+def _explained(explanation: Explanation) -> dict[str, Any]:
+    return {
+        "cells_opened": explanation.cells_opened,
+        "cells_total": explanation.cells_total,
+        "candidates": explanation.candidates,
+        "bytes_read": {"storage": explanation.storage_bytes, "disk": explanation.disk_bytes},
+        "storage_requests": explanation.storage_requests,
+        "memory_hits": explanation.memory_hits,
+        "milliseconds": explanation.milliseconds,
+    }
 
 
 def _match(match: Match) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shoal.model.limits import (
     MAX_DIMENSION,
+    MAX_EF,
     MAX_FETCH_IDS,
     MAX_ID_CHARACTERS,
     MAX_NAME_CHARACTERS,
@@ -126,6 +127,13 @@ class QueryByPath(Body):
     top_k: int | None = Field(default=10, ge=1, le=MAX_TOP_K)
     filter: dict[str, Any] | None = None
     nprobe: int | None = Field(default=None, ge=1, le=MAX_NPROBE)
+    """Cells to open of each import, in place of as many as calibration found to be enough."""
+    probes: int | None = Field(default=None, ge=1, le=MAX_NPROBE)
+    """Another name of `nprobe`."""
+    ef: int | None = Field(default=None, ge=1, le=MAX_EF)
+    """Beam width of the walk through a graph, in place of the calibrated one."""
+    explain: bool = False
+    """Whether to say what the query did."""
 
 
 class QueryIn(QueryByPath):
@@ -142,13 +150,48 @@ class MatchOut(Body):
     metadata: dict[str, Any]
 
 
+class BytesRead(Body):
+    """Bytes that a query read, by where they came from."""
+
+    storage: int
+    disk: int
+
+
+class StageTimes(Body):
+    """Milliseconds of a query: name and version; choosing cells; loading; searching; records of the winners."""
+
+    open: float
+    route: float
+    load: float
+    score: float
+    records: float
+
+
+class ExplainOut(Body):
+    """What a query did. `candidates` were compared with it (of a graph: kept while walking it)."""
+
+    cells_opened: int
+    cells_total: int
+    candidates: int
+    bytes_read: BytesRead
+    storage_requests: int
+    memory_hits: int
+    milliseconds: StageTimes
+
+
 class QueryResult(Body):
-    """The matches, best first. `mode` is `ephemeral`, with the job to wait for, before anything is indexed."""
+    """The matches, best first. `mode` is `ephemeral`, with the job to wait for, before anything is indexed.
+
+    `partial` is only there when true: the budget of bytes ended the search before all was looked at. `explain` is
+    only there when asked for.
+    """
 
     matches: list[MatchOut]
     latency_ms: float
     mode: Literal["hot", "cold", "ephemeral"]
     job_id: str | None = None
+    partial: Literal[True] | None = None
+    explain: ExplainOut | None = None
 
 
 class RecordOut(Body):

@@ -44,7 +44,7 @@ class Import:
         return self.cells.rows[cells] - (stops - starts)
 
 
-class Probing:
+class Rounds:
     """The cells that one query opens, round by round; each cell once, and none without live rows.
 
     `cells_opened` counts what was opened so far. `partial`: the budget ended the rounds too early.
