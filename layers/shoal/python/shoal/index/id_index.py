@@ -4,7 +4,7 @@ An entry is (128-bit keyed hash of the id, sequence, shard, row). A tombstone is
 deleted at that sequence. How entries are stored is in `id_run`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -24,7 +24,17 @@ type Hashes = NDArray[np.uint64]
 
 def hash_ids(ids: Sequence[str], key: bytes) -> Hashes:
     """Hash ids under a dataset's key (so that nobody can aim at collisions): uint64, shape (n, 2)."""
-    digests = b"".join(blake2b(value.encode(), digest_size=16, key=key).digest() for value in ids)
+    return hash_encoded((value.encode() for value in ids), key)
+
+
+def hash_encoded(ids: Iterable[bytes], key: bytes) -> Hashes:
+    """Hash ids in UTF-8, as `hash_ids` does."""
+    keyed = blake2b(digest_size=16, key=key)
+    digests = bytearray()
+    for value in ids:
+        state = keyed.copy()  # with the key in it: three fifths of the time of a new one
+        state.update(value)
+        digests += state.digest()
     return np.frombuffer(digests, dtype="<u8").reshape(-1, 2).astype(np.uint64, copy=False)
 
 

@@ -118,10 +118,10 @@ class BlockParser:
             text, _, after = piece.partition(b"]")
             numbers.append(text)
             rest.append(after)
-        skeleton = self._marked.join(rest)
-        if skeleton.count(b"\n") != block.count(b"\n"):
+        lines = self._marked.join(rest).split(b"\n")
+        if len(lines) != block.count(b"\n") + 1:
             return None
-        plain, others = self._read(enumerate(skeleton.split(b"\n"), start=first_line))
+        plain, others = self._read(enumerate(lines, start=first_line))
         if others or len(plain.lines) != len(numbers):
             return None
         plain.numbers = numbers

@@ -63,7 +63,7 @@ def store_chunk(
     name = f"chunk-{chunk.number:06d}"
     parts: dict[str, PartRef] = {}
     if columns is not None and accepted:
-        hashes = id_index.hash_ids([value.decode() for value in columns.ids.tolist()], work.dataset.hash_key)
+        hashes = id_index.hash_encoded(columns.ids.tolist(), work.dataset.hash_key)
         chosen = _sample_positions(accepted, chunk)
         parts = {
             "columns": work.put(f"{name}-columns", encode_columns(columns)),
