@@ -10,7 +10,7 @@ from shoal.model.datasets import Dataset
 from shoal.model.import_work import Chunk, Plan
 from shoal.model.imports import ErrorMode, Import, ImportFormat
 from shoal.services.imports.chunks import Rejects, store_chunk
-from shoal.services.imports.finish import commit
+from shoal.services.imports.finish import commit_with
 from shoal.services.imports.items import keys_of_import
 from shoal.services.imports.lifecycle import complete_import, create_import, get_import
 from shoal.services.imports.one_shard import build_shard
@@ -22,7 +22,7 @@ from tests.unit.services.world import Record, World
 
 type Named = tuple[str, Record]
 
-STEPS: Mapping[str, Step] = {"settle": settle, "build_shard": build_shard, "commit": commit}
+STEPS: Mapping[str, Step] = {"settle": settle, "build_shard": build_shard, "commit": commit_with(0.0)}
 
 
 def created(

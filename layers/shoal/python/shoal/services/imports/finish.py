@@ -15,7 +15,7 @@ from shoal.services.heads import read_head
 from shoal.services.imports.ending import conclude, fail
 from shoal.services.imports.items import dataset_keys_of, parse_import
 from shoal.services.imports.log_entries import enter_log
-from shoal.services.imports.workspace import Workspace
+from shoal.services.imports.workspace import Step, Workspace
 from shoal.services.retry import retry_busy
 from shoal.services.wake import wake_indexer
 from shoal.storage.keys import ImportKeys, import_by_id
@@ -26,27 +26,36 @@ _PATIENCE_SECONDS = 600.0
 _POLL_SECONDS = 0.1
 
 
-def commit(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - no map's item
-    """Enter the log with the product, have it applied, and conclude the import.
+def commit_with(patience_seconds: float) -> Step:
+    """The step, for a process that waits so long for whoever holds the dataset's lease."""
 
-    Raises:
-        ImportStopped: the import has ended.
-        StorageBusy: it was not applied in time; another attempt waits on.
-    """
-    job = work.job
-    if job.committed is None:
-        job = _enter(work)
-    ports, keys = work.ports, dataset_keys_of(job)
-    give_up_at = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < give_up_at:
-        # Whoever holds the lease applies it too; where nobody does, this process.
-        drain(ports, job.tenant_id, job.dataset_id, owner=f"import-{job.import_id}")
-        job = conclude(ports, job)
-        if job.status.terminal:
-            return {"status": job.status.value}
-        time.sleep(_POLL_SECONDS)
-    wake_indexer(ports, keys)
-    raise StorageBusy("the import waits for its commit")
+    def commit(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - no map's item
+        """Enter the log with the product, have it applied, and conclude the import.
+
+        Raises:
+            ImportStopped: the import has ended.
+            StorageBusy: it was not applied in time; another attempt waits on.
+        """
+        job = work.job
+        if job.committed is None:
+            job = _enter(work)
+        give_up_at = time.monotonic() + patience_seconds
+        while True:
+            # Whoever holds the lease applies it too; where nobody does, this process.
+            drain(work.ports, job.tenant_id, job.dataset_id, owner=f"import-{job.import_id}")
+            job = conclude(work.ports, job)
+            if job.status.terminal:
+                return {"status": job.status.value}
+            if time.monotonic() > give_up_at:
+                break
+            time.sleep(_POLL_SECONDS)
+        wake_indexer(work.ports, dataset_keys_of(job))
+        raise StorageBusy("the import waits for its commit")
+
+    return commit
+
+
+commit = commit_with(_PATIENCE_SECONDS)
 
 
 def _enter(work: Workspace) -> Import:
