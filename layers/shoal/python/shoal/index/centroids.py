@@ -51,13 +51,16 @@ class Centroids:
         found = np.empty(len(placed), dtype=np.int64)
         scores = np.empty((min(step, len(placed)), len(self)), dtype=np.float32)
         for start in range(0, len(placed), step):
-            some = self._lifted(placed[start : start + step])
+            some = self.lifted(placed[start : start + step])
             products = np.matmul(some, self._keys.T, out=scores[: len(some)])
             np.argmax(products, axis=1, out=found[start : start + step])
         return found
 
-    def _lifted(self, placed: Vectors) -> Vectors:
-        """Rows of which the product with the keys is largest for the nearest centroid."""
+    def lifted(self, placed: Vectors) -> Vectors:
+        """Rows of which the product with the keys is largest for the nearest centroid: float32, shape (n, m).
+
+        Under l2 they are moved to the origin of the keys, and m is one more than the width.
+        """
         width = placed.shape[1]
         lifted = np.empty((len(placed), self._keys.shape[1]), dtype=np.float32)
         np.subtract(placed, self._origin, out=lifted[:, :width])

@@ -117,5 +117,6 @@ def signpost(geometry: Geometry, placed: Vectors) -> Vectors:
 def _shortened(values: NDArray[np.float64]) -> Vectors:
     """As float32, at most `LONGEST` long: rows far longer than any of the sample must not overflow."""
     length = float(np.sqrt(np.vecdot(values, values)))
-    shortened: Vectors = (values * (LONGEST / length if length > LONGEST else 1.0)).astype(np.float32)
+    scale = LONGEST / max(length, LONGEST)
+    shortened: Vectors = np.multiply(values, scale).astype(np.float32)
     return shortened
