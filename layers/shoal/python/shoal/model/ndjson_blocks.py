@@ -90,10 +90,9 @@ class BlockParser:
         """
         others: list[int] = []
         plain = self._sort_all(block, first_line)
-        if plain is None:
+        vectors = self._numbers(plain.numbers) if plain is not None else None
+        if plain is None or vectors is None:
             plain, others = self._sort_each(block, first_line)
-        vectors = self._numbers(plain.numbers)
-        if vectors is None:
             vectors, rows = self._numbers_of_each(plain.numbers)
             others += sorted(set(plain.lines).difference(plain.lines[row] for row in rows))
             plain = plain.take(rows)
@@ -110,7 +109,10 @@ class BlockParser:
     # --- lines without their numbers
 
     def _sort_all(self, block: bytes, first_line: int) -> _Plain | None:
-        """All lines at once; None where one of them is not plain."""
+        """All lines at once; None where one of them is not plain, but for its numbers.
+
+        Lines are numbered right only if the numbers hold no line feed.
+        """
         found = block.split(self._opening)
         numbers: list[bytes] = []
         rest = [found[0]]
@@ -119,8 +121,6 @@ class BlockParser:
             numbers.append(text)
             rest.append(after)
         lines = self._marked.join(rest).split(b"\n")
-        if len(lines) != block.count(b"\n") + 1:
-            return None
         plain, others = self._read(enumerate(lines, start=first_line))
         if others or len(plain.lines) != len(numbers):
             return None
@@ -184,7 +184,8 @@ class BlockParser:
         if not texts:
             return np.empty((0, self._dimension), dtype=np.float32)
         width = self._dimension + 1
-        doubles = self._doubles(b"[%b%b]" % (_APART.join(texts), _APART[:-1]))
+        text = b"[%b%b]" % (_APART.join(texts), _APART[:-1])
+        doubles = self._doubles(text) if b"\n" not in text else None
         if doubles is None or len(doubles) != len(texts) * width:
             return None
         with np.errstate(over="ignore"):
@@ -197,7 +198,10 @@ class BlockParser:
         return vectors
 
     def _numbers_of_each(self, texts: list[bytes]) -> tuple[Vectors, list[int]]:
-        """Line by line: the vectors of those that are plain, and which those are."""
+        """The vectors of those that are plain, and which those are: all at once, or else one by one."""
+        together = self._numbers(texts)
+        if together is not None:
+            return together, list(range(len(texts)))
         rows: list[int] = []
         vectors = [np.empty((0, self._dimension), dtype=np.float32)]
         for row, text in enumerate(texts):
