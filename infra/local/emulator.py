@@ -12,6 +12,8 @@ from ministack.core.responses import get_region
 from ministack.services import apigateway, dynamodb, lambda_svc
 from ministack.services.cloudformation import provisioners
 
+from infra.local.emulator_s3 import read_ranges_of_versions
+
 BOOTSTRAP: Final = """#!/bin/sh
 ulimit -d $((AWS_LAMBDA_FUNCTION_MEMORY_SIZE * 1024)) 2>/dev/null
 exec {python} -m awslambdaric "$_HANDLER"
@@ -34,6 +36,7 @@ def install(*, python: Path, logs: Path) -> None:
     _wrap("AWS::DynamoDB::Table", _create_table, _update_table)
     _wrap("AWS::ApiGatewayV2::Api", _create_api, _update_api)
     _treat_loopback_as_tls()
+    read_ranges_of_versions()
 
 
 def _run_functions_under_the_runtime_client(python: Path, logs: Path) -> None:

@@ -28,7 +28,15 @@ SAVES_WITHIN_S: Final = 60.0
 _started: Final[dict[int, subprocess.Popen[bytes]]] = {}
 """Emulators that this very process started, to collect them when they end. Usually it is gone long before."""
 
-RUNNING_CODE: Final = ("dispatch.py", "emulator.py", "front.py", "gateway.py", "launcher.py", "server.py")
+RUNNING_CODE: Final = (
+    "dispatch.py",
+    "emulator.py",
+    "emulator_s3.py",
+    "front.py",
+    "gateway.py",
+    "launcher.py",
+    "server.py",
+)
 
 
 @dataclass(frozen=True, slots=True)
