@@ -143,13 +143,13 @@ def _batch_rows(opened: Opened, window: list[int], words: Collection[str], dimen
     for number in window:
         group: Any = opened.metadata.row_group(number)
         unpacked = values = strings = 0
-        for leaf in opened.leaves:
+        for leaf, path in opened.leaves.items():
             column = group.column(leaf)
             pages = _pages(opened, number, leaf)
             unpacked += pages.unpacked_bytes
             values += pages.values * width_of(column.physical_type)
             if column.physical_type == "BYTE_ARRAY":
-                once = column.path_in_schema in words
+                once = path in words
                 strings += max(pages.largest_prefixed, 0 if once else pages.largest_dictionary)
         check_size(number, sized(group.num_rows, unpacked=unpacked, values=values, dimension=dimension))
         longest = max(longest, strings)
@@ -160,10 +160,9 @@ def _pages(opened: Opened, number: int, leaf: int) -> Pages:
     try:
         return read_pages(opened.file.held(*column_range(opened, number, leaf)))
     except BrokenPage as error:
-        name = opened.metadata.row_group(number).column(leaf).path_in_schema
         raise ImportRejected(
-            f"the Parquet file is broken or encrypted: column {name[:200]} of row group {number} has {error};"
-            " write it again and import that"
+            f"the Parquet file is broken or encrypted: column {opened.leaves[leaf][:200]} of row group {number}"
+            f" has {error}; write it again and import that"
         ) from error
 
 

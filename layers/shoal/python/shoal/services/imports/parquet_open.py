@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from shoal.errors import ImportRejected
 from shoal.services.imports.parquet_file import RangedFile
+from shoal.services.imports.parquet_probe import is_footer_sound
 from shoal.services.imports.parquet_schema import Schema, check_schema
 from shoal.services.imports.workspace import Workspace
 
@@ -26,12 +27,20 @@ _PYARROW_READS_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A Parquet file with its footer read. `leaves` are the numbers of the columns below those that are read."""
+    """A Parquet file with its footer read.
+
+    `leaves` are the paths of the columns that lie below those that are read, by their numbers.
+    """
 
     file: RangedFile
     metadata: Any
     schema: Schema
-    leaves: tuple[int, ...]
+    leaves: dict[int, str]
+
+    @property
+    def pages_end(self) -> int:
+        """Where the footer begins."""
+        return int(self.file.size() - _TAIL_BYTES - self.metadata.serialized_size)
 
     def reader(self, row_groups: Sequence[int]) -> tuple[Any, frozenset[str]]:
         """A `pyarrow.parquet.ParquetFile` for some row groups, and which columns of text come as dictionaries.
@@ -47,14 +56,18 @@ class Opened:
         found: set[str] = set()
         for number in row_groups:
             group = self.metadata.row_group(number)
-            for column in map(group.column, self.leaves):
-                if column.path_in_schema == name:
-                    found.update(column.encodings)
+            for leaf, path in self.leaves.items():
+                if path == name:
+                    found.update(group.column(leaf).encodings)
         return found
 
 
-def open_parquet(work: Workspace) -> Opened:
+def open_parquet(work: Workspace, *, probe: bool = False) -> Opened:
     """Open the upload and check its schema.
+
+    Args:
+        work: the import.
+        probe: whether nobody has looked at this footer before: then another process does it first.
 
     Raises:
         ImportRejected: it is no Parquet file, not all of it, encrypted, or has other columns than it must.
@@ -63,12 +76,17 @@ def open_parquet(work: Workspace) -> Opened:
     footer_bytes = _check_ends(file)
     start = max(file.size() - max(footer_bytes + _TAIL_BYTES, _PYARROW_READS_BYTES), 0)
     file.hold([(start, file.size())])
+    if probe and not is_footer_sound(file.held(file.size() - _TAIL_BYTES - footer_bytes, file.size())):
+        raise ImportRejected(
+            "the Parquet file is broken or encrypted: its footer cannot be read; write it again and import that"
+        )
     with readable("its footer cannot be read"):
         parquet = pq.ParquetFile(pa.PythonFile(file, mode="r"))
         metadata, arrow = parquet.metadata, parquet.schema_arrow
+        paths = [parquet.schema.column(number).path for number in range(len(parquet.schema))]
     file.release()
     schema = check_schema(arrow, dimension=work.dataset.dimension)
-    return Opened(file, metadata, schema, _leaves(parquet.schema, schema.names))
+    return Opened(file, metadata, schema, _leaves(paths, schema.names))
 
 
 @contextmanager
@@ -128,10 +146,9 @@ def _guess(first: bytes) -> str:
     return "it does not begin with PAR1"
 
 
-def _leaves(schema: Any, names: Sequence[str]) -> tuple[int, ...]:
-    found = []
-    for number in range(len(schema)):
-        path = schema.column(number).path
-        if any(path == name or path.startswith(f"{name}.") for name in names):
-            found.append(number)
-    return tuple(found)
+def _leaves(paths: Sequence[str], names: Sequence[str]) -> dict[int, str]:
+    return {
+        number: path
+        for number, path in enumerate(paths)
+        if any(path == name or path.startswith(f"{name}.") for name in names)
+    }

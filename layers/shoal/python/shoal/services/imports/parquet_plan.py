@@ -37,32 +37,35 @@ class RowGroup(NamedTuple):
 def inspect_parquet(work: Workspace) -> None:
     """Look at the ends, the footer, the columns and the row groups of the upload, and at nothing else of it.
 
+    The steps after it trust the footer so far as to ask for its columns in their own process.
+
     Raises:
         ImportRejected: it cannot be imported, and why.
     """
-    opened = open_parquet(work)
-    rows = 0
+    _row_groups(work, open_parquet(work, probe=True))
+
+
+def _row_groups(work: Workspace, opened: Opened) -> list[RowGroup]:
     with readable("its footer cannot be read"):
-        for number in range(opened.metadata.num_row_groups):
-            group = claimed(opened, number, work.dataset.dimension)
-            check_size(number, group)
-            rows += group.rows
+        groups = [claimed(opened, n, work.dataset.dimension) for n in range(opened.metadata.num_row_groups)]
+    for number, group in enumerate(groups):
+        check_size(number, group)
+    rows = sum(group.rows for group in groups)
     if rows == 0:
         raise ImportRejected("the file holds no records")
     if rows > MAX_IMPORT_ROWS:
         raise ImportRejected(
             f"the file holds {rows} records, an import may have {MAX_IMPORT_ROWS}: split it into several"
         )
+    return groups
 
 
 def plan_parquet(work: Workspace) -> list[Chunk]:
     """The pieces to validate, in the order of the file. Their `sample_rows` are for the caller to set.
 
     Raises:
-        ImportRejected: as `inspect_parquet`.
+        ImportRejected: as `inspect_parquet`, which must have looked at the file.
     """
-    inspect_parquet(work)
-    opened = open_parquet(work)
     chunks: list[Chunk] = []
     numbers: list[int] = []
     first_row = rows = size = 0
@@ -78,8 +81,7 @@ def plan_parquet(work: Workspace) -> list[Chunk]:
             )
         )
 
-    for number in range(opened.metadata.num_row_groups):
-        group = claimed(opened, number, work.dataset.dimension)
+    for number, group in enumerate(_row_groups(work, open_parquet(work))):
         full = size + group.bytes > MAX_CHUNK_BYTES or len(numbers) >= MAX_CHUNK_ROW_GROUPS
         if numbers and full:
             close()
@@ -100,11 +102,13 @@ def claimed(opened: Opened, number: int, dimension: int) -> RowGroup:
         ImportRejected: it contradicts itself.
     """
     group = opened.metadata.row_group(number)
+    if group.num_rows == 0:
+        return RowGroup(0, 0)  # it may have no pages, and then its columns lie nowhere
     unpacked = values = 0
     for leaf in opened.leaves:
         column = group.column(leaf)
         start, stop = column_range(opened, number, leaf)
-        if not 0 < start <= stop <= opened.file.size() or column.num_values < 0:
+        if not 0 < start <= stop <= opened.pages_end or column.num_values < 0:
             raise ImportRejected(
                 f"the Parquet file is broken: row group {number} lies outside of the file; upload all of it"
             )
