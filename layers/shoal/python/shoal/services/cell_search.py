@@ -27,7 +27,9 @@ class CellSearch:
     Use: `begin`, load what it names, `score`; then `widen` while there are too few matches.
     """
 
-    def __init__(self, snapshot: Snapshot, request: QueryRequest, dead: DeadRows, trace: Trace) -> None:
+    def __init__(
+        self, snapshot: Snapshot, request: QueryRequest, dead: DeadRows, trace: Trace, *, budget: int
+    ) -> None:
         self._reader = snapshot.reader
         self._request = request
         self._metric = snapshot.dataset.metric
@@ -39,7 +41,7 @@ class CellSearch:
             for cells, ref in zip(snapshot.cells(), manifest.cell_sets, strict=True)
         ]
         trace.cells_total = sum(len(item.cells) for item in self._imports)
-        self._rounds = Rounds(self._imports, request)
+        self._rounds = Rounds(self._imports, request, budget=budget)
         self._openings: list[Opening] = []
         self._best: list[Best] = [(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in self._imports]
         self.found = 0

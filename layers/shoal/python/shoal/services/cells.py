@@ -62,8 +62,8 @@ class Cells:
         extras = (4 * self.rows[cells]).tolist()
         places = zip(table["shard"].tolist(), starts.tolist(), stops.tolist(), extras, strict=True)
         return [
-            Piece(self._vector_keys[shard], start, stop, bytes(digest), self._open_vectors, extra)
-            for (shard, start, stop, extra), digest in zip(places, table["vectors_digest"], strict=True)
+            Piece(self._vector_keys[shard], start, stop, digest, self._open_vectors, extra)
+            for (shard, start, stop, extra), digest in zip(places, _digests(table, "vectors"), strict=True)
         ]
 
     def _open_vectors(self, data: bytes) -> CellVectors:
@@ -78,8 +78,8 @@ class Cells:
         extras = (_RECORD_BYTES * self.rows[cells]).tolist()
         places = zip(table["shard"].tolist(), starts.tolist(), stops.tolist(), extras, strict=True)
         return [
-            Piece(self._record_keys[shard], start, stop, bytes(digest), CellRecords, extra)
-            for (shard, start, stop, extra), digest in zip(places, table["records_digest"], strict=True)
+            Piece(self._record_keys[shard], start, stop, digest, CellRecords, extra)
+            for (shard, start, stop, extra), digest in zip(places, _digests(table, "records"), strict=True)
         ]
 
     def places(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -125,3 +125,8 @@ class Cells:
             vectors=np.concatenate([block.rows for block in vectors]),
             metadata=tuple(value for _, _, metadata in columns for value in metadata),
         )
+
+
+def _digests(table: NDArray[np.void], what: str) -> list[bytes]:
+    raw = table[f"{what}_digest"].tobytes()
+    return [raw[start : start + 16] for start in range(0, len(raw), 16)]

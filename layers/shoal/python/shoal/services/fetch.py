@@ -8,7 +8,6 @@ from shoal.index.id_index import Located, hash_ids
 from shoal.model.limits import MAX_RESPONSE_BYTES
 from shoal.model.queries import Match
 from shoal.services.parts import Piece
-from shoal.services.rounds import BUDGET_BYTES
 from shoal.services.search import Searcher
 from shoal.services.snapshot import Snapshot
 from shoal.services.winners import Shelf, Source, Spot, spots_of
@@ -52,7 +51,7 @@ def fetch(
         return Fetched((), wanted, ())
     located = snapshot.locate(hash_ids(wanted, snapshot.dataset.hash_key))
     spots = _spots(snapshot, wanted, located)
-    readable = _readable(wanted, spots, include_values=include_values)
+    readable = _readable(wanted, spots, include_values=include_values, budget=searcher.budget_bytes)
     shelf = Shelf(snapshot.reader)
     here = [spots[wanted_id] for wanted_id in wanted[:readable] if wanted_id in spots]
     shelf.load(here, include_values=include_values)
@@ -104,16 +103,16 @@ def _in_cells(snapshot: Snapshot, shard_id: str, row: int) -> tuple[Source, int]
     raise CorruptObject(f"the id index names shard {shard_id}, which this version has not")
 
 
-def _readable(wanted: Sequence[str], spots: dict[str, Spot], *, include_values: bool) -> int:
-    """How many of the ids can be read within the budget; at least one. A cell is read whole, and once."""
+def _readable(wanted: Sequence[str], spots: dict[str, Spot], *, include_values: bool, budget: int) -> int:
+    """How many of the ids can be read within the budget; a cell is read whole, once, and the first one always."""
     counted: set[str] = set()
     size = 0
     for position, wanted_id in enumerate(wanted):
         spot = spots.get(wanted_id)
-        for part in spot.loadables(include_values=include_values) if spot else ():
-            if isinstance(part, Piece) and part.name not in counted:
-                counted.add(part.name)
-                size += part.stop - part.start
-        if size > BUDGET_BYTES and position:
+        parts = spot.loadables(include_values=include_values) if spot else []
+        fresh = [part for part in parts if isinstance(part, Piece) and part.name not in counted]
+        size += sum(part.stop - part.start for part in fresh)
+        if size > budget and counted and fresh:
             return position
+        counted |= {part.name for part in fresh}
     return len(wanted)

@@ -50,9 +50,7 @@ class Rounds:
     `cells_opened` counts what was opened so far. `partial`: the budget ended the rounds too early.
     """
 
-    def __init__(
-        self, imports: Sequence[Import], request: QueryRequest, *, budget: int = BUDGET_BYTES
-    ) -> None:
+    def __init__(self, imports: Sequence[Import], request: QueryRequest, *, budget: int) -> None:
         self._imports = imports
         self._vector = request.vector
         self._filtered = request.filter is not None

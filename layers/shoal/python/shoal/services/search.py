@@ -19,6 +19,7 @@ from shoal.services.disk_tier import DiskTier
 from shoal.services.heads import parse_head, parse_meta
 from shoal.services.parts import Loadable, PartReader
 from shoal.services.query_trace import Trace
+from shoal.services.rounds import BUDGET_BYTES
 from shoal.services.snapshot import DeadRows, Snapshot, open_snapshot
 from shoal.services.winners import Source, matches_of
 from shoal.storage.keys import DatasetKeys, TenantKeys
@@ -45,10 +46,14 @@ class Searcher:
         ports: where everything is stored.
         cache_bytes: of the cache in memory.
         disk_bytes: of the cache on disk, for what memory had no room for; 0: none.
+        budget_bytes: of the cells that one request opens at most.
     """
 
-    def __init__(self, ports: Ports, *, cache_bytes: int, disk_bytes: int = 0) -> None:
+    def __init__(
+        self, ports: Ports, *, cache_bytes: int, disk_bytes: int = 0, budget_bytes: int = BUDGET_BYTES
+    ) -> None:
         self._ports = ports
+        self.budget_bytes = budget_bytes
         self.reader = PartReader(ports.objects, cache_bytes=cache_bytes, disk=DiskTier(disk_bytes))
         self._names: OrderedDict[tuple[str, str, str], str] = OrderedDict()
         self._metas: OrderedDict[str, Dataset] = OrderedDict()
@@ -72,7 +77,7 @@ class Searcher:
             waiting_for = job_id(dataset.dataset_id, opened.newest_sequence)
             explanation = _explanation(trace) if request.explain else None
             return QueryAnswer((), "ephemeral", 0, waiting_for, explanation=explanation)
-        matches, partial = _search(snapshot, request, trace)
+        matches, partial = _search(snapshot, request, trace, self.budget_bytes)
         return QueryAnswer(
             matches,
             "cold" if trace.storage_requests else "hot",
@@ -125,11 +130,13 @@ class Searcher:
         return _Opened(dataset, parse_head(items["HEAD"]), int(items["SEQ"]["next"]))
 
 
-def _search(snapshot: Snapshot, request: QueryRequest, trace: Trace) -> tuple[tuple[Match, ...], bool]:
+def _search(
+    snapshot: Snapshot, request: QueryRequest, trace: Trace, budget: int
+) -> tuple[tuple[Match, ...], bool]:
     """The winners of all shards and cells, and whether the budget cut the search short."""
     with trace.stage("open"):
         dead = _dead_rows(snapshot)
-        cells = CellSearch(snapshot, request, dead, trace)
+        cells = CellSearch(snapshot, request, dead, trace, budget=budget)
     with trace.stage("route"):
         in_shards = flat.live_rows(snapshot.manifest, dead)
         pieces = cells.begin(wanted=request.top_k - in_shards)
