@@ -3,15 +3,16 @@
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
 
 from shoal.errors import ImportRejected
 from shoal.services.imports.inspect import Compression
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
+if TYPE_CHECKING:
     from backports import zstd
+else:  # the standard library has it from 3.14 on, where no backport can be installed
+    zstd = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 OUTPUT_BYTES = 1024 * 1024
 """The most that comes out at a time: a small file may unpack to gigabytes."""
