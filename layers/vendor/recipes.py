@@ -91,10 +91,10 @@ LAYERS: Final = {
             "api",
             wheels=(
                 "annotated-types",
-                "msgspec",
                 "orjson",
                 "pydantic",
                 "pydantic-core",
+                "pysimdjson",
                 "typing-extensions",
                 "typing-inspection",
             ),

@@ -172,7 +172,7 @@ def test_parquet_files_are_read_with_nothing_but_the_layers(provided: Path, tmp_
     path = [str(layer_folder(layer, HOST) / "python") for layer in ("api", "engine", "parquet")]
     lines = [
         f"import sys; sys.path += {path!r}",
-        "import pyarrow, pyarrow.compute, pyarrow.parquet, msgspec, backports.zstd",
+        "import pyarrow, pyarrow.compute, pyarrow.parquet, simdjson, backports.zstd",
         f"for codec in {codecs!r}:",
         f"    with open({str(tmp_path)!r} + '/' + codec, 'rb') as file:",
         "        table = pyarrow.parquet.ParquetFile(pyarrow.PythonFile(file, mode='r')).read()",
