@@ -1,6 +1,7 @@
 """Whole imports of a few records in a World: created, uploaded, validated by hand, settled, built, committed."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import orjson
@@ -14,7 +15,7 @@ from shoal.services.imports.finish import commit_with
 from shoal.services.imports.items import keys_of_import
 from shoal.services.imports.lifecycle import complete_import, create_import, get_import
 from shoal.services.imports.one_shard import build_shard
-from shoal.services.imports.settle import settle
+from shoal.services.imports.settle import settle, settle_with
 from shoal.services.imports.steps import run_step
 from shoal.services.imports.workspace import Step, Workspace, open_workspace
 from shoal.storage.ports import Ports
@@ -75,14 +76,30 @@ def store(work: Workspace, number: int, records: Sequence[Named]) -> None:
 
 def settled(world: World, job: Import, *, ports: Ports | None = None) -> str:
     """Run the step after validation; the layout that it chose."""
-    output = run_step(ports or world.ports, {"step": "settle", "import_id": job.import_id}, STEPS)
-    return str(output["layout"])
+    return str(run(ports or world.ports, job, "settle", STEPS)["layout"])
 
 
-def finished(world: World, dataset: Dataset, job: Import, *, ports: Ports | None = None) -> Import:
-    """Run the rest of the workflow, of a small import."""
+def finished(
+    world: World, dataset: Dataset, job: Import, *, ports: Ports | None = None, in_cells: bool = False
+) -> Import:
+    """Run the rest of the workflow; `in_cells` however small the import is."""
     mine = ports or world.ports
-    if settled(world, job, ports=mine) == "shard":
-        run_step(mine, {"step": "build_shard", "import_id": job.import_id}, STEPS)
-    run_step(mine, {"step": "commit", "import_id": job.import_id}, STEPS)
+    steps = {**STEPS, "settle": settle_with(0)} if in_cells else STEPS
+    layout = run(mine, job, "settle", steps)["layout"]
+    if layout == "shard":
+        run(mine, job, "build_shard", steps)
+    if layout == "cells":
+        for number, step in (("train", "assign"), ("group", "build")):
+            items_key = run(mine, job, number, steps)["items_key"]
+            for line in mine.objects.get(str(items_key)).splitlines():
+                run(mine, job, step, steps, item=orjson.loads(line))
+        run(mine, job, "calibrate", steps)
+    run(mine, job, "commit", steps)
     return get_import(world.ports, dataset, job.import_id)
+
+
+def run(
+    ports: Ports, job: Import, step: str, steps: Mapping[str, Step], *, item: Any = None
+) -> Mapping[str, Any]:
+    """Do one step, as the workflow asks for it."""
+    return run_step(ports, {"step": step, "import_id": job.import_id, "item": item}, steps)
