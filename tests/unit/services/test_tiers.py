@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from shoal.errors import CorruptObject
 from shoal.index.checksums import digest128, sha256_hex
 from shoal.services.disk_tier import DiskTier
+from shoal.services.loadable import Part, Piece
 from shoal.services.memory_tier import MemoryTier
-from shoal.services.parts import Part, PartReader, Piece
+from shoal.services.parts import PartReader
 from shoal.services.query_trace import Trace
 from shoal.storage.memory import MemoryObjects
 

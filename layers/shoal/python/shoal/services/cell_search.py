@@ -12,7 +12,7 @@ from shoal.index.cell_records import CellRecords
 from shoal.index.exact import Scores, top_k_of
 from shoal.model.queries import QueryRequest
 from shoal.services.cells import Cells, CellVectors
-from shoal.services.parts import Piece
+from shoal.services.loadable import Piece
 from shoal.services.query_trace import Trace
 from shoal.services.rounds import Import, Opening, Rounds
 from shoal.services.snapshot import DeadRows, Snapshot

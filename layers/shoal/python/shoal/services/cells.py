@@ -11,7 +11,8 @@ from shoal.index.cell_records import CellRecords
 from shoal.index.cell_set import CellSet
 from shoal.index.shard import CELL_RECORDS_FILE, VECTORS_FILE, decode_vectors
 from shoal.model.records import Rows, Vectors
-from shoal.services.parts import PartReader, Piece
+from shoal.services.loadable import Piece
+from shoal.services.parts import PartReader
 from shoal.storage.keys import TenantKeys
 
 _RECORD_BYTES = 48

@@ -7,7 +7,7 @@ from shoal.errors import CorruptObject
 from shoal.index.id_index import Located, hash_ids
 from shoal.model.limits import MAX_RESPONSE_BYTES
 from shoal.model.queries import Match
-from shoal.services.parts import Piece
+from shoal.services.loadable import Piece
 from shoal.services.search import Searcher
 from shoal.services.snapshot import Snapshot
 from shoal.services.winners import Shelf, Source, Spot, spots_of

@@ -13,7 +13,7 @@ from shoal.index.records import Records
 from shoal.model.datasets import Metric
 from shoal.model.manifests import Manifest, ShardRef
 from shoal.model.queries import QueryRequest
-from shoal.services.parts import Part
+from shoal.services.loadable import Part
 from shoal.services.query_trace import Trace
 from shoal.services.snapshot import DeadRows, ShardVectors, Snapshot
 

@@ -17,7 +17,8 @@ from shoal.services import flat
 from shoal.services.cell_search import CellSearch
 from shoal.services.disk_tier import DiskTier
 from shoal.services.heads import parse_head, parse_meta
-from shoal.services.parts import Loadable, PartReader
+from shoal.services.loadable import Loadable
+from shoal.services.parts import PartReader
 from shoal.services.query_trace import Trace
 from shoal.services.rounds import BUDGET_BYTES
 from shoal.services.snapshot import DeadRows, Snapshot, open_snapshot

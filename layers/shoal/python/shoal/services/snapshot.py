@@ -21,7 +21,8 @@ from shoal.model.datasets import Dataset, Head
 from shoal.model.manifests import CellSetRef, Manifest, RunRef, ShardRef
 from shoal.model.records import Rows, Vectors
 from shoal.services.cells import Cells
-from shoal.services.parts import Part, PartReader
+from shoal.services.loadable import Part
+from shoal.services.parts import PartReader
 from shoal.storage.keys import TenantKeys
 
 PROBE_AT_MOST = 64

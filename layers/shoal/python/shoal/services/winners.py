@@ -15,7 +15,8 @@ from shoal.model.limits import MAX_RESPONSE_BYTES
 from shoal.model.manifests import ShardRef
 from shoal.model.queries import Match
 from shoal.services.cells import Cells, CellVectors
-from shoal.services.parts import Part, PartReader, Piece
+from shoal.services.loadable import Part, Piece
+from shoal.services.parts import PartReader
 from shoal.services.snapshot import ShardVectors, Snapshot
 
 _MATCH_OVERHEAD_BYTES = 64
