@@ -10,14 +10,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from infra.setting_types import (
+    ApiTimeout,
+    Days,
+    Memory,
+    Origins,
+    PollerConcurrency,
+    Quota,
+    Retention,
+    Timeout,
+    explain,
 )
 
 PREFIX: Final = "shoal:"
@@ -25,39 +29,9 @@ ALL_SETTINGS: Final = f"{PREFIX}settings"
 LAYERS: Final = f"{PREFIX}layers"
 """Context key of the tests: `placeholder` synthesizes without built vendor layers. Not a setting."""
 
-LARGEST_API_TIMEOUT: Final = 29
-"""An HTTP API gives up after 30 s; a function that outlives that works for nobody."""
-
-
-RETENTION_DAYS: Final = frozenset(
-    {1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653}
-)
-
 
 class InvalidSettings(Exception):
     """The context holds a setting that does not exist, or a value that does not fit it."""
-
-
-def _split(value: object) -> object:
-    """Command-line context is text: read `a,b` as a list."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _known_retention(value: int) -> int:
-    """CloudWatch keeps logs for certain periods only; find out now rather than in the deployment."""
-    if value not in RETENTION_DAYS:
-        raise ValueError(f"CloudWatch knows only {', '.join(map(str, sorted(RETENTION_DAYS)))} days")
-    return value
-
-
-type Memory = Annotated[int, Field(ge=128, le=10240)]
-type ApiTimeout = Annotated[int, Field(ge=1, le=LARGEST_API_TIMEOUT)]
-type Timeout = Annotated[int, Field(ge=1, le=900)]
-type PollerConcurrency = Annotated[int, Field(ge=2, le=1000)]
-type Days = Annotated[int, Field(ge=1, le=3650)]
-type Quota = Annotated[int, Field(ge=0)]
-type Retention = Annotated[int, AfterValidator(_known_retention)]
-type Origins = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
 class Settings(BaseModel):
@@ -236,7 +210,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise InvalidSettings(_explain(error)) from error
+            raise InvalidSettings(explain(error, prefix=PREFIX, known=cls.model_fields)) from error
 
 
 def _read_object(value: object) -> Mapping[str, Any]:
@@ -249,20 +223,6 @@ def _read_object(value: object) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidSettings(f"{ALL_SETTINGS} must be a JSON object of settings")
     return value
-
-
-def _explain(error: ValidationError) -> str:
-    """One line for each wrong setting."""
-    lines = []
-    for problem in error.errors(include_url=False):
-        name = ".".join(str(part) for part in problem["loc"][:1])
-        if problem["type"] == "extra_forbidden":
-            lines.append(f"{PREFIX}{name} is not a setting; there are: {', '.join(Settings.model_fields)}")
-        elif name:
-            lines.append(f"{PREFIX}{name}: {problem['msg']} (got {problem['input']!r})")
-        else:
-            lines.append(problem["msg"])
-    return "\n".join(lines)
 
 
 TABLE_BEGINS: Final = "<!-- settings: written by `python -m infra.settings` -->\n"

@@ -15,16 +15,12 @@ from infra.components.monitoring import Monitoring
 from infra.components.storage import Storage
 from infra.components.uploads import Uploads
 from infra.components.workflow import ImportWorkflow
+from infra.import_grants import COMMITTED, UPLOAD, WRITE, grant_imports
 from infra.settings import Settings
 
 READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
-WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem")
-
-COMMITTED = ("t/*/shards/*", "t/*/manifests/*", "t/*/parts/*")
-"""Where a commit puts what it makes."""
-UPLOAD = "staging/t/*/upload"
-WORK = "staging/t/*/work/*"
-REJECTS = "rejects/t/*"
+OWN = ("api", "query", "indexer", "builder", "sweep")
+"""The functions that are not of imports alone."""
 TMP_BYTES = 512 * 1024 * 1024
 """Of /tmp, as Lambda gives it without charge."""
 
@@ -52,7 +48,13 @@ class ShoalStack(Stack):
 
         self._connect()
         self._grant()
-        self._grant_imports()
+        grant_imports(
+            self.functions,
+            storage=self.storage,
+            messaging=self.messaging,
+            uploads=self.uploads,
+            workflow=self.imports,
+        )
         self._watch()
         self._tell()
 
@@ -157,7 +159,7 @@ class ShoalStack(Stack):
 
     def _grant(self) -> None:
         """Who may do what. The test of the roles holds the same table, written a second time."""
-        api, query, indexer, builder, sweep = (self.functions[spec.name] for spec in SPECS[:5])
+        api, query, indexer, builder, sweep = (self.functions[name] for name in OWN)
         table = self.storage.table.table_arn
         objects = self.storage.bucket.arn_for_objects
         wakeups, builds = self.messaging.wakeups.queue_arn, self.messaging.builds.queue_arn
@@ -184,47 +186,6 @@ class ShoalStack(Stack):
         sweep.allow(["dynamodb:Query"], self.storage.index_arn)
         sweep.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"], table)
         sweep.allow(["sqs:SendMessage"], wakeups, builds)
-
-    def _grant_imports(self) -> None:
-        """Who may do what for imports."""
-        intake, plan, validate, cells, finish = (self.functions[spec.name] for spec in SPECS[5:])
-        api, sweep = self.functions["api"], self.functions["sweep"]
-        table = self.storage.table.table_arn
-        bucket, objects = self.storage.bucket.bucket_arn, self.storage.bucket.arn_for_objects
-        wakeups, builds = self.messaging.wakeups.queue_arn, self.messaging.builds.queue_arn
-        machine = self.imports.machine.state_machine_arn
-
-        # Starting an import: it looks at the upload, takes a place in the log, wakes the indexer.
-        for starter in (api, intake, sweep):
-            starter.allow(["s3:GetObject"], objects(UPLOAD))
-            starter.allow(["sts:AssumeRole"], self.uploads.role.role_arn)
-            starter.allow(["states:StartExecution"], machine)
-            starter.allow(["states:DescribeExecution"], self.imports.executions(":*"))
-        for stopper in (api, sweep):
-            stopper.allow(["states:StopExecution"], self.imports.executions(":*"))
-        api.allow(["s3:GetObject"], objects(REJECTS))
-        sweep.allow(["dynamodb:PutItem"], table)
-        intake.allow(["dynamodb:GetItem", *WRITE], table)
-        intake.allow(["sqs:SendMessage"], wakeups)
-
-        # Each step may find that the import has failed: then it ends it in the log, and wakes the indexer.
-        for worker in (plan, validate, cells, finish):
-            worker.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", *WRITE], table)
-            worker.allow(["s3:PutObject"], objects(WORK))
-            worker.allow(["sqs:SendMessage"], wakeups)
-        for reader in (plan, validate):
-            # Every read of an upload names the version that the import began with.
-            reader.allow(["s3:GetObject", "s3:GetObjectVersion"], objects("staging/t/*"))
-        plan.allow(["s3:AbortMultipartUpload"], objects(WORK))
-        cells.allow(["s3:GetObject"], objects(WORK), objects("t/*"))
-        cells.allow(["s3:PutObject"], objects("t/*/shards/*"), objects("t/*/parts/*"))
-        cells.allow(["s3:PutObject", "s3:AbortMultipartUpload"], objects(REJECTS))
-        finish.allow(["dynamodb:Query", "dynamodb:BatchWriteItem"], table)
-        finish.allow(["s3:GetObject"], objects(WORK), objects("t/*"))
-        finish.allow(["s3:PutObject"], *(objects(pattern) for pattern in COMMITTED))
-        finish.allow(["sqs:SendMessage"], builds)
-        for reader in (api, sweep, intake, plan, validate, cells, finish):
-            reader.allow(["s3:ListBucket"], bucket)
 
     def _watch(self) -> None:
         """What raises an alarm."""
