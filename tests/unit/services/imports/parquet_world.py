@@ -58,8 +58,8 @@ def work_on(
 
 
 def validated(work: Workspace) -> list[tuple[Chunk, ChunkRecord]]:
-    """All pieces of the file, validated."""
-    return [(chunk, validate_parquet(work, chunk)) for chunk in plan_parquet(work)]
+    """All pieces of a file whose footer is sound, validated."""
+    return [(chunk, validate_parquet(work, chunk)) for chunk in plan_parquet(work, probe=False)]
 
 
 def accepted(work: Workspace, records: Iterable[tuple[Chunk, ChunkRecord]]) -> list[Row]:

@@ -28,14 +28,14 @@ def refused(data: bytes | pa.Table, **options: Any) -> str:
     with pytest.raises(ImportRejected) as caught:
         inspect_parquet(work)
     with pytest.raises(ImportRejected):
-        plan_parquet(work)
+        plan_parquet(work, probe=False)
     return caught.value.message
 
 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "the file holds no records"),
+        (b"", "the file is empty"),
         (b"PAR1", "cut short"),
         (b"PAR1PAR1", "cut short"),
         (b'{"id":"a","values":[1,2]}\n', "create the import with format ndjson"),
@@ -160,7 +160,7 @@ def test_a_huge_row_group_is_refused_before_it_is_read(monkeypatch: pytest.Monke
 
 def test_pages_are_looked_at_where_the_footer_lied(monkeypatch: pytest.MonkeyPatch) -> None:
     work = work_on(parquet_bytes(table_of(map(str, range(3000)), [[0.0, 0.0]] * 3000)))
-    (chunk,) = plan_parquet(work)
+    (chunk,) = plan_parquet(work, probe=False)
     monkeypatch.setattr(parquet, "claimed", lambda *_: RowGroup(3000, 1))
     monkeypatch.setattr(parquet_plan, "MAX_ROW_GROUP_BYTES", 20_000)
     with pytest.raises(ImportRejected, match="row group 0 holds 3000 rows in"):
@@ -170,7 +170,7 @@ def test_pages_are_looked_at_where_the_footer_lied(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("rows", [2, 4])
 def test_a_footer_that_lies_about_rows_is_found_out(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     work = work_on(table_of("abc", [[1, 2]] * 3))
-    (chunk,) = plan_parquet(work)
+    (chunk,) = plan_parquet(work, probe=False)
     monkeypatch.setattr(parquet, "claimed", lambda *_: RowGroup(rows, 1))
     with pytest.raises(ImportRejected, match=r"the Parquet file is broken: .*footer"):
         parquet.validate_parquet(work, chunk)
@@ -204,11 +204,12 @@ def test_pieces_hold_every_row_once_and_in_order(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parquet_plan, "MAX_CHUNK_BYTES", most_bytes)
         patch.setattr(parquet_plan, "MAX_CHUNK_ROW_GROUPS", most_groups)
-        chunks = plan_parquet(work)
+        chunks = plan_parquet(work, probe=False)
     numbers = [number for chunk in chunks for number in chunk.row_groups]
     assert numbers == [number for number, rows in enumerate(counts) if rows]
     assert [chunk.number for chunk in chunks] == list(range(len(chunks)))
     for chunk in chunks:
+        assert chunk.sample_rows
         assert chunk.row_groups
         assert len(chunk.row_groups) <= most_groups
         assert chunk.first_row == sum(counts[: chunk.row_groups[0]])
@@ -220,8 +221,9 @@ def test_metadata_that_pyarrow_dies_of_is_refused() -> None:
     optional, required = b"\x25\x02\x18\x07element", b"\x25\x00\x18\x07element"
     assert GOOD.count(optional) == 1
     work = work_on(GOOD.replace(optional, required))
-    with pytest.raises(ImportRejected, match="its footer cannot be read"):
-        inspect_parquet(work)
+    for look in (inspect_parquet, plan_parquet):
+        with pytest.raises(ImportRejected, match="its footer cannot be read"):
+            look(work)
 
 
 class NoKms(encryption.KmsClient):  # type: ignore[misc]  # pyarrow ships no types

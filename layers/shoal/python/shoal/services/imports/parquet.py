@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shoal.errors import ImportRejected
 from shoal.index.column_file import Blobs, Columns
-from shoal.model.datasets import Metric
+from shoal.model.datasets import Dataset, Metric
 from shoal.model.import_work import Chunk, ChunkRecord
 from shoal.model.limits import MAX_REJECTED_RECORD_BYTES
 from shoal.model.ndjson_lines import ZERO_VECTOR
@@ -19,7 +19,7 @@ from shoal.services.imports.chunks import Rejects, count_chunk, only_count, stor
 from shoal.services.imports.parquet_json import NoJson, encode_metadata, to_objects
 from shoal.services.imports.parquet_open import Opened, open_parquet, readable
 from shoal.services.imports.parquet_pages import BrokenPage, Pages, read_pages
-from shoal.services.imports.parquet_plan import check_size, claimed, column_range, sized, width_of
+from shoal.services.imports.parquet_plan import RowGroup, check_size, claimed, column_range, sized, width_of
 from shoal.services.imports.parquet_text import judge_ids, texts_of
 from shoal.services.imports.parquet_vectors import first_values, read_vectors
 from shoal.services.imports.workspace import Workspace
@@ -35,7 +35,7 @@ _WINDOW_BYTES = 32 * 1000 * 1000
 _SHOWN_VALUES = 256
 
 
-class _Collected:
+class Collected:
     """Accepted rows as they come in: vectors into their place, everything else in blobs to be joined."""
 
     def __init__(self, rows: int, dimension: int, *, refuse_zero: bool) -> None:
@@ -90,23 +90,37 @@ def validate_parquet(work: Workspace, chunk: Chunk) -> ChunkRecord:
         ImportRejected: the file is broken, or a row group takes more than its footer says.
     """
     opened = open_parquet(work)
-    groups = [claimed(opened, number, work.dataset.dimension) for number in chunk.row_groups]
-    rows = sum(group.rows for group in groups)
     if only_count(work):
+        rows = sum(group.rows for group in _claims(opened, chunk, work.dataset.dimension))
         counted = ChunkRecord(
             number=chunk.number, lines=rows, processed=0, accepted=0, rejected=0, counted_only=True
         )
         return count_chunk(work, counted)
+    read = read_rows(opened, chunk, work.dataset)
+    return store_chunk(work, chunk, columns=read.columns(), rejects=read.rejects, lines=read.seen)
+
+
+def read_rows(opened: Opened, chunk: Chunk, dataset: Dataset) -> Collected:
+    """Read the row groups of a piece and judge their rows; the file is closed afterwards.
+
+    Raises:
+        ImportRejected: as `validate_parquet`.
+    """
+    groups = _claims(opened, chunk, dataset.dimension)
+    rows = sum(group.rows for group in groups)
     for number, group in zip(chunk.row_groups, groups, strict=True):
         check_size(number, group)
-    collected = _Collected(rows, work.dataset.dimension, refuse_zero=work.dataset.metric is Metric.COSINE)
+    collected = Collected(rows, dataset.dimension, refuse_zero=dataset.metric is Metric.COSINE)
     reader, words = opened.reader(chunk.row_groups)
     for window in _windows(opened, chunk.row_groups):
         opened.file.hold([column_range(opened, number, leaf) for number in window for leaf in opened.leaves])
-        batch_rows = _batch_rows(opened, window, words, work.dataset.dimension)
+        batch_rows = _batch_rows(opened, window, words, dataset.dimension)
         with readable(f"row groups {window[0]} to {window[-1]} cannot be read"):
             for batch in reader.iter_batches(
-                batch_size=batch_rows, row_groups=window, columns=list(opened.schema.names), use_threads=False
+                batch_size=batch_rows,
+                row_groups=window,
+                columns=list(opened.schema.names),
+                use_threads=False,
             ):
                 collected.add(batch)
     opened.file.close()
@@ -115,7 +129,11 @@ def validate_parquet(work: Workspace, chunk: Chunk) -> ChunkRecord:
             f"the Parquet file is broken: row groups {chunk.row_groups[0]} to {chunk.row_groups[-1]} hold"
             f" {collected.seen} rows, and {rows} according to the footer"
         )
-    return store_chunk(work, chunk, columns=collected.columns(), rejects=collected.rejects, lines=rows)
+    return collected
+
+
+def _claims(opened: Opened, chunk: Chunk, dimension: int) -> list[RowGroup]:
+    return [claimed(opened, number, dimension) for number in chunk.row_groups]
 
 
 def _windows(opened: Opened, row_groups: tuple[int, ...]) -> Iterator[list[int]]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shoal.errors import ImportRejected
+from shoal.services.imports.inspect import EMPTY
 from shoal.services.imports.parquet_file import RangedFile
 from shoal.services.imports.parquet_probe import is_footer_sound
 from shoal.services.imports.parquet_schema import Schema, check_schema
@@ -114,7 +115,7 @@ def _check_ends(file: RangedFile) -> int:
     """
     size = file.size()
     if size == 0:
-        raise ImportRejected("the file holds no records")
+        raise ImportRejected(EMPTY)
     first = bytes(file.read(len(MAGIC)))
     if first not in (MAGIC, ENCRYPTED_MAGIC):
         raise ImportRejected(f"the file is not Parquet: {_guess(first)}")

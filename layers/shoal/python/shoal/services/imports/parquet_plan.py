@@ -15,6 +15,7 @@ from shoal.model.import_work import Chunk
 from shoal.model.limits import CHUNK_BYTES, MAX_IMPORT_ROWS
 from shoal.services.imports.parquet_file import Range
 from shoal.services.imports.parquet_open import Opened, open_parquet, readable
+from shoal.services.imports.plan import sample_shares
 from shoal.services.imports.workspace import Workspace
 
 MAX_ROW_GROUP_BYTES = 400 * 1000 * 1000
@@ -37,8 +38,6 @@ class RowGroup(NamedTuple):
 def inspect_parquet(work: Workspace) -> None:
     """Look at the ends, the footer, the columns and the row groups of the upload, and at nothing else of it.
 
-    The steps after it trust the footer so far as to ask for its columns in their own process.
-
     Raises:
         ImportRejected: it cannot be imported, and why.
     """
@@ -60,15 +59,19 @@ def _row_groups(work: Workspace, opened: Opened) -> list[RowGroup]:
     return groups
 
 
-def plan_parquet(work: Workspace) -> list[Chunk]:
-    """The pieces to validate, in the order of the file. Their `sample_rows` are for the caller to set.
+def plan_parquet(work: Workspace, *, probe: bool = True) -> list[Chunk]:
+    """The pieces to validate, in the order of the file.
+
+    Validation trusts the footer so far as to ask for its columns in its own process: `probe` only leaves out
+    that another looks first, where one has.
 
     Raises:
-        ImportRejected: as `inspect_parquet`, which must have looked at the file.
+        ImportRejected: as `inspect_parquet`.
     """
     chunks: list[Chunk] = []
+    counts: list[int] = []
     numbers: list[int] = []
-    first_row = rows = size = 0
+    rows = size = 0
 
     def close() -> None:
         chunks.append(
@@ -77,22 +80,27 @@ def plan_parquet(work: Workspace) -> list[Chunk]:
                 key=work.keys.upload,
                 version_id=work.job.version_id,
                 row_groups=tuple(numbers),
-                first_row=first_row,
+                first_row=sum(counts),
             )
         )
+        counts.append(rows)
 
-    for number, group in enumerate(_row_groups(work, open_parquet(work))):
+    for number, group in enumerate(_row_groups(work, open_parquet(work, probe=probe))):
         full = size + group.bytes > MAX_CHUNK_BYTES or len(numbers) >= MAX_CHUNK_ROW_GROUPS
         if numbers and full:
             close()
-            numbers, first_row, rows, size = [], first_row + rows, 0, 0
+            numbers, rows, size = [], 0, 0
         if group.rows:
             numbers.append(number)
             rows += group.rows
             size += group.bytes
     if numbers:
         close()
-    return chunks
+    samples = sample_shares(counts, dimension=work.dataset.dimension)
+    return [
+        chunk.model_copy(update={"sample_rows": sample})
+        for chunk, sample in zip(chunks, samples, strict=True)
+    ]
 
 
 def claimed(opened: Opened, number: int, dimension: int) -> RowGroup:
