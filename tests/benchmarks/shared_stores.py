@@ -31,11 +31,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call of a step: wall-clock seconds in its process, and its peak of memory where it had one of its own."""
+    """A call of a step: wall-clock and processor seconds, and the peak of memory of a process of its own."""
 
     function: str
     step: str
     seconds: float
+    processor_seconds: float
     peak_bytes: int = 0
 
 

@@ -30,5 +30,5 @@ def test_stores_are_the_same_for_every_client(tmp_path: Path) -> None:
         assert stores.ports.objects.get("key") == b"body"
         other.ports.imports.start("name", {"import_id": "name"})
         assert stores.ports.imports.status("name") == "RUNNING"
-        other.note(Call("import_plan", "plan", 0.5))
-        assert stores.calls() == [Call("import_plan", "plan", 0.5)]
+        other.note(Call("import_plan", "plan", 0.5, 0.4))
+        assert stores.calls() == [Call("import_plan", "plan", 0.5, 0.4)]
