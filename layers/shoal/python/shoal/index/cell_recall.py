@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 from shoal.index import exact
 from shoal.index.centroids import Centroids
 from shoal.index.id_index import Hashes
-from shoal.index.probing import Probing
 from shoal.model.datasets import Metric
 from shoal.model.records import Vectors
 
-K = 10
 CANDIDATE = np.dtype([("query", "<u4"), ("cell", "<u4"), ("score", "<f4")])
 _KEPT = 32
-"""Candidates of a query from one shard; more than K, because ties are no misses."""
+"""Candidates of a query from one shard; more than the ten that count, because ties are no misses."""
 _LIMIT_RANK = 16
 _FILTER_ONE_IN = np.uint64(100)
 _BLOCK_ROWS = 4096
@@ -53,14 +51,6 @@ class _Hits:
     asked: NDArray[np.int64]
     rows: NDArray[np.int64]
     near: NDArray[np.float32]
-
-
-@dataclass(frozen=True, slots=True)
-class Probes:
-    """`probes` find a share `measured` of the best rows."""
-
-    probes: int
-    measured: float
 
 
 def pick_queries(centroids: Centroids, sample: Vectors, hashes: Hashes, *, each: int, seed: int) -> Queries:
@@ -200,52 +190,3 @@ def _nearness(centroids: Centroids, placed: Vectors, aimed: Vectors) -> NDArray[
         rows *= np.where(lengths > _LONG, _LONG, np.float32(1))[:, None]
     nearness: NDArray[np.float32] = aimed @ rows.T
     return nearness
-
-
-def least_probes(
-    probing: Probing, queries: Queries, found: Sequence[NDArray[np.void]], *, target: float
-) -> Probes:
-    """The fewest probes with which both kinds of queries reach the target, and what the worse of them reaches.
-
-    Args:
-        probing: of all cells.
-        queries: the queries.
-        found: candidates from all shards, `cell` as a number in `probing`.
-        target: recall to reach, 0 to 1.
-    """
-    table = np.concatenate(found) if found else np.empty(0, dtype=CANDIDATE)
-    cost = table["score"] if probing.geometry.metric.lower_is_better else -table["score"]
-    table = table[np.lexsort((cost, table["query"]))]
-    bounds = np.searchsorted(table["query"], np.arange(len(queries.vectors) + 1)).tolist()
-    ranks: tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]] = ([], [])
-    for number, query in enumerate(queries.vectors):
-        mine = table[bounds[number] : bounds[number + 1]]
-        if len(mine):
-            ranks[number >= queries.rows].append(_ranks(probing, query, mine))
-    kinds = [np.concatenate(kind) for kind in ranks if kind]
-    probes = 1
-    for kind in kinds:
-        needed = int(np.ceil(round(target * len(kind), 6)))
-        probes = max(probes, int(np.sort(kind)[max(needed, 1) - 1]))
-    return Probes(probes, min((float((kind <= probes).mean()) for kind in kinds), default=1.0))
-
-
-def _ranks(probing: Probing, query: Vectors, mine: NDArray[np.void]) -> NDArray[np.int64]:
-    """How many cells must be probed for the best, the second best, ... the tenth best row: int64, shape (k,).
-
-    A row counts when it is as good as the tenth best, so of rows that tie for it the first found do.
-    """
-    wanted = min(K, len(mine))
-    limit = float(mine["score"][wanted - 1])
-    tolerance = 1e-5 * abs(limit) + 1e-9
-    scores = mine["score"].astype(np.float64)
-    good = (
-        scores <= limit + tolerance
-        if probing.geometry.metric.lower_is_better
-        else scores >= limit - tolerance
-    )
-    order = probing.nearest(query, len(probing))
-    place = np.empty(len(probing), dtype=np.int64)
-    place[order] = np.arange(1, len(probing) + 1)
-    ranks: NDArray[np.int64] = np.sort(place[mine["cell"][good]])[:wanted]
-    return ranks

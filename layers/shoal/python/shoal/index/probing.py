@@ -111,7 +111,8 @@ def signpost(geometry: Geometry, placed: Vectors) -> Vectors:
         spread = max(0.0, squares - float(np.vecdot(mean[:-1], mean[:-1])))
         mean[-1] = _REACH * np.sqrt(spread / geometry.dimension)
         return _shortened(mean)
-    return tidy(geometry, _shortened(mean).reshape(1, -1))[0]
+    post: Vectors = tidy(geometry, _shortened(mean).reshape(1, -1))[0]
+    return post
 
 
 def _shortened(values: NDArray[np.float64]) -> Vectors:

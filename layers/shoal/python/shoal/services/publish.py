@@ -71,19 +71,18 @@ class Outbox:
 
     def shard(self, rows: Rows, *, index: bytes | None = None) -> ShardRef:
         """Add a shard and describe it. `rows` is not empty."""
+        between = (int(rows.sequences.min()), int(rows.sequences.max()))
+        return self.shard_of(encode_shard(rows, index=index), rows=len(rows), sequences=between)
+
+    def shard_of(self, files: Mapping[str, bytes], *, rows: int, sequences: tuple[int, int]) -> ShardRef:
+        """Add a shard of ready files and describe it: its rows, its lowest and its highest sequence."""
         shard_id = new_token()
-        files = encode_shard(rows, index=index)
         refs = {}
         for name, data in files.items():
             self._objects[self._tenant.shard_file(shard_id, name)] = data
             refs[name] = FileRef(size=len(data), sha256=sha256_hex(data))
-        return ShardRef(
-            shard_id=shard_id,
-            rows=len(rows),
-            min_sequence=int(rows.sequences.min()),
-            max_sequence=int(rows.sequences.max()),
-            files=refs,
-        )
+        lowest, highest = sequences
+        return ShardRef(shard_id=shard_id, rows=rows, min_sequence=lowest, max_sequence=highest, files=refs)
 
     def run(self, entries: Entries) -> RunRef:
         """Add a run of the id index."""

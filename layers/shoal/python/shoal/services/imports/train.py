@@ -1,0 +1,80 @@
+"""Step `train`: where the cells of an import are going to be, learnt from a sample of its rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoal.index import kmeans
+from shoal.index.cell_model import encode_model
+from shoal.index.cell_recall import pick_queries
+from shoal.index.cell_sizes import cell_count
+from shoal.index.centroids import centroids_of
+from shoal.index.geometry import geometry_of
+from shoal.model.import_work import ChunkRecord, Plan, Settled
+from shoal.model.records import Vectors
+from shoal.services.imports.cell_work import Trained, assign_items
+from shoal.services.imports.chunks import chunk_records, decode_sample
+from shoal.services.imports.workspace import Workspace
+
+_SAMPLE_BYTES = 400 * 1000 * 1000
+"""Of the sample in memory. Training holds it about three times."""
+_QUERIES_EACH = 200
+_SEED = 17
+
+
+def train(work: Workspace, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001 - no map's item
+    """Choose the cells and the queries of calibration, and deal the chunks out to assigners."""
+    trained = work.recorded("trained", Trained)
+    if trained is None:
+        work.enter("clustering")
+        trained = work.record("trained", _train(work))[0]
+    work.enter("assigning", total=trained.tasks)
+    return {"items_key": trained.items_key}
+
+
+def _train(work: Workspace) -> Trained:
+    settled = work.needed("settled", Settled)
+    records = [
+        record
+        for record in chunk_records(work, work.needed("plan", Plan).chunks)
+        if str(record.number) in settled.kept
+    ]
+    dimension = work.dataset.dimension
+    count = cell_count(settled.rows, dimension)
+    most = min(kmeans.rows_wanted(count, dimension), _SAMPLE_BYTES // (4 * dimension))
+    sample, hashes = _sample(work, records, most)
+    geometry = geometry_of(sample, work.dataset.metric)
+    centroids = centroids_of(geometry, kmeans.train(geometry, sample, count, seed=_SEED))
+    queries = pick_queries(centroids, sample, hashes, each=_QUERIES_EACH, seed=_SEED)
+    model = work.put("cell-model", encode_model(centroids, queries))
+    items = assign_items([(record.number, record.columns.size) for record in records if record.columns])
+    return Trained(
+        cells=len(centroids),
+        model=model,
+        tasks=len(items),
+        items_key=work.put_items("assign-items", items),
+    )
+
+
+def _sample(work: Workspace, records: Sequence[ChunkRecord], most: int) -> tuple[Vectors, NDArray[np.uint64]]:
+    """About `most` rows of all chunks' samples, and the hashes of their ids."""
+    row_bytes = work.dataset.dimension * 4 + 16
+    there = sum(record.sample.size for record in records if record.sample) // row_bytes
+    share = min(1.0, most / max(there, 1))
+
+    def some(record: ChunkRecord) -> tuple[Vectors, NDArray[np.uint64]]:
+        if record.sample is None:
+            raise AssertionError("a chunk with accepted records has a sample")
+        vectors, hashes = decode_sample(work.read(record.sample))
+        wanted = max(1, round(share * len(vectors)))
+        if wanted >= len(vectors):
+            return vectors, hashes
+        rng = np.random.default_rng(record.number)
+        chosen = np.sort(rng.choice(len(vectors), size=wanted, replace=False))
+        return vectors[chosen], hashes[chosen]
+
+    parts = work.in_parallel(some, records)
+    sample = np.concatenate([vectors for vectors, _ in parts])
+    return np.ascontiguousarray(sample), np.concatenate([hashes for _, hashes in parts])
