@@ -33,6 +33,8 @@ def test_the_demo_holds_what_it_promises(local_state: Path, tmp_path: Path) -> N
     first = run_demo(local_state, tmp_path)
     assert "every acknowledged row is there" in first
     assert "FAILED" not in first
+    assert "imported 19,796 of 19,801 records, 5 rejected" in first
+    assert "line  4,711: dimension mismatch: got 2 expected 256" in first
     assert 'boto3.client("rekognition").detect_faces(Image=...)' in first
     assert re.search(r'curl -H "Authorization: Bearer shl_', first)
     times = seconds_of(first)

@@ -139,10 +139,12 @@ class Crash:
         self._succeeded.set()
 
     def _strike(self) -> None:
-        """Kill the indexer if there is one and it has something to do."""
+        """Kill the indexer if there is one and it has something to do.
+
+        Only the newest write is looked at before: on a busy machine the indexer is done while one asks for more.
+        """
         pids = self._pids()
-        pending = sum(not self._client.job(job).done for job in self._story.jobs[-8:]) if pids else 0
-        if not pending:
+        if not pids or self._client.job(self._story.jobs[-1]).done:
             return
         for pid in pids:
             try:
@@ -150,7 +152,7 @@ class Crash:
             except ProcessLookupError:
                 continue
             self._story.killed.append(pid)
-        self._story.pending_at_kill = pending
+        self._story.pending_at_kill = sum(not self._client.job(job).done for job in self._story.jobs[-8:])
         self._story.written_at_kill = len(self._story.ids)
 
     def _write(self) -> None:
