@@ -3,13 +3,26 @@
 from typing import Any
 
 from shoal import runtime
+from shoal.services.imports.assign import assign
+from shoal.services.imports.build import build
+from shoal.services.imports.calibrate_cells import calibrate
+from shoal.services.imports.group import group
 from shoal.services.imports.one_shard import build_shard
 from shoal.services.imports.settle import settle
 from shoal.services.imports.steps import run_step
+from shoal.services.imports.train import train
 from shoal.services.imports.workspace import Step
 
 NEEDS = ("bucket", "wakeups_queue_url")
-STEPS: dict[str, Step] = {"settle": settle, "build_shard": build_shard}
+STEPS: dict[str, Step] = {
+    "settle": settle,
+    "build_shard": build_shard,
+    "train": train,
+    "assign": assign,
+    "group": group,
+    "build": build,
+    "calibrate": calibrate,
+}
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:

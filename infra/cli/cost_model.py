@@ -13,9 +13,10 @@ from infra.cli.measured import Measured
 from infra.cli.prices import MILLION, Price
 from infra.settings import Settings
 
-ALARMS = 14
-"""Dead letters, the age of two queues, 5xx, and throttles and errors of five functions; a test counts them."""
-POLLED_QUEUES = 2
+ALARMS = 17
+"""Dead letters, the age of three queues, 5xx, throttles and errors of five functions, and imports that failed or
+took too long; a test counts them."""
+POLLED_QUEUES = 3
 POLLERS_A_QUEUE = 5
 """Lambda keeps five long polls of 20 seconds open on each queue, messages or not. SQS bills them as requests."""
 _POLLS_A_MONTH = POLLED_QUEUES * POLLERS_A_QUEUE * prices.MONTH_SECONDS / 20
@@ -76,7 +77,7 @@ def idle(settings: Settings) -> Bill:
     return _bill(
         "a month without a request",
         [
-            _line("long polls of the event sources on two queues", _POLLS_A_MONTH, prices.SQS_REQUEST),
+            _line("long polls of the event sources on three queues", _POLLS_A_MONTH, prices.SQS_REQUEST),
             _line("alarms", ALARMS, prices.ALARM_MONTH),
             _line("traces of the sweep, once a minute", sweeps, prices.XRAY_TRACE),
             _line("requests of the sweep", sweeps, prices.LAMBDA_REQUEST),

@@ -188,8 +188,8 @@ def test_alarms(synthesized: Synthesized) -> None:
         "ApproximateNumberOfMessagesVisible": 1,
         "ApproximateAgeOfOldestMessage": 3,
         "5xx": 1,
-        "Throttles": 10,
-        "Errors": 10,
+        "Throttles": 5,
+        "Errors": 5,
         "ExecutionsFailed": 1,
         "ExecutionsTimedOut": 1,
     }
