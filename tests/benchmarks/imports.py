@@ -44,7 +44,7 @@ def _compare(say: Say, data: Data, metric: str, rounds: int, python: Path | None
     truth = nearest(data.vectors, queries, metric=metric, k=_K)
     task = Task(path, metric, queries[:_PEERS_QUERIES], truth[:_PEERS_QUERIES])
     ours = Engine(_OURS)
-    peers = {peer: Engine(peer.title, peer is not _BARE) for peer in PEERS} if python else {}
+    peers = {peer: Engine(peer.title, peer.module != _BARE.module) for peer in PEERS} if python else {}
     last: list[Imported] = []
 
     def import_it() -> None:

@@ -2,8 +2,9 @@
 
 import json
 import subprocess
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,20 @@ _SAID = 400
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """What a peer is called here, its module under `tests/benchmarks/peers`, and its arguments."""
+    """What a peer is called here, its module under `tests/benchmarks/peers`, and its arguments.
+
+    One `at_home` runs in our own environment.
+    """
 
     title: str
     module: str
-    arguments: Sequence[str] = ()
+    arguments: tuple[str, ...] = ()
+    at_home: bool = False
 
 
 PEERS = (
-    Peer("bare `hnswlib`, from an array in memory", "bare_hnswlib"),
+    Peer("bare `hnswlib` from an array, compiled for this processor", "bare_hnswlib"),
+    Peer("bare `hnswlib` from an array, compiled for any", "bare_hnswlib", at_home=True),
     Peer("LanceDB IVF_FLAT", "lance", ("IVF_FLAT",)),
     Peer("LanceDB IVF_PQ", "lance", ("IVF_PQ",)),
     Peer("LanceDB IVF_HNSW_SQ", "lance", ("IVF_HNSW_SQ",)),
@@ -70,7 +76,7 @@ def run_peer(python: Path, peer: Peer, task: Task, *, seconds: float = PATIENCE_
         }
         (folder / "task.json").write_text(json.dumps(given))
         command: list[str | Path] = [
-            python,
+            sys.executable if peer.at_home else python,
             "-m",
             f"tests.benchmarks.peers.{peer.module}",
             folder / "task.json",
