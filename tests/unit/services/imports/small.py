@@ -14,16 +14,16 @@ from shoal.services.imports.chunks import Rejects, store_chunk
 from shoal.services.imports.finish import commit_with
 from shoal.services.imports.items import keys_of_import
 from shoal.services.imports.lifecycle import complete_import, create_import, get_import
-from shoal.services.imports.one_shard import build_shard
-from shoal.services.imports.settle import settle, settle_with
+from shoal.services.imports.settle import settle_with
 from shoal.services.imports.steps import run_step
 from shoal.services.imports.workspace import Step, Workspace, open_workspace
 from shoal.storage.ports import Ports
 from tests.unit.services.world import Record, World
+from tests.workflow.steps import steps_of
 
 type Named = tuple[str, Record]
 
-STEPS: Mapping[str, Step] = {"settle": settle, "build_shard": build_shard, "commit": commit_with(0.0)}
+STEPS: Mapping[str, Step] = {**steps_of("import_cells"), "commit": commit_with(0.0)}
 
 
 def created(
