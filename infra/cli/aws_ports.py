@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
     from shoal.storage.ports import Ports
 
-OUTPUTS = ("ApiUrl", "TableName", "BucketName", "WakeupsQueueUrl", "BuildsQueueUrl")
+OUTPUTS = (
+    "ApiUrl",
+    "TableName",
+    "BucketName",
+    "WakeupsQueueUrl",
+    "BuildsQueueUrl",
+    "ImportStateMachineArn",
+)
 """The outputs that the command line needs."""
 
 
@@ -66,6 +73,7 @@ def ports_from(client: Callable[[str], Any], outputs: Mapping[str, str]) -> "Por
     from shoal.storage.aws_objects import AwsObjects
     from shoal.storage.aws_queue import AwsQueue
     from shoal.storage.aws_table import AwsTable
+    from shoal.storage.aws_workflows import AwsWorkflows
     from shoal.storage.ports import Ports
 
     sqs = client("sqs")
@@ -75,4 +83,5 @@ def ports_from(client: Callable[[str], Any], outputs: Mapping[str, str]) -> "Por
         wakeups=AwsQueue(sqs, outputs["WakeupsQueueUrl"]),
         builds=AwsQueue(sqs, outputs["BuildsQueueUrl"]),
         clock=time.time,
+        imports=AwsWorkflows(client("stepfunctions"), outputs["ImportStateMachineArn"]),
     )

@@ -8,7 +8,14 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 from infra.cli.examination import BOOTSTRAP_PARAMETER, Finding, examine
 
-OUTPUTS = ("ApiUrl", "TableName", "BucketName", "WakeupsQueueUrl", "BuildsQueueUrl")
+OUTPUTS = (
+    "ApiUrl",
+    "TableName",
+    "BucketName",
+    "WakeupsQueueUrl",
+    "BuildsQueueUrl",
+    "ImportStateMachineArn",
+)
 
 
 def refused(operation: str, code: str) -> ClientError:
