@@ -7,13 +7,11 @@ and marking the jobs come after it and can be made up for.
 
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from shoal.errors import CorruptObject, ObjectMissing, ShoalError
-from shoal.index.checksums import verify
-from shoal.index.log_codec import LogDelete, LogUpsert, decode
+from shoal.errors import ShoalError
+from shoal.index.log_codec import LogDelete, LogUpsert
 from shoal.model.datasets import Dataset, Head
 from shoal.model.ids import new_token
 from shoal.model.import_work import Product
@@ -24,10 +22,10 @@ from shoal.services.changes import gather
 from shoal.services.heads import Swap, parse_head, parse_meta, read_head, swap_head
 from shoal.services.leases import Lease, acquire, kept, release
 from shoal.services.log import read_tail
+from shoal.services.log_data import LogData, read_product, read_writes
 from shoal.services.parts import PartReader
 from shoal.services.publish import Publication, publish
-from shoal.services.publish_import import check_product, publish_import
-from shoal.services.retry import retry_busy
+from shoal.services.publish_import import publish_import
 from shoal.services.settle import settle
 from shoal.services.snapshot import empty_manifest, open_snapshot
 from shoal.services.sweep import unlist
@@ -36,7 +34,6 @@ from shoal.storage.keys import DatasetKeys, sequence_sk
 from shoal.storage.ports import Assign, Exists, Ports
 
 _log = logging.getLogger(__name__)
-_LOG_THREADS = 16
 _JOB_KEPT_SECONDS = 7 * 86_400
 DRAIN_SECONDS = 8.0
 """Short, because a batch may hold ten busy datasets, which are drained one after the other within the 120 s that
@@ -62,6 +59,11 @@ class _Drain:
     keys: DatasetKeys
     last_commit: float = 0.0
     untold: bool = False
+
+    @property
+    def log(self) -> LogData:
+        """What the places of its log hold."""
+        return LogData(self.ports, self.reader, self.dataset, self.keys)
 
 
 def drain(
@@ -184,9 +186,9 @@ def _publish(work: _Drain, head: Head, jobs: tuple[Job, ...]) -> Swap:
     writes: list[tuple[int, LogUpsert | LogDelete]] = []
     error = None
     if imported is not None:
-        product, error = _read_product(work, imported)
+        product, error = read_product(work.log, imported)
     else:
-        writes, error = _read_writes(work, jobs)
+        writes, error = read_writes(work.log, jobs)
     snapshot = open_snapshot(work.reader, work.dataset, head)
     manifest = snapshot.manifest if snapshot else empty_manifest(work.dataset)
     opened = tuple(job.sequence for job in jobs if job.kind is JobKind.IMPORT_OPEN)
@@ -205,74 +207,6 @@ def _publish(work: _Drain, head: Head, jobs: tuple[Job, ...]) -> Swap:
     if product is not None and product.rows:
         return publish_import(work.ports, work.reader, publication, product)
     return publish(work.ports, work.reader, publication, gather(writes))
-
-
-def _read_product(work: _Drain, job: Job) -> tuple[Product | None, str | None]:
-    """What an import has become; nothing, and why, where that can never be read."""
-    for _ in range(2):
-        try:
-            product = Product.parse(_read_log_object(work, job))
-            check_product(work.ports, work.reader, work.dataset, product)
-        except (CorruptObject, ObjectMissing) as error:
-            reason = str(error)
-        else:
-            return product, None
-    _fail(work, job, reason)
-    return None, f"import {job.job_id} failed: {reason}"
-
-
-def _read_writes(
-    work: _Drain, jobs: tuple[Job, ...]
-) -> tuple[list[tuple[int, LogUpsert | LogDelete]], str | None]:
-    """The writes of these jobs with their sequences, and what is wrong with the last one that can't be applied."""
-    wanted = [job for job in jobs if job.log_key is not None]
-    if len(wanted) > 1:
-        with ThreadPoolExecutor(max_workers=min(_LOG_THREADS, len(wanted))) as pool:
-            loaded = list(pool.map(lambda job: _read_write(work, job), wanted))
-    else:
-        loaded = [_read_write(work, job) for job in wanted]
-    writes: list[tuple[int, LogUpsert | LogDelete]] = []
-    error = None
-    for job, result in zip(wanted, loaded, strict=True):
-        if isinstance(result, str):
-            error = f"write {job.job_id} failed: {result}"
-            _fail(work, job, result)
-        else:
-            writes.append((job.sequence, result))
-    return writes, error
-
-
-def _read_write(work: _Drain, job: Job) -> LogUpsert | LogDelete | str:
-    """The write, or the reason why it can never be applied: what is the same when it is read again."""
-    write = _try_to_read(work, job)
-    return _try_to_read(work, job) if isinstance(write, str) else write
-
-
-def _try_to_read(work: _Drain, job: Job) -> LogUpsert | LogDelete | str:
-    try:
-        write = decode(_read_log_object(work, job))
-    except (CorruptObject, ObjectMissing) as reason:
-        return str(reason)
-    if isinstance(write, LogUpsert) and write.vectors.shape[1] != work.dataset.dimension:
-        return f"vectors of dimension {write.vectors.shape[1]} in a dataset of {work.dataset.dimension}"
-    return write
-
-
-def _read_log_object(work: _Drain, job: Job) -> bytes:
-    log_key, sha256 = job.log_key or "", job.sha256 or ""
-    data = retry_busy(lambda: work.ports.objects.get(log_key))
-    verify(data, sha256=sha256, size=job.size, name=log_key)
-    return data
-
-
-def _fail(work: _Drain, job: Job, reason: str) -> None:
-    """Make the failure visible on the job, before the commit that passes over it."""
-    _log.error("write cannot be applied", extra={"job_id": job.job_id, "reason": reason})
-    retry_busy(
-        lambda: work.ports.table.update(
-            work.keys.job(job.sequence), [Assign("error", reason)], condition=Exists("pk")
-        )
-    )
 
 
 def _build_due(work: _Drain, head: Head) -> bool:

@@ -1,0 +1,98 @@
+"""What the places of a log hold: writes and finished imports, verified, and failed where they never can be read."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from shoal.errors import CorruptObject, ObjectMissing
+from shoal.index.checksums import verify
+from shoal.index.log_codec import LogDelete, LogUpsert, decode
+from shoal.model.datasets import Dataset
+from shoal.model.import_work import Product
+from shoal.model.jobs import Job
+from shoal.services.parts import PartReader
+from shoal.services.publish_import import check_product
+from shoal.services.retry import retry_busy
+from shoal.storage.keys import DatasetKeys
+from shoal.storage.ports import Assign, Exists, Ports
+
+_log = logging.getLogger(__name__)
+_LOG_THREADS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class LogData:
+    """The log of one dataset, as a committer reads it."""
+
+    ports: Ports
+    reader: PartReader
+    dataset: Dataset
+    keys: DatasetKeys
+
+
+def read_product(log: LogData, job: Job) -> tuple[Product | None, str | None]:
+    """What an import has become; nothing, and why, where that can never be read."""
+    for _ in range(2):
+        try:
+            product = Product.parse(_read_log_object(log, job))
+            check_product(log.ports, log.reader, log.dataset, product)
+        except (CorruptObject, ObjectMissing) as error:
+            reason = str(error)
+        else:
+            return product, None
+    _fail(log, job, reason)
+    return None, f"import {job.job_id} failed: {reason}"
+
+
+def read_writes(
+    log: LogData, jobs: tuple[Job, ...]
+) -> tuple[list[tuple[int, LogUpsert | LogDelete]], str | None]:
+    """The writes of these jobs with their sequences, and what is wrong with the last one that can't be applied."""
+    wanted = [job for job in jobs if job.log_key is not None]
+    if len(wanted) > 1:
+        with ThreadPoolExecutor(max_workers=min(_LOG_THREADS, len(wanted))) as pool:
+            loaded = list(pool.map(lambda job: _read_write(log, job), wanted))
+    else:
+        loaded = [_read_write(log, job) for job in wanted]
+    writes: list[tuple[int, LogUpsert | LogDelete]] = []
+    error = None
+    for job, result in zip(wanted, loaded, strict=True):
+        if isinstance(result, str):
+            error = f"write {job.job_id} failed: {result}"
+            _fail(log, job, result)
+        else:
+            writes.append((job.sequence, result))
+    return writes, error
+
+
+def _read_write(log: LogData, job: Job) -> LogUpsert | LogDelete | str:
+    """The write, or the reason why it can never be applied: what is the same when it is read again."""
+    write = _try_to_read(log, job)
+    return _try_to_read(log, job) if isinstance(write, str) else write
+
+
+def _try_to_read(log: LogData, job: Job) -> LogUpsert | LogDelete | str:
+    try:
+        write = decode(_read_log_object(log, job))
+    except (CorruptObject, ObjectMissing) as reason:
+        return str(reason)
+    if isinstance(write, LogUpsert) and write.vectors.shape[1] != log.dataset.dimension:
+        return f"vectors of dimension {write.vectors.shape[1]} in a dataset of {log.dataset.dimension}"
+    return write
+
+
+def _read_log_object(log: LogData, job: Job) -> bytes:
+    log_key, sha256 = job.log_key or "", job.sha256 or ""
+    data = retry_busy(lambda: log.ports.objects.get(log_key))
+    verify(data, sha256=sha256, size=job.size, name=log_key)
+    return data
+
+
+def _fail(log: LogData, job: Job, reason: str) -> None:
+    """Make the failure visible on the job, before the commit that passes over it."""
+    _log.error("write cannot be applied", extra={"job_id": job.job_id, "reason": reason})
+    retry_busy(
+        lambda: log.ports.table.update(
+            log.keys.job(job.sequence), [Assign("error", reason)], condition=Exists("pk")
+        )
+    )
