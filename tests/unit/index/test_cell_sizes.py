@@ -18,8 +18,8 @@ def test_cells_are_on_average_neither_tiny_nor_too_large(rows: int, dimension: i
 
 
 def test_the_measured_data_sets() -> None:
-    assert cell_count(400_000, 50) == 1581
-    assert cell_count(100_000, 768) == 791
+    assert cell_count(400_000, 50) == 1897
+    assert cell_count(100_000, 768) == 949
 
 
 @given(st.integers(1, 10**7), st.integers(4, 16384), st.integers(0, 50_000))

@@ -22,7 +22,8 @@ from shoal.model.records import Vectors
 CANDIDATE = np.dtype([("query", "<u4"), ("cell", "<u4"), ("score", "<f4")])
 _KEPT = 32
 """Candidates of a query from one shard; more than the ten that count, because ties are no misses."""
-_LIMIT_RANK = 16
+_LIMIT_ROWS, _LIMIT_RANK = 10_000, 16
+"""A row counts as near where it is nearer than the 16th of so many rows of the sample."""
 _FILTER_ONE_IN = np.uint64(100)
 _BLOCK_ROWS = 4096
 _LONG = np.float32(2.0**60)
@@ -74,10 +75,13 @@ def pick_queries(centroids: Centroids, sample: Vectors, hashes: Hashes, *, each:
     left_out = np.concatenate([hashes[rows], np.zeros((len(rows), 2), dtype=np.uint64)])
     lowest = np.full(len(vectors), -np.inf, dtype=np.float32)
     found = Queries(vectors, left_out, len(rows), lowest)
-    if len(sample) <= _LIMIT_RANK:
+    some = np.ascontiguousarray(sample[:: max(1, len(sample) // _LIMIT_ROWS)])
+    place = len(some) - _LIMIT_RANK
+    if place <= 0:
         return found
-    nearness = _nearness(centroids, centroids.geometry.placed(sample), aim(centroids, vectors))
-    limits = np.partition(nearness, len(sample) - _LIMIT_RANK, axis=1)[:, len(sample) - _LIMIT_RANK]
+    nearness = _nearness(centroids, centroids.geometry.placed(some), aim(centroids, vectors))
+    nearness.partition(place, axis=1)
+    limits = nearness[:, place].copy()
     return Queries(vectors, left_out, len(rows), limits)
 
 

@@ -17,13 +17,15 @@ from shoal.model.datasets import Metric
 from shoal.model.records import Vectors
 
 _ROUNDS = 8
+_WIDE_ROUNDS = 5
 _FLAT = 512
 _REGION = 256
 _FINAL_ROUNDS = 1
 _ROWS_EACH = 64
 _WIDE_ROWS_EACH = 32
 _WIDE = 256
-"""Rows of the sample for each centroid, of up to 256 values or wider: more cost time and hardly move them."""
+"""Rows of the sample for each centroid, of up to 256 values or wider: more cost time and hardly move them. Nor do
+more rounds."""
 _CHAIN = 2048
 """Points that are put in order at once."""
 _TINY = 0.25
@@ -145,12 +147,19 @@ def _by_region(
 
 
 def _clustered(
-    geometry: Geometry, placed: Vectors, first: Vectors, rng: np.random.Generator, *, rounds: int = _ROUNDS
+    geometry: Geometry,
+    placed: Vectors,
+    first: Vectors,
+    rng: np.random.Generator,
+    *,
+    rounds: int | None = None,
 ) -> Vectors:
     """Lloyd's rounds from the `first` centroids on. In all but the last two, tiny cells are given up and the
     largest ones split instead.
     """
     centroids = tidy(geometry, first)
+    if rounds is None:
+        rounds = _ROUNDS if geometry.width <= _WIDE else _WIDE_ROUNDS
     for left in range(rounds, 0, -1):
         labels = centroids_of(geometry, centroids).of_placed(placed)
         sizes = np.bincount(labels, minlength=len(centroids))
