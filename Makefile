@@ -80,6 +80,8 @@ requirements: setup ## Pin all requirements anew, with hashes and without index 
 		--generate-hashes --no-annotate --no-header --quiet -o requirements.txt
 	@$(BIN)/uv pip compile requirements-emulator.in --python-version 3.13 --universal \
 		--generate-hashes --no-annotate --no-header --quiet -o requirements-emulator.txt
+	@$(BIN)/uv pip compile requirements-bench.in --python-version 3.13 --universal \
+		--generate-hashes --no-annotate --no-header --quiet -o requirements-bench.txt
 	@$(BIN)/python layers/vendor/build.py --lock
 
 clean: ## Remove what make made, but for the local stack's state

@@ -1,4 +1,4 @@
-"""What the places of a log hold: writes and finished imports, verified, and failed where they never can be read."""
+"""What the places of a log hold: writes and finished imports, verified, failed where they never can be read."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
