@@ -10,7 +10,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from shoal.errors import CorruptObject, ObjectMissing
-from shoal.index import dead_rows, id_index
+from shoal.index import id_index
 from shoal.index.id_index import Entries, Located
 from shoal.model.datasets import Dataset
 from shoal.model.import_work import Product
