@@ -1,5 +1,6 @@
 """Every sample event of the functions of the bulk import, replayed, also twice."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from shoal.errors import ImportStopped
 from shoal.model.import_work import Settled
 from shoal.model.imports import ImportStatus
+from shoal.services import datasets
 from shoal.services.imports.workspace import open_workspace
 from shoal.storage.ports import Assign
 from tests.functions.world import EVENTS, World
@@ -32,8 +34,23 @@ INTAKE: dict[str, tuple[dict[str, Any], bool]] = {
 """What the function answers, and whether the import starts."""
 
 
+STEPS = (
+    ("import_plan", "inspect"),
+    ("import_plan", "plan"),
+    ("import_validate", "validate"),
+    ("import_cells", "settle"),
+    ("import_cells", "build_shard"),
+    ("import_finish", "commit"),
+)
+"""What the workflow does of a small file, in order. Those of cells need many rows, and have tests of their own."""
+
+
 def test_every_sample_event_is_replayed() -> None:
     assert {path.stem for path in (EVENTS / "import_intake").iterdir()} == set(INTAKE)
+    steps = {(function, step) for function, step in STEPS if function != "import_finish"}
+    for function in ("import_plan", "import_validate", "import_cells"):
+        found = {(function, path.stem) for path in (EVENTS / function).iterdir()}
+        assert found == {step for step in steps if step[0] == function}
     assert {path.stem for path in (EVENTS / "import_finish").iterdir()} == {"commit", "fail"}
 
 
@@ -79,3 +96,22 @@ def test_an_import_whose_step_failed_is_ended(world: World) -> None:
     assert job.status is ImportStatus.FAILED
     assert "Sandbox.Timedout" in str(job.error_message)
     assert world.replay("import_finish", "fail") == {"outcome": "stopped"}
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_step_by_step_from_the_event_to_the_commit(world: World, times: int) -> None:
+    world.replay("import_intake", "put")
+    answers: dict[str, dict[str, Any]] = {}
+    for function, step in STEPS:
+        for _ in range(1 if step == "commit" else times):
+            answers[step] = world.replay(function, step)
+    assert answers["inspect"] == {"compressed": False}
+    assert answers["settle"] == {"layout": "shard"}
+    assert answers["commit"] == {"status": "completed"}
+    listed = world.ports.objects.get(answers["plan"]["items_key"])
+    item = world.event("import_validate", "validate")["item"]
+    assert json.loads(listed) == item
+    job = world.job()
+    assert (job.records_accepted, job.records_rejected) == (1, 0)
+    view = datasets.get_dataset(world.ports, world.values["TENANT_ID"], scope="native", name="products")
+    assert view.head.row_count == 4

@@ -37,7 +37,18 @@ from shoal.storage.ports import Ports
 from tests.contract.stores import UPLOAD_ROLE, Aws
 
 EVENTS = Path(__file__).parents[2] / "events"
-FUNCTIONS = ("api", "query", "indexer", "builder", "sweep", "import_intake", "import_finish")
+FUNCTIONS = (
+    "api",
+    "query",
+    "indexer",
+    "builder",
+    "sweep",
+    "import_intake",
+    "import_plan",
+    "import_validate",
+    "import_cells",
+    "import_finish",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +181,7 @@ def new_world(aws: Aws) -> World:
         multipart=False,
         vector_quota=None,
     )
-    objects.put(keys_of_import(job).upload, b'{"id":"doc-3","values":[1,2,3,4]}\n')
+    uploaded = objects.put(keys_of_import(job).upload, b'{"id":"doc-3","values":[1,2,3,4]}\n')
     values = {
         "API_KEY": api_key,
         "KEY_ID": key_id,
@@ -180,6 +191,7 @@ def new_world(aws: Aws) -> World:
         "DATASET_ID": dataset.dataset_id,
         "JOB_ID": pending.job_id,
         "IMPORT_ID": job.import_id,
+        "VERSION_ID": uploaded.version_id or "",
     }
     world = World(aws, ports, environment, dataset, values)
     while world.messages("wakeups"):
