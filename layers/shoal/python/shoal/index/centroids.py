@@ -5,6 +5,8 @@ vectors with one value more. l2 compares distances, the others inner products; o
 How a query finds cells is in `probing`.
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,9 +42,14 @@ class Centroids:
         """The nearest of each row (float32, shape (n, dimension), finite): int64, shape (n,)."""
         found = np.empty(len(vectors), dtype=np.int64)
         step = max(1, _BLOCK_SCORES // len(self))
-        for start in range(0, len(vectors), step):
+
+        def fill(start: int) -> None:
             some = self.geometry.placed(vectors[start : start + step])
             found[start : start + step] = self.of_placed(some)
+
+        starts = range(0, len(vectors), step)
+        with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, max(1, len(starts)))) as threads:
+            list(threads.map(fill, starts))  # products and comparisons leave the interpreter's lock
         return found
 
     def of_placed(self, placed: Vectors) -> NDArray[np.int64]:
