@@ -17,6 +17,7 @@ from shoal.services.imports.items import dataset_keys_of, parse_import
 from shoal.services.imports.log_entries import enter_log
 from shoal.services.imports.workspace import Step, Workspace
 from shoal.services.retry import retry_busy
+from shoal.services.settle import settle
 from shoal.services.wake import wake_indexer
 from shoal.storage.keys import ImportKeys, import_by_id
 from shoal.storage.ports import Absent, AllOf, Compare, Ports
@@ -43,6 +44,8 @@ def commit_with(patience_seconds: float) -> Step:
         while True:
             # Whoever holds the lease applies it too; where nobody does, this process.
             drain(work.ports, job.tenant_id, job.dataset_id, owner=f"import-{job.import_id}")
+            # Told first: who sees the import completed sees its rows in the tenant's usage.
+            settle(work.ports, dataset_keys_of(job))
             job = conclude(work.ports, job)
             if job.status.terminal:
                 return {"status": job.status.value}
