@@ -85,7 +85,8 @@ class ShoalStack(Stack):
             "import_intake": table | bucket | wakeups,
             "import_plan": table | bucket | wakeups,
             "import_validate": table | bucket | wakeups,
-            "import_cells": table | bucket | wakeups,
+            # Its steps share the work among threads of their own; BLAS's would only wait for each other.
+            "import_cells": table | bucket | wakeups | {"OPENBLAS_NUM_THREADS": "1"},
             "import_finish": table | bucket | wakeups | builds,
         }
         functions = Construct(self, "Functions")
