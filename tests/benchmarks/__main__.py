@@ -19,6 +19,7 @@ NAMES = (
 _OPTIONS = {
     "rows": "rows of the dataset, where the benchmark has one (smaller: quicker)",
     "rounds": "how often each engine does it, where several are compared",
+    "peers": "compare only with the first so many",
 }
 
 

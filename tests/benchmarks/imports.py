@@ -1,5 +1,6 @@
 """Imports: from a file to the first answer, against other engines fed from the same file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from infra.local.errors import CommandFailed
@@ -17,12 +18,12 @@ METRICS = ("l2", "cosine")
 _QUERIES = 500
 _PEERS_QUERIES = 200
 _K = 10
-_BARE = PEERS[0]
+_BARE = PEERS[0].module
 _OURS = "Shoal: parsed, validated, stored, indexed, queried"
 
 
-def run(say: Say, *, rows: int | None = None, rounds: int = ROUNDS) -> list[Table]:
-    """Both sets of vectors, both metrics, all peers; `rows` are at most these of each set."""
+def run(say: Say, *, rows: int | None = None, rounds: int = ROUNDS, peers: int = len(PEERS)) -> list[Table]:
+    """Both sets of vectors, both metrics; `rows` are at most these of each set, `peers` the first so many."""
     try:
         python: Path | None = peers_python(say)
     except CommandFailed as failed:
@@ -32,11 +33,13 @@ def run(say: Say, *, rows: int | None = None, rounds: int = ROUNDS) -> list[Tabl
         table
         for data in both(python, rows)
         for metric in METRICS
-        for table in _compare(say, data, metric, rounds, python)
+        for table in _compare(say, data, metric, rounds, python, PEERS[:peers])
     ]
 
 
-def _compare(say: Say, data: Data, metric: str, rounds: int, python: Path | None) -> list[Table]:
+def _compare(
+    say: Say, data: Data, metric: str, rounds: int, python: Path | None, chosen: Sequence[Peer]
+) -> list[Table]:
     """All engines in turns."""
     path = ndjson_file(data)
     say(f"{data.name}, {metric}: looking for the true neighbours")
@@ -44,7 +47,7 @@ def _compare(say: Say, data: Data, metric: str, rounds: int, python: Path | None
     truth = nearest(data.vectors, queries, metric=metric, k=_K)
     task = Task(path, metric, queries[:_PEERS_QUERIES], truth[:_PEERS_QUERIES])
     ours = Engine(_OURS)
-    peers = {peer: Engine(peer.title, peer.module != _BARE.module) for peer in PEERS} if python else {}
+    peers = {peer: Engine(peer.title, peer.module != _BARE) for peer in chosen} if python else {}
     last: list[Imported] = []
 
     def import_it() -> None:
@@ -66,9 +69,10 @@ def _compare(say: Say, data: Data, metric: str, rounds: int, python: Path | None
     size = path.stat().st_size / 1e6
     what = f"{len(data.ids):,} × {data.dimension} ({data.name}, {metric})"
     title = f"{what}, {size:,.0f} MB of NDJSON to the first answer, medians of {rounds}"
-    others = [engine for peer, engine in peers.items() if peer is not _BARE]
+    bare = [engine for peer, engine in peers.items() if peer.module == _BARE]
+    others = [engine for peer, engine in peers.items() if peer.module != _BARE]
     return [
-        engines_table(title, ours, peers.get(_BARE), others, _K),
+        engines_table(title, ours, bare, others, _K),
         steps_table(f"Steps of the last import of {data.name}, {metric}", last[0]),
     ]
 

@@ -33,8 +33,8 @@ class Peer:
 
 
 PEERS = (
-    Peer("bare `hnswlib` from an array, compiled for this processor", "bare_hnswlib"),
-    Peer("bare `hnswlib` from an array, compiled for any", "bare_hnswlib", at_home=True),
+    Peer("bare `hnswlib` from an array, compiled for any processor", "bare_hnswlib", at_home=True),
+    Peer("bare `hnswlib` from an array, compiled for this one", "bare_hnswlib"),
     Peer("LanceDB IVF_FLAT", "lance", ("IVF_FLAT",)),
     Peer("LanceDB IVF_PQ", "lance", ("IVF_PQ",)),
     Peer("LanceDB IVF_HNSW_SQ", "lance", ("IVF_HNSW_SQ",)),
