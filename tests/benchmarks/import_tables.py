@@ -43,7 +43,7 @@ class Engine:
 def engines_table(
     title: str, ours: Engine, bare: Sequence[Engine], others: Sequence[Engine], k: int
 ) -> Table:
-    """A row an engine, medians of its rounds; all are compared with the first of `bare`, ours with each of them."""
+    """A row an engine, medians of its rounds; all against the first of `bare`, ours against each of them."""
     heads = ("parse", "write and index", "in all", "of bare hnswlib", "processor", f"recall@{k}", "at")
     table = Table(title, ("engine", *heads))
     bare = [engine for engine in bare if engine.rounds]
