@@ -290,14 +290,17 @@ def _merged_runs(
     """The runs of the id index with the product's rows where they are from now on, and the number of live ids.
 
     Runs that name shards of cells only stay as they are: those of large imports must not be written anew for each
-    build. The live ids can only be counted where there are none of these.
+    build. All others are merged, also one that names only deltas that were folded since: its entries are as new
+    as those of the rows that moved, so it must not come to lie behind them. The live ids can only be counted where
+    all runs are merged.
     """
     manifest = snapshot.manifest
     touched = list(manifest.runs)
     if manifest.cell_sets:
         flat = {shard.shard_id for shard in manifest.shards}
+        of_cells = {shard.shard_id for shard in snapshot.all_shards()} - flat
         named = [(run, snapshot.shards_of_run(run)) for run in manifest.runs]
-        touched = [run for run, shard_ids in named if not shard_ids or shard_ids & flat]
+        touched = [run for run, shard_ids in named if not shard_ids or not shard_ids <= of_cells]
     all_touched = len(touched) == len(manifest.runs)
     drop_up_to = None
     if all_touched:

@@ -176,7 +176,7 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
     deltas = list(manifest.deltas)
     moved: list[Rows] = []
     if change.upserts is not None:
-        for shard in _deltas_to_fold(base, change.upserts):
+        for shard in deltas_to_fold(base, len(change.upserts)):
             if snapshot is None:
                 raise AssertionError("a manifest with deltas has been opened")
             deltas.remove(shard)
@@ -196,7 +196,7 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
     if needs_tombstone.any():
         sequences = change.deleted_sequences[needs_tombstone]
         fresh.append(id_index.tombstones(delete_hashes[needs_tombstone], sequences))
-    runs, newest_run = _with_new_run(outbox, base, fresh)
+    runs, newest_run = with_new_run(outbox, base, fresh)
 
     left = {shard.shard_id for shard in deltas}
     folded = {shard.shard_id for shard in manifest.deltas} - left
@@ -255,9 +255,9 @@ def _locate(snapshot: Snapshot | None, hashes: NDArray[np.uint64]) -> Located:
     return snapshot.locate(hashes) if snapshot else id_index.find([], hashes)
 
 
-def _deltas_to_fold(base: Publication, upserts: Rows) -> list[ShardRef]:
-    """The youngest deltas that the new one takes along; none that a running build reads, unless there are too
-    many in all.
+def deltas_to_fold(base: Publication, rows: int) -> list[ShardRef]:
+    """The youngest deltas that a new one of so many rows takes along; none that a running build reads, unless
+    there are too many in all.
     """
     held: set[str] = set()
     if base.head.build_until > base.now and len(base.manifest.deltas) < MAX_DELTAS_HELD:
@@ -269,11 +269,11 @@ def _deltas_to_fold(base: Publication, upserts: Rows) -> list[ShardRef]:
         free.insert(0, shard)
     row_bytes = base.dataset.dimension * 4 + _ROW_OVERHEAD_BYTES
     sizes = [shard.rows * row_bytes for shard in free]
-    count = fold_count(sizes, len(upserts) * row_bytes, most=MAX_DELTAS, largest=FOLD_MAX_BYTES)
+    count = fold_count(sizes, rows * row_bytes, most=MAX_DELTAS, largest=FOLD_MAX_BYTES)
     return free[len(free) - count :]
 
 
-def _with_new_run(
+def with_new_run(
     outbox: Outbox, base: Publication, fresh: list[Entries]
 ) -> tuple[tuple[RunRef, ...], Entries | None]:
     """The runs of the new manifest and the newest of them, where there is a new one."""

@@ -10,15 +10,24 @@ import numpy as np
 from pyroaring import BitMap
 
 from shoal.errors import CorruptObject, ObjectMissing
-from shoal.index import id_index
+from shoal.index import dead_rows, id_index
 from shoal.index.id_index import Entries, Located
 from shoal.model.datasets import Dataset
 from shoal.model.import_work import Product
+from shoal.model.limits import MAX_DELTAS
 from shoal.model.manifests import RunRef, ShardRef
+from shoal.model.records import concatenate
 from shoal.services.changes import rows_that_die
 from shoal.services.heads import Swap
 from shoal.services.parts import PartReader
-from shoal.services.publish import Outbox, Publication, with_dead_rows
+from shoal.services.publish import (
+    Outbox,
+    Publication,
+    deltas_to_fold,
+    live_rows,
+    with_dead_rows,
+    with_new_run,
+)
 from shoal.services.retry import retry_busy
 from shoal.services.snapshot import DeadRows, cell_set_part, manifest_part, run_part
 from shoal.storage.keys import TenantKeys
@@ -72,16 +81,17 @@ def publish_import(ports: Ports, reader: PartReader, base: Publication, product:
     (opened,) = base.closed
     meeting = meet(entries, located, opened=opened)
     outbox = Outbox(ports, base.dataset)
-    dead_base, increments = with_dead_rows(outbox, base, meeting.died)
+    placed = _placed(outbox, base, product, product.run, meeting.died)
+    dead_base, increments = with_dead_rows(outbox, base, placed.died, gone=placed.gone)
     following = manifest.model_copy(
         update={
             "version": base.head.version + 1,
             "watermark": base.watermark,
             "row_count": manifest.row_count + meeting.born,
             "reserved_total": manifest.reserved_total + base.reserved,
-            "deltas": (*manifest.deltas, *_given(product.shard)),
+            "deltas": placed.deltas,
             "cell_sets": (*manifest.cell_sets, *_given(product.cell_set)),
-            "runs": placed_by_size(manifest.runs, product.run),
+            "runs": placed.runs,
             "dead_base": dead_base,
             "dead_increments": increments,
             "open_imports": base.still_open,
@@ -98,6 +108,40 @@ def publish_import(ports: Ports, reader: PartReader, base: Publication, product:
         delta_bytes=following.delta_bytes,
         error_message=base.error_message,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """The deltas and runs with those of an import among them, the rows that die there, and the deltas gone."""
+
+    deltas: tuple[ShardRef, ...]
+    runs: tuple[RunRef, ...]
+    died: DeadRows
+    gone: frozenset[str] = frozenset()
+
+
+def _placed(outbox: Outbox, base: Publication, product: Product, run: RunRef, died: DeadRows) -> _Placed:
+    """As the import has stored them; but a shard that would be one delta too many is written anew with others."""
+    manifest, snapshot, shard = base.manifest, base.snapshot, product.shard
+    folded: list[ShardRef] = []
+    if shard is not None and len(manifest.deltas) >= MAX_DELTAS:
+        folded = deltas_to_fold(base, shard.rows)
+    if shard is None or snapshot is None or not folded:
+        return _Placed((*manifest.deltas, *_given(shard)), placed_by_size(manifest.runs, run), died)
+    dead = dead_rows.union(snapshot.dead(), died)
+    taken = [live_rows(snapshot, one, dead.get(one.shard_id)) for one in (*folded, shard)]
+    taken = [rows for rows in taken if len(rows)]
+    gone = frozenset(one.shard_id for one in folded)
+    deltas = tuple(one for one in manifest.deltas if one.shard_id not in gone)
+    left = {name: rows for name, rows in died.items() if name not in gone and name != shard.shard_id}
+    if not taken:
+        return _Placed(deltas, manifest.runs, left, gone)
+    rows = concatenate(taken)
+    merged = outbox.shard(rows)
+    hashes = id_index.hash_ids(rows.ids, base.dataset.hash_key)
+    numbers = np.arange(len(rows), dtype=np.int64)
+    fresh = id_index.entries(hashes, rows.sequences, merged.shard_id, numbers)
+    return _Placed((*deltas, merged), with_new_run(outbox, base, [fresh])[0], left, gone)
 
 
 def placed_by_size(runs: tuple[RunRef, ...], new: RunRef) -> tuple[RunRef, ...]:
