@@ -83,6 +83,13 @@ def finished(
     world: World, dataset: Dataset, job: Import, *, ports: Ports | None = None, in_cells: bool = False
 ) -> Import:
     """Run the rest of the workflow; `in_cells` however small the import is."""
+    built(world, job, ports=ports, in_cells=in_cells)
+    run(ports or world.ports, job, "commit", STEPS)
+    return get_import(world.ports, dataset, job.import_id)
+
+
+def built(world: World, job: Import, *, ports: Ports | None = None, in_cells: bool = False) -> None:
+    """Run all steps between validation and the commit."""
     mine = ports or world.ports
     steps = {**STEPS, "settle": settle_with(0)} if in_cells else STEPS
     layout = run(mine, job, "settle", steps)["layout"]
@@ -94,8 +101,6 @@ def finished(
             for line in mine.objects.get(str(items_key)).splitlines():
                 run(mine, job, step, steps, item=orjson.loads(line))
         run(mine, job, "calibrate", steps)
-    run(mine, job, "commit", steps)
-    return get_import(world.ports, dataset, job.import_id)
 
 
 def run(

@@ -1,12 +1,18 @@
 """Many imports into one dataset: what names them stays bounded, and every row stays findable."""
 
+import pytest
+
+from shoal.errors import Conflict, ImportStopped
 from shoal.model.datasets import Dataset
 from shoal.model.imports import ImportStatus
-from shoal.model.limits import MAX_DELTAS, MAX_RUNS
+from shoal.model.limits import MAX_CELL_SETS, MAX_DELTAS, MAX_RUNS, ONE_SHARD_COLUMN_BYTES, ONE_SHARD_ROWS
 from shoal.model.manifests import Manifest
+from shoal.services.imports.lifecycle import get_import
+from shoal.services.imports.settle import layout_of
 from shoal.services.parts import PartReader
 from shoal.services.snapshot import open_snapshot
-from tests.unit.services.imports.small import Named, begun, finished, validated
+from shoal.storage.keys import TenantKeys
+from tests.unit.services.imports.small import STEPS, Named, begun, built, created, finished, run, validated
 from tests.unit.services.world import Record, World, record
 
 
@@ -21,28 +27,28 @@ def test_small_imports_without_end_do_not_fill_the_manifest() -> None:
     world = World()
     dataset = world.create()
     stored: dict[str, Record] = {}
-    for number in range(40):
+    for number in range(20):
         records: list[Named] = [
             (f"id-{number}", record(number, 1, 2, 3)),
             (f"id-{number // 2}", record(number, 4, 4, 4)),
         ]
         job = begun(world, dataset)
         validated(world, job, records, chunks=1)
-        if number in (0, 5, 30):
+        if number in (0, 5, 17):
             world.upsert(dataset, {f"id-{number}": record(7, 7, 7, 7)})
-        if number in (0, 7, 35):
+        if number in (0, 7, 18):
             world.delete(dataset, [f"id-{number // 2}"])
         assert finished(world, dataset, job).status is ImportStatus.COMPLETED
         stored.update(dict(records))
-        if number in (0, 5, 30):
+        if number in (0, 5, 17):
             stored[f"id-{number}"] = record(7, 7, 7, 7)
-        if number in (0, 7, 35):
+        if number in (0, 7, 18):
             del stored[f"id-{number // 2}"]
     root = manifest_of(world, dataset)
     assert len(root.deltas) <= MAX_DELTAS
     assert len(root.runs) <= MAX_RUNS + MAX_DELTAS
     assert root.row_count == len(stored)
-    names = [f"id-{number}" for number in range(40)]
+    names = [f"id-{number}" for number in range(20)]
     assert world.stored(dataset, names) == stored
     world.build(dataset)
     assert world.stored(dataset, names) == stored
@@ -73,3 +79,52 @@ def test_rows_that_moved_are_found_where_they_are_after_a_build_beside_cells() -
     assert world.stored(dataset, names) == {}
     found = world.query(dataset, (0.0, 5.0, 5.0, 5.0), top_k=20)
     assert not [match.id for match in found.matches if match.id.startswith("moved-")]
+
+
+def test_more_large_imports_at_once_than_there_is_room_for_end_with_a_reason() -> None:
+    world = World()
+    dataset = world.create()
+    jobs = [begun(world, dataset, quota=100) for _ in range(MAX_CELL_SETS + 2)]
+    *ready, late = jobs
+    for number, job in enumerate(jobs):
+        validated(world, job, [(f"id-{number}", record(number, 1, 2, 3))], chunks=1)
+    for job in ready:
+        built(world, job, in_cells=True)
+    for job in ready:
+        run(world.ports, job, "commit", STEPS)
+    with pytest.raises(ImportStopped):
+        built(world, late, in_cells=True)
+    with pytest.raises(Conflict, match="large imports"):
+        created(world, dataset)
+    world.upsert(dataset, {"after": record(1, 1, 1, 1)})
+    world.drain(dataset)
+    for job in (ready[-1], late):
+        ended = get_import(world.ports, dataset, job.import_id)
+        assert ended.status is ImportStatus.FAILED
+        assert f"holds {MAX_CELL_SETS} large imports" in (ended.error_message or "")
+    root = manifest_of(world, dataset)
+    assert (len(root.cell_sets), root.open_imports, root.row_count) == (MAX_CELL_SETS, (), MAX_CELL_SETS + 1)
+    assert world.stored(dataset, ["after"])
+    assert int((world.table.get(TenantKeys(world.tenant_id).quota) or {})["used"]) == MAX_CELL_SETS + 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "layout"),
+    [
+        ({}, "shard"),
+        ({"rows": 0}, "nothing"),
+        ({"rows": 101}, "cells"),
+        ({"flat_rows": 1}, "cells"),
+        ({"rows": 50, "flat_rows": 50}, "shard"),
+        ({"open_imports": 2}, "cells"),
+        ({"rows": 50, "open_imports": 2}, "shard"),
+        ({"open_imports": 0}, "shard"),
+        ({"column_bytes": ONE_SHARD_COLUMN_BYTES + 1}, "cells"),
+        ({"rows": ONE_SHARD_ROWS, "one_shard_bytes": 1 << 40}, "shard"),
+        ({"rows": ONE_SHARD_ROWS + 1, "one_shard_bytes": 1 << 40}, "cells"),
+    ],
+)
+def test_the_layout_follows_from_what_the_dataset_will_hold(changes: dict[str, int], layout: str) -> None:
+    given = {"rows": 100, "dimension": 2, "flat_rows": 0, "open_imports": 1}
+    given |= {"column_bytes": ONE_SHARD_COLUMN_BYTES, "one_shard_bytes": 800}
+    assert layout_of(**(given | changes)) == layout

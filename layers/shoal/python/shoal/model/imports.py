@@ -126,3 +126,8 @@ def check_error_mode(value: object) -> ErrorMode:
     if not isinstance(value, str) or value not in list(ErrorMode):
         raise InvalidInput("invalid_error_mode", "error_mode must be continue or abort")
     return ErrorMode(value)
+
+
+def too_many_cell_sets(count: int) -> str:
+    """Why a dataset that holds so many large imports takes no other, in words."""
+    return f"the dataset holds {count} large imports, and no more can be searched at once"

@@ -186,7 +186,7 @@ def _publish(work: _Drain, head: Head, jobs: tuple[Job, ...]) -> Swap:
     writes: list[tuple[int, LogUpsert | LogDelete]] = []
     error = None
     if imported is not None:
-        product, error = read_product(work.log, imported)
+        product, error = read_product(work.log, imported, head=head)
     else:
         writes, error = read_writes(work.log, jobs)
     snapshot = open_snapshot(work.reader, work.dataset, head)

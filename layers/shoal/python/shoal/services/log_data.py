@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from shoal.errors import CorruptObject, ObjectMissing
 from shoal.index.checksums import verify
 from shoal.index.log_codec import LogDelete, LogUpsert, decode
-from shoal.model.datasets import Dataset
+from shoal.model.datasets import Dataset, Head
 from shoal.model.import_work import Product
+from shoal.model.imports import too_many_cell_sets
 from shoal.model.jobs import Job
+from shoal.model.limits import MAX_CELL_SETS
 from shoal.services.parts import PartReader
 from shoal.services.publish_import import check_product
 from shoal.services.retry import retry_busy
@@ -30,8 +32,8 @@ class LogData:
     keys: DatasetKeys
 
 
-def read_product(log: LogData, job: Job) -> tuple[Product | None, str | None]:
-    """What an import has become; nothing, and why, where that can never be read."""
+def read_product(log: LogData, job: Job, *, head: Head) -> tuple[Product | None, str | None]:
+    """What an import has become; nothing, and why, where that can never be read or has no place."""
     for _ in range(2):
         try:
             product = Product.parse(_read_log_object(log, job))
@@ -39,7 +41,11 @@ def read_product(log: LogData, job: Job) -> tuple[Product | None, str | None]:
         except (CorruptObject, ObjectMissing) as error:
             reason = str(error)
         else:
-            return product, None
+            if product.cell_set is None or head.cell_sets < MAX_CELL_SETS:
+                return product, None
+            # Those under way at once may be more than there is room for: the root must not outgrow its limit.
+            reason = too_many_cell_sets(head.cell_sets)
+            break
     _fail(log, job, reason)
     return None, f"import {job.job_id} failed: {reason}"
 

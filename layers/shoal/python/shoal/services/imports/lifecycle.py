@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from shoal.errors import ConditionFailed, Conflict, InvalidInput, LimitReached, NotFound, TransactionCancelled
 from shoal.model.datasets import Dataset
 from shoal.model.ids import new_import_id, transaction_token
-from shoal.model.imports import ErrorMode, Import, ImportFormat, ImportStatus
+from shoal.model.imports import ErrorMode, Import, ImportFormat, ImportStatus, too_many_cell_sets
 from shoal.model.limits import (
     MAX_CELL_SETS,
     MAX_UPLOAD_BYTES,
@@ -126,7 +126,7 @@ def _check_room(ports: Ports, dataset: Dataset, vector_quota: int | None) -> Non
     if head is not None and head.cell_sets >= MAX_CELL_SETS:
         raise Conflict(
             "too_many_imports",
-            f"the dataset holds {head.cell_sets} large imports, and no more can be searched at once",
+            too_many_cell_sets(head.cell_sets),
             {"limit": MAX_CELL_SETS},
         )
     newest = list_imports(ports, dataset, limit=_MOST_UNDER_WAY)

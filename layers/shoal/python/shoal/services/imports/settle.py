@@ -8,11 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import ImportRejected, ImportStopped, TransactionCancelled
+from shoal.model.datasets import Head
 from shoal.model.ids import transaction_token
 from shoal.model.import_work import ChunkRecord, Plan, Settled
-from shoal.model.imports import ImportStatus
+from shoal.model.imports import ImportStatus, too_many_cell_sets
 from shoal.model.last_of_each import last_of_each
-from shoal.model.limits import MAX_IMPORT_ROWS, ONE_SHARD_BYTES, ONE_SHARD_COLUMN_BYTES, ONE_SHARD_ROWS
+from shoal.model.limits import (
+    MAX_CELL_SETS,
+    MAX_IMPORT_ROWS,
+    ONE_SHARD_BYTES,
+    ONE_SHARD_COLUMN_BYTES,
+    ONE_SHARD_ROWS,
+)
 from shoal.model.manifests import PartRef
 from shoal.services.heads import read_head
 from shoal.services.imports.chunks import chunk_records
@@ -69,13 +76,17 @@ def _settle(work: Workspace, one_shard_bytes: int) -> Settled:
         )
     _charge(work, accepted)
     kept, rows = _last_of_each_id(work, records)
+    head = _live_head(work)
     layout = layout_of(
         rows=rows,
         dimension=work.dataset.dimension,
-        flat_rows=_flat_rows(work),
+        flat_rows=head.flat_rows,
+        open_imports=head.open_imports,
         column_bytes=sum(record.columns.size for record in records if record.columns),
         one_shard_bytes=one_shard_bytes,
     )
+    if layout == "cells" and head.cell_sets >= MAX_CELL_SETS:
+        raise ImportRejected(f"{too_many_cell_sets(head.cell_sets)}: nothing was indexed")
     made = Settled(layout=layout, rows=rows, accepted=accepted, rejected=rejected, kept=kept)
     return work.record("settled", made)[0]
 
@@ -107,30 +118,34 @@ def _why_too_many(work: Workspace, rejected: int, first_bad: str | None) -> str:
 
 
 def layout_of(
-    *, rows: int, dimension: int, flat_rows: int, column_bytes: int, one_shard_bytes: int
+    *, rows: int, dimension: int, flat_rows: int, open_imports: int, column_bytes: int, one_shard_bytes: int
 ) -> Layout:
     """How the rows are going to be stored.
 
-    A dataset of few vectors stays one shard, so long as one function can hold its ids and metadata too.
+    A dataset of few vectors stays one shard, so long as one function can hold its ids and metadata too. Imports
+    that are open at the same time do not see each other's rows, so each counts as many as it brings itself.
 
     Args:
         rows: how many there are.
         dimension: of their vectors.
         flat_rows: rows outside of cells that the dataset has already.
+        open_imports: how many are under way, this one among them.
         column_bytes: of all columns of the import.
         one_shard_bytes: of vectors, up to which a dataset stays one shard.
     """
     if not rows:
         return "nothing"
-    small = (rows + flat_rows) * dimension * 4 <= one_shard_bytes and rows <= ONE_SHARD_ROWS
+    small = (
+        rows * max(open_imports, 1) + flat_rows
+    ) * dimension * 4 <= one_shard_bytes and rows <= ONE_SHARD_ROWS
     return "shard" if small and column_bytes <= ONE_SHARD_COLUMN_BYTES else "cells"
 
 
-def _flat_rows(work: Workspace) -> int:
+def _live_head(work: Workspace) -> Head:
     head = read_head(work.ports, dataset_keys_of(work.job))
     if head is None or not head.live:
         raise ImportStopped("the dataset has been deleted")
-    return head.flat_rows
+    return head
 
 
 def _charge(work: Workspace, accepted: int) -> None:
