@@ -1,5 +1,8 @@
 """The id index against a dict."""
 
+import weakref
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 
 from shoal.errors import CorruptObject
 from shoal.index.id_index import (
+    Entries,
     combine,
     find,
     hash_ids,
@@ -117,3 +121,19 @@ def test_hashes_depend_on_the_key_and_the_whole_id() -> None:
     assert len({tuple(row) for row in hashes.tolist()}) == 5
     assert not (hashes == hash_ids(ids, b"l" * 16)).all(axis=1).any()
     assert hash_ids([], b"k" * 16).shape == (0, 2)
+
+
+def test_of_runs_that_are_loaded_one_by_one_one_is_held() -> None:
+    loaded: list[weakref.ref[np.ndarray]] = []
+
+    def load() -> Iterator[Entries]:
+        for number in range(4):
+            assert not any(table() is not None for table in loaded)
+            run = run_of(f"s{number}", [((number, 0), 1, number)])
+            loaded.append(weakref.ref(run.table))
+            yield run
+            del run
+
+    found = find(load(), array([(number, 0) for number in range(4)]))
+    assert found.row.tolist() == [0, 1, 2, 3]
+    assert [found.shard_ids[number] for number in found.shard] == ["s0", "s1", "s2", "s3"]

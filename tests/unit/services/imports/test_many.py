@@ -3,6 +3,7 @@
 import pytest
 
 from shoal.errors import Conflict, ImportStopped
+from shoal.index.id_index import hash_ids
 from shoal.model.datasets import Dataset
 from shoal.model.imports import ImportStatus
 from shoal.model.limits import MAX_CELL_SETS, MAX_DELTAS, MAX_RUNS, ONE_SHARD_COLUMN_BYTES, ONE_SHARD_ROWS
@@ -128,3 +129,24 @@ def test_the_layout_follows_from_what_the_dataset_will_hold(changes: dict[str, i
     given = {"rows": 100, "dimension": 2, "flat_rows": 0, "open_imports": 1}
     given |= {"column_bytes": ONE_SHARD_COLUMN_BYTES, "one_shard_bytes": 800}
     assert layout_of(**(given | changes)) == layout
+
+
+def test_ids_are_found_alike_in_runs_held_at_once_and_one_by_one() -> None:
+    world = World()
+    dataset = world.create()
+    for first in (0, 50, 25):
+        job = begun(world, dataset)
+        validated(world, job, [(f"id-{n}", record(n, 1, 2, 3)) for n in range(first, first + 60)])
+        finished(world, dataset, job, in_cells=True)
+    world.delete(dataset, ["id-3"])
+    world.drain(dataset)
+    snapshot = open_snapshot(PartReader(world.objects, cache_bytes=1), dataset, world.head(dataset))
+    assert snapshot is not None
+    assert len(snapshot.manifest.runs) > 2
+    hashes = hash_ids([f"id-{n}" for n in range(120)], dataset.hash_key)
+    at_once, one_by_one = snapshot.locate(hashes), snapshot.locate(hashes, held_bytes=0)
+    assert at_once.found.sum() == 110
+    assert at_once.live.sum() == 109
+    for name in ("found", "shard", "row", "sequence"):
+        assert (getattr(at_once, name) == getattr(one_by_one, name)).all()
+    assert at_once.shard_ids == one_by_one.shard_ids

@@ -140,26 +140,31 @@ class Located:
         return self.row >= 0
 
 
-def find(newest_first: Sequence[Entries], hashes: Hashes) -> Located:
-    """Look hashes up in several runs (or blocks of runs), newest first; repeated hashes are fine."""
+def find(newest_first: Iterable[Entries], hashes: Hashes) -> Located:
+    """Look hashes up in several runs (or blocks of runs), newest first; repeated hashes are fine.
+
+    Of an iterator that loads them, one run at a time is held.
+    """
     count = len(hashes)
-    shard_ids, tables = _renumbered(newest_first)
+    names: dict[str, int] = {}
     best = np.zeros(count, dtype=ENTRY)
     found = np.zeros(count, dtype=np.bool_)
-    for table in tables:
+    for run in newest_first:
+        table = _numbered(run, names)
         place, here = _positions(table, hashes)
         candidates = table[place[here]]
         where = np.flatnonzero(here)
         newer = ~found[where] | (candidates["sequence"] > best["sequence"][where])
         best[where[newer]] = candidates[newer]
         found[where] = True
+        del run, table
     live = found & (best["row"] != TOMBSTONE)
     return Located(
         found=found,
         shard=np.where(live, best["shard"].astype(np.int64), -1),
         row=np.where(live, best["row"].astype(np.int64), -1),
         sequence=best["sequence"].astype(np.uint64),
-        shard_ids=shard_ids,
+        shard_ids=tuple(names),
     )
 
 
@@ -184,17 +189,19 @@ def _one_per_hash(table: NDArray[np.void]) -> NDArray[np.void]:
 def _renumbered(runs: Sequence[Entries]) -> tuple[tuple[str, ...], list[NDArray[np.void]]]:
     """One table of shard ids for all runs, and their entries numbered by it."""
     names: dict[str, int] = {}
-    tables: list[NDArray[np.void]] = []
-    for run in runs:
-        numbers = [names.setdefault(name, len(names)) for name in run.shard_ids]
-        if numbers == list(range(len(numbers))):
-            tables.append(run.table)
-            continue
-        table = run.table.copy()
-        placed = table["row"] != TOMBSTONE
-        table["shard"][placed] = np.array(numbers, dtype=np.uint32)[run.table["shard"][placed]]
-        tables.append(table)
+    tables = [_numbered(run, names) for run in runs]
     return tuple(names), tables
+
+
+def _numbered(run: Entries, names: dict[str, int]) -> NDArray[np.void]:
+    """A run's entries numbered by the shard ids in `names`, to which its own are added."""
+    numbers = [names.setdefault(name, len(names)) for name in run.shard_ids]
+    if numbers == list(range(len(numbers))):
+        return run.table
+    table = run.table.copy()
+    placed = table["row"] != TOMBSTONE
+    table["shard"][placed] = np.array(numbers, dtype=np.uint32)[run.table["shard"][placed]]
+    return table
 
 
 def _trimmed(shard_ids: tuple[str, ...], table: NDArray[np.void]) -> Entries:

@@ -29,6 +29,8 @@ PROBE_AT_MOST = 64
 """Ids up to which single blocks (16 KB each) are read rather than whole runs."""
 WHOLE_RUN_BYTES = 256 * 1024
 """Runs up to this size are read whole: one request, and then in memory."""
+RUNS_HELD_BYTES = 256 * 1024 * 1024
+"""Runs of up to this size in all are read at once; of more, as large imports leave them, one after the other."""
 _CONNECTION_BYTES = 128 * 1024
 """What an open SQLite database takes beside its bytes, as measured: a small delta is mostly this."""
 _MANIFEST_BYTES, _PIECE_BYTES = 4096, 2048
@@ -156,13 +158,17 @@ class Snapshot:
         loaded: list[Entries] = self.reader.load_all([run_part(run) for run in chosen])
         return loaded[::-1]
 
-    def locate(self, hashes: NDArray[np.uint64]) -> Located:
+    def locate(self, hashes: NDArray[np.uint64], *, held_bytes: int = RUNS_HELD_BYTES) -> Located:
         """Where the ids with these hashes (uint64, shape (n, 2)) are now.
 
-        Few hashes are looked up in single blocks of the runs that are not in memory, many in whole runs.
+        Few hashes are looked up in single blocks of the runs that are not in memory, many in whole runs: all
+        at once where they have at most `held_bytes`.
         """
         if len(hashes) > PROBE_AT_MOST:
-            return id_index.find(self.entries_newest_first(), hashes)
+            if sum(run.size for run in self.manifest.runs) <= held_bytes:
+                return id_index.find(self.entries_newest_first(), hashes)
+            newest_first = reversed(self.manifest.runs)
+            return id_index.find((self.reader.load(run_part(run)) for run in newest_first), hashes)
         pieces = [piece for run in reversed(self.manifest.runs) for piece in self._pieces(run, hashes)]
         return id_index.find(pieces, hashes)
 
