@@ -105,6 +105,16 @@ def test_what_training_leaves_comes_back_or_is_corrupt(metric: Metric, data: st.
         return
 
 
+def test_directions_come_back() -> None:
+    centroids, vectors, hashes = world(Metric.L2, 40)
+    directions = np.linalg.qr(np.random.default_rng(0).standard_normal((6, 2)))[0].astype(np.float32)
+    short = centroids_of(centroids.geometry, centroids.placed, directions=directions)
+    queries = pick_queries(short, vectors, hashes, each=5, seed=0)
+    again, _ = decode_model(encode_model(short, queries))
+    assert np.array_equal(again.directions, directions)
+    assert np.array_equal(again.of_rows(vectors), short.of_rows(vectors))
+
+
 def test_built_cells_come_back() -> None:
     built = BuiltCells(
         np.zeros(2, dtype=CELL),

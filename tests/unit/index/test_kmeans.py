@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoal.index import kmeans
-from shoal.index.centroids import centroids_of, tidy
+from shoal.index.centroids import centroids_of, short_directions, tidy
+from shoal.index.directions import COUNT
 from shoal.index.geometry import geometry_of
 from shoal.model.datasets import Metric
 from shoal.model.records import Vectors
@@ -107,6 +108,55 @@ def test_the_order_of_centroids_keeps_neighbours_together(count: int) -> None:
     if count > 2:
         steps = np.linalg.norm(np.diff(points[order], axis=0), axis=1).mean()
         assert steps < 0.5 * np.linalg.norm(np.diff(points, axis=0), axis=1).mean()
+
+
+def wide_rows(rows: int, width: int, inner: int, *, seed: int = 0) -> Vectors:
+    """Rows that differ in `inner` directions, and a little in all."""
+    rng = np.random.default_rng(seed)
+    axes = np.linalg.qr(rng.standard_normal((width, inner)))[0].T
+    found = rng.standard_normal((rows, inner)) @ axes + 0.001 * rng.standard_normal((rows, width))
+    return np.ascontiguousarray(found + rng.standard_normal(width), dtype=np.float32)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_wide_rows_of_few_directions_are_compared_in_these(metric: Metric, scale: float) -> None:
+    rows = wide_rows(3000, 300, 12) * np.float32(scale)
+    geometry = geometry_of(rows, metric)
+    found = kmeans.train(geometry, rows, 40, seed=1)
+    assert found.shape == (40, geometry.width)
+    whole = centroids_of(geometry, found)
+    directions = short_directions(whole, geometry.placed(rows[:500]), np.random.default_rng(0))
+    assert directions.shape == (geometry.width, COUNT)
+    short = centroids_of(geometry, found, directions=directions)
+    far = rows.copy()
+    far[::100] = np.float32(3e38) * np.sign(far[::100])
+    assert (short.of_rows(far) == whole.of_rows(far)).mean() > 0.98
+    assert np.bincount(short.of_rows(rows), minlength=40).min() > 0
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_wide_rows_of_many_directions_are_compared_in_all(metric: Metric) -> None:
+    rows = wide_rows(3000, 300, 299)
+    geometry = geometry_of(rows, metric)
+    found = kmeans.train(geometry, rows, 250, seed=1)
+    assert found.shape == (250, geometry.width)
+    whole = centroids_of(geometry, found)
+    assert not short_directions(whole, geometry.placed(rows[:500]), np.random.default_rng(0)).size
+    assert np.bincount(whole.of_rows(rows), minlength=250).min() > 0
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_wide_rows_that_are_all_the_same_have_one_centroid_or_more(metric: Metric) -> None:
+    rows = np.ones((100, 300), dtype=np.float32)
+    geometry = geometry_of(rows, metric)
+    found = kmeans.train(geometry, rows, 5, seed=1)
+    assert np.isfinite(found).all()
+    assert 1 <= len(found) <= 5
+    directions = short_directions(
+        centroids_of(geometry, found), geometry.placed(rows), np.random.default_rng(0)
+    )
+    assert np.isfinite(directions).all()
 
 
 def test_no_sample_is_a_mistake_of_the_caller() -> None:

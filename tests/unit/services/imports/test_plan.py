@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.errors import ImportRejected
+from shoal.index.cell_sizes import cell_count
+from shoal.index.kmeans import rows_wanted
 from shoal.model.import_work import Chunk, Plan
 from shoal.model.imports import ImportFormat
 from shoal.model.limits import CHUNK_BYTES
@@ -61,10 +63,15 @@ def test_ranges_cover_the_file_evenly(size: int, most: int) -> None:
     assert len(ranges) == -(-size // most)
 
 
-@given(sizes=st.lists(st.integers(1, 10**8), min_size=1, max_size=300), dimension=st.integers(1, 4096))
-def test_the_sample_is_bounded_over_all_chunks(sizes: list[int], dimension: int) -> None:
-    shares = sample_shares(sizes, dimension=dimension)
-    wanted = min(SAMPLE_ROWS, SAMPLE_BYTES // (4 * dimension))
+@given(
+    sizes=st.lists(st.integers(1, 10**8), min_size=1, max_size=300),
+    dimension=st.integers(1, 4096),
+    rows=st.integers(0, 10**9),
+)
+def test_the_sample_is_bounded_over_all_chunks(sizes: list[int], dimension: int, rows: int) -> None:
+    shares = sample_shares(sizes, dimension=dimension, rows=rows)
+    useful = rows_wanted(cell_count(max(rows, 1), dimension), dimension)
+    wanted = min(SAMPLE_ROWS, SAMPLE_BYTES // (4 * dimension), useful)
     assert all(share >= 1 for share in shares)
     assert wanted - len(sizes) <= sum(shares) <= wanted + len(sizes)
 

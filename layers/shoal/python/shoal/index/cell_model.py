@@ -21,10 +21,12 @@ def encode_model(centroids: Centroids, queries: Queries) -> bytes:
         "cells": len(centroids),
         "queries": len(queries.vectors),
         "rows": queries.rows,
+        "directions": int(centroids.directions.shape[1]),
         **centroids.geometry.attributes,
     }
     sections = {
         "centroids": np.ascontiguousarray(centroids.placed, dtype="<f4").tobytes(),
+        "directions": np.ascontiguousarray(centroids.directions, dtype="<f4").tobytes(),
         "queries": np.ascontiguousarray(queries.vectors, dtype="<f4").tobytes(),
         "left_out": np.ascontiguousarray(queries.left_out, dtype="<u8").tobytes(),
         "limits": np.ascontiguousarray(queries.limits, dtype="<f4").tobytes(),
@@ -43,6 +45,9 @@ def decode_model(data: Buffer) -> tuple[Centroids, Queries]:
     cells = count_of(container.attributes, "cells", most=_MAX_CELLS)
     asked = count_of(container.attributes, "queries", most=_MAX_QUERIES)
     rows = count_of(container.attributes, "rows", most=asked)
+    short = count_of(container.attributes, "directions", most=geometry.width)
+    raw = section_of(container, "directions", size=geometry.width * short * 4)
+    directions = np.frombuffer(raw, dtype="<f4").reshape(geometry.width, short)
     placed = np.frombuffer(section_of(container, "centroids", size=cells * geometry.width * 4), dtype="<f4")
     vectors = np.frombuffer(
         section_of(container, "queries", size=asked * geometry.dimension * 4), dtype="<f4"
@@ -57,4 +62,9 @@ def decode_model(data: Buffer) -> tuple[Centroids, Queries]:
         rows,
         limits.astype(np.float32, copy=False),
     )
-    return centroids_of(geometry, placed.reshape(cells, -1).astype(np.float32, copy=False)), queries
+    centroids = centroids_of(
+        geometry,
+        placed.reshape(cells, -1).astype(np.float32, copy=False),
+        directions=directions.astype(np.float32, copy=False),
+    )
+    return centroids, queries

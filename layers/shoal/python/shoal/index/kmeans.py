@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.index.centroids import centroids_of, tidy
+from shoal.index.directions import FROM_WIDTH, directions_of
 from shoal.index.geometry import Geometry, geometry_of
 from shoal.model.datasets import Metric
 from shoal.model.records import Vectors
@@ -21,6 +22,9 @@ _WIDE_ROUNDS = 5
 _FLAT = 512
 _REGION = 256
 _FINAL_ROUNDS = 1
+_LAST_ROUNDS = 2
+_ENOUGH = 0.9
+"""Share of the rows' variance in a few directions, from which on cells are found in these alone."""
 _ROWS_EACH = 64
 _WIDE_ROWS_EACH = 32
 _WIDE = 256
@@ -57,12 +61,33 @@ def train(geometry: Geometry, sample: Vectors, count: int, *, seed: int) -> Vect
     rng = np.random.default_rng(seed)
     placed = np.ascontiguousarray(geometry.placed(_some(sample, rows_wanted(count, geometry.width), rng)))
     count = min(count, len(placed))
-    if count <= _FLAT:
-        found = _clustered(geometry, placed, _some(placed, count, rng), rng)
+    if geometry.width < FROM_WIDTH:
+        found = _found(geometry, placed, count, rng)
     else:
-        found = np.concatenate(list(_by_region(geometry, placed, count, rng)))
-        found = _clustered(geometry, placed, found, rng, rounds=_FINAL_ROUNDS)
+        found = _found_in_few(geometry, placed, count, rng)
     return np.ascontiguousarray(found[chain(found, rng)])
+
+
+def _found(geometry: Geometry, placed: Vectors, count: int, rng: np.random.Generator) -> Vectors:
+    if count <= _FLAT:
+        return _clustered(geometry, placed, _some(placed, count, rng), rng)
+    found = np.concatenate(list(_by_region(geometry, placed, count, rng)))
+    return _clustered(geometry, placed, found, rng, rounds=_FINAL_ROUNDS)
+
+
+def _found_in_few(geometry: Geometry, placed: Vectors, count: int, rng: np.random.Generator) -> Vectors:
+    """As `_found`, in the directions in which the rows differ most; last rounds in all where these do not do."""
+    directions, share = directions_of(placed, rng)
+    few = placed @ directions - placed.mean(axis=0) @ directions
+    narrow = geometry_of(few, Metric.L2)
+    points = narrow.placed(few)
+    labels = centroids_of(narrow, _found(narrow, points, count, rng)).of_placed(points)
+    sizes = np.bincount(labels)
+    means = _means(placed, labels, sizes, np.zeros((len(sizes), geometry.width), dtype=np.float32))
+    found = tidy(geometry, means[sizes > 0])
+    if share >= _ENOUGH:
+        return found
+    return _clustered(geometry, placed, found, rng, rounds=_LAST_ROUNDS)
 
 
 def split(geometry: Geometry, placed: Vectors, count: int, *, seed: int) -> NDArray[np.int64]:

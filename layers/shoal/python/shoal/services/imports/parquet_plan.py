@@ -96,7 +96,7 @@ def plan_parquet(work: Workspace, *, probe: bool = True) -> list[Chunk]:
             size += group.bytes
     if numbers:
         close()
-    samples = sample_shares(counts, dimension=work.dataset.dimension)
+    samples = sample_shares(counts, dimension=work.dataset.dimension, rows=sum(counts))
     return [
         chunk.model_copy(update={"sample_rows": sample})
         for chunk, sample in zip(chunks, samples, strict=True)

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shoal.errors import ImportRejected
+from shoal.index.cell_sizes import cell_count
+from shoal.index.kmeans import rows_wanted
 from shoal.model.import_work import Chunk, Plan, Unpacked
 from shoal.model.imports import ImportFormat
 from shoal.model.limits import CHUNK_BYTES
@@ -12,9 +14,11 @@ from shoal.services.imports.source import upload_of
 from shoal.services.imports.workspace import Workspace
 
 SAMPLE_ROWS = 131_072
-"""Rows that cells are trained on: 32 for each of 4,096 cells."""
+"""Rows that cells are trained on, at most: 32 for each of 4,096 cells."""
 SAMPLE_BYTES = 256 * 1000 * 1000
 """Of their vectors: one function holds them a few times over."""
+_VALUE_BYTES = 8
+"""Of a value in a line, with its comma, where it has few digits: there are rather fewer rows than it says."""
 
 type _Place = tuple[str, str | None, int, int]
 """Key, version, first byte and end."""
@@ -52,7 +56,9 @@ def _chunks(work: Workspace) -> list[Chunk]:
         ]
     if not places:
         raise ImportRejected(EMPTY)
-    samples = sample_shares([stop - start for *_, start, stop in places], dimension=work.dataset.dimension)
+    dimension = work.dataset.dimension
+    sizes = [stop - start for *_, start, stop in places]
+    samples = sample_shares(sizes, dimension=dimension, rows=sum(sizes) // (_VALUE_BYTES * dimension))
     return [
         Chunk(number=number, key=key, version_id=version_id, start=start, stop=stop, sample_rows=sample)
         for number, ((key, version_id, start, stop), sample) in enumerate(zip(places, samples, strict=True))
@@ -65,13 +71,15 @@ def even_ranges(size: int, most: int) -> list[tuple[int, int]]:
     return [(size * number // count, size * (number + 1) // count) for number in range(count)]
 
 
-def sample_shares(sizes: Sequence[int], *, dimension: int) -> list[int]:
+def sample_shares(sizes: Sequence[int], *, dimension: int, rows: int) -> list[int]:
     """How many rows of each chunk go into the sample: in proportion to its size, at least one.
 
     Args:
         sizes: of the chunks, in any unit.
         dimension: length of a vector.
+        rows: of all chunks, about: no more than training will want are stored twice.
     """
-    wanted = min(SAMPLE_ROWS, SAMPLE_BYTES // (4 * dimension))
+    useful = rows_wanted(cell_count(max(rows, 1), dimension), dimension)
+    wanted = min(SAMPLE_ROWS, SAMPLE_BYTES // (4 * dimension), useful)
     total = max(sum(sizes), 1)
     return [max(wanted * size // total, 1) for size in sizes]

@@ -10,7 +10,7 @@ from shoal.index import kmeans
 from shoal.index.cell_model import encode_model
 from shoal.index.cell_recall import pick_queries
 from shoal.index.cell_sizes import cell_count
-from shoal.index.centroids import centroids_of
+from shoal.index.centroids import centroids_of, short_directions
 from shoal.index.geometry import geometry_of
 from shoal.model.import_work import ChunkRecord, Plan, Settled
 from shoal.model.records import Vectors
@@ -21,6 +21,7 @@ from shoal.services.imports.workspace import Workspace
 _SAMPLE_BYTES = 400 * 1000 * 1000
 """Of the sample in memory. Training holds it about three times."""
 _QUERIES_EACH = 200
+_COMPARED_ROWS = 2048
 _SEED = 17
 
 
@@ -48,6 +49,9 @@ def _train(work: Workspace) -> Trained:
     geometry = geometry_of(sample, work.dataset.metric)
     centroids = centroids_of(geometry, kmeans.train(geometry, sample, count, seed=_SEED))
     queries = pick_queries(centroids, sample, hashes, each=_QUERIES_EACH, seed=_SEED)
+    some = geometry.placed(sample[:: max(1, len(sample) // _COMPARED_ROWS)])
+    short = short_directions(centroids, some, np.random.default_rng(_SEED))
+    centroids = centroids_of(geometry, centroids.placed, directions=short)
     model = work.put("cell-model", encode_model(centroids, queries))
     items = assign_items([(record.number, record.columns.size) for record in records if record.columns])
     return Trained(
