@@ -47,6 +47,9 @@ def grant_imports(
     intake.allow(["dynamodb:GetItem", *WRITE], table)
     intake.allow(["sqs:SendMessage"], wakeups)
 
+    # Whoever commits the dataset applies the import too, and reads what its last step has put into the log.
+    functions["indexer"].allow(["s3:GetObject"], objects(WORK))
+
     # Each step may find that the import has failed: then it ends it in the log, and wakes the indexer.
     for worker in (plan, validate, cells, finish):
         worker.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", *WRITE], table)

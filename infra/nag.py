@@ -81,12 +81,13 @@ REASONS: dict[str, dict[str, str]] = {
     },
     **{
         f"Functions/{name}": {
+            **more,
             f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*]": _READS_SHARDS,
             f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/shards/*]": _COMMITS,
             f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/manifests/*]": _COMMITS,
             f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/parts/*]": _COMMITS,
         }
-        for name in ("Indexer", "Builder")
+        for name, more in (("Indexer", _STEPS), ("Builder", {}))
     },
 }
 """What is acknowledged, by construct and rule, and the reason."""

@@ -76,6 +76,8 @@ class ShoalStack(Stack):
         bucket = {"SHOAL_BUCKET": self.storage.bucket.bucket_name}
         wakeups = {"SHOAL_WAKEUPS_QUEUE_URL": self.messaging.wakeups.queue_url}
         builds = {"SHOAL_BUILDS_QUEUE_URL": self.messaging.builds.queue_url}
+        # The allocator of pyarrow's own maps 1 GiB at once: a limit on data counts all of it.
+        arrow = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
         environments: Mapping[str, Mapping[str, str]] = {
             "api": table | bucket | wakeups | limits | docs,
             "query": table | bucket | limits | cache,
@@ -83,8 +85,8 @@ class ShoalStack(Stack):
             "builder": table | bucket | wakeups | builds,
             "sweep": table | bucket | wakeups | builds,
             "import_intake": table | bucket | wakeups,
-            "import_plan": table | bucket | wakeups,
-            "import_validate": table | bucket | wakeups,
+            "import_plan": table | bucket | wakeups | arrow,
+            "import_validate": table | bucket | wakeups | arrow,
             # Its steps share the work among threads of their own; BLAS's would only wait for each other.
             "import_cells": table | bucket | wakeups | {"OPENBLAS_NUM_THREADS": "1"},
             "import_finish": table | bucket | wakeups | builds,

@@ -27,6 +27,13 @@ def needs_of(name: str) -> tuple[str, ...]:
     return ()
 
 
+@pytest.mark.parametrize("name", ["import_plan", "import_validate"])
+def test_pyarrow_reserves_no_memory_of_its_own(synthesized: Synthesized, name: str) -> None:
+    """Its own allocator maps 1 GiB at once, which a limit on data counts in full whatever is used of it."""
+    told = synthesized.function(name)["Properties"]["Environment"]["Variables"]
+    assert told["ARROW_DEFAULT_MEMORY_POOL"] == "system"
+
+
 def test_every_variable_is_one_that_functions_read(synthesize: Any) -> None:
     made = synthesize(
         rate_limit_rps=5, rate_limit_burst=9, vector_quota=100, query_quota=200, docs_enabled=False
