@@ -6,7 +6,14 @@ from shoal.errors import Conflict, ImportStopped
 from shoal.index.id_index import hash_ids
 from shoal.model.datasets import Dataset
 from shoal.model.imports import ImportStatus
-from shoal.model.limits import MAX_CELL_SETS, MAX_DELTAS, MAX_RUNS, ONE_SHARD_COLUMN_BYTES, ONE_SHARD_ROWS
+from shoal.model.limits import (
+    MAX_CELL_SETS,
+    MAX_DEAD_INCREMENTS,
+    MAX_DELTAS,
+    MAX_RUNS,
+    ONE_SHARD_COLUMN_BYTES,
+    ONE_SHARD_ROWS,
+)
 from shoal.model.manifests import Manifest
 from shoal.services.imports.lifecycle import get_import
 from shoal.services.imports.settle import layout_of
@@ -150,3 +157,32 @@ def test_ids_are_found_alike_in_runs_held_at_once_and_one_by_one() -> None:
     for name in ("found", "shard", "row", "sequence"):
         assert (getattr(at_once, name) == getattr(one_by_one, name)).all()
     assert at_once.shard_ids == one_by_one.shard_ids
+
+
+def test_dead_rows_of_cells_stay_dead_through_many_commits_and_builds() -> None:
+    world = World()
+    dataset = world.create()
+    job = begun(world, dataset)
+    names = [f"id-{number}" for number in range(40)]
+    validated(world, job, [(name, record(n, 1, 2, 3)) for n, name in enumerate(names)])
+    finished(world, dataset, job, in_cells=True)
+    live = set(names)
+
+    def check() -> None:
+        found = [match.id for match in world.query(dataset, (1.0, 1.0, 2.0, 3.0), top_k=100).matches]
+        assert sorted(found) == sorted(live)
+        assert world.head(dataset).row_count == len(live)
+
+    for number in range(MAX_DEAD_INCREMENTS + 4):
+        world.delete(dataset, [names[number]])
+        live.remove(names[number])
+        if number in (0, 2):
+            world.upsert(dataset, {names[-1 - number]: record(9, 9, 9, 9)})
+        world.drain(dataset)
+    check()
+    root = manifest_of(world, dataset)
+    assert root.dead_base is not None
+    assert len(root.dead_increments) < MAX_DEAD_INCREMENTS
+    world.build(dataset)
+    assert manifest_of(world, dataset).deltas == ()
+    check()
