@@ -124,7 +124,7 @@ def show(
     as_json: AsJson = False,
     profile: ProfileName = None,
 ) -> None:
-    """Look at one import. Exit code 1 when it failed."""
+    """Look at one import. Exit code 1 when it failed, or held no good record."""
     from infra.cli.imports.display import display, stage_of
     from infra.cli.imports.running import end_of, tell, watch
 

@@ -158,7 +158,7 @@ def end_of(
     """What every command about one import ends with.
 
     Raises:
-        CliError: the import failed.
+        CliError: the import failed, or all of its records were bad.
     """
     if as_json:
         output.print_json(done)
@@ -166,5 +166,5 @@ def end_of(
         say()
     if rejects is not None:
         keep_rejects(client, done, rejects)
-    if done.failed:
+    if done.failed or (done.over and not done.records_accepted):
         raise failure(done)

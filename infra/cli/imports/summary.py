@@ -42,7 +42,12 @@ def recall_text(dataset: DatasetInfo) -> str:
 
 
 def failure(job: ImportInfo) -> CliError:
-    """The error of an import that failed: why, on one line, and what to do."""
+    """The error of an import that failed, or found no good record: why, on one line, and what to do."""
+    if not job.failed:
+        return CliError(
+            f"import {job.import_id} holds no good record: nothing was imported",
+            hint="mend the lines that the reject file names",
+        )
     reason = job.error_message or "no reason given"
     return CliError(f"import {job.import_id} failed: {reason}", hint=_remedy(job, reason))
 

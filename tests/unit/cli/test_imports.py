@@ -127,6 +127,19 @@ def test_rejected_records_are_told_and_kept(
     assert list(tmp_path.glob("*.part")) == []
 
 
+def test_an_import_of_bad_lines_only_fails_the_command(
+    shoal: Shoal, server: ImportServer, file: Path
+) -> None:
+    server.states = [SOME_REJECTED | {"records_accepted": 0, "records_rejected": 3}]
+    result = shoal("import", "songs", file)
+    assert result.exit_code == 1
+    assert "imported 0 of 3 records, 3 rejected" in result.stdout
+    assert f"error: import {IMPORT_ID} holds no good record: nothing was imported" in result.stderr
+    assert "try: mend the lines that the reject file names" in result.stderr
+    assert shoal("import", "songs", file, "--json").exit_code == 1
+    assert shoal("imports", "show", "songs", IMPORT_ID).exit_code == 1
+
+
 def test_nothing_rejected_means_nothing_to_download(shoal: Shoal, file: Path, tmp_path: Path) -> None:
     kept = tmp_path / "rejected.jsonl"
     result = shoal("import", "songs", file, "--rejects", kept)
