@@ -1,0 +1,97 @@
+"""How an import meets what was written meanwhile, as queries see it, and who is told that it was completed."""
+
+from contextlib import suppress
+
+import pytest
+
+from shoal.errors import Conflict, ImportStopped
+from shoal.model.datasets import Dataset
+from shoal.model.imports import Import, ImportStatus
+from shoal.services.imports.lifecycle import complete_import, get_import
+from shoal.storage.memory.faults import Call, Faults, Schedule
+from tests.unit.services.imports.small import begun, created, finished, uploaded, validated
+from tests.unit.services.world import World, record
+
+LAYOUTS = pytest.mark.parametrize("in_cells", [False, True], ids=["one shard", "cells"])
+
+
+@LAYOUTS
+def test_a_row_that_lost_is_not_found_beside_the_one_that_won(in_cells: bool) -> None:
+    world = World()
+    dataset = world.create()
+    world.upsert(dataset, {"id-0": record(7, 7, 7, 7)})
+    job = begun(world, dataset)
+    validated(world, job, [(f"id-{n}", record(n, 1, 2, 3)) for n in range(6)])
+    world.upsert(dataset, {"id-1": record(8, 8, 8, 8)})
+    world.delete(dataset, ["id-2"])
+    finished(world, dataset, job, in_cells=in_cells)
+    for _ in range(2):
+        found = [match.id for match in world.query(dataset, (1.0, 1.0, 2.0, 3.0), top_k=20).matches]
+        assert sorted(found) == ["id-0", "id-1", "id-3", "id-4", "id-5"]
+        world.build(dataset)
+
+
+@LAYOUTS
+def test_a_build_keeps_the_tombstones_that_an_open_import_needs(in_cells: bool) -> None:
+    world = World()
+    dataset = world.create()
+    world.upsert(dataset, {"id-0": record(7, 7, 7, 7), "other": record(9, 9, 9, 9)})
+    job = begun(world, dataset)
+    validated(world, job, [(f"id-{n}", record(n, 1, 2, 3)) for n in range(3)])
+    world.delete(dataset, ["id-0", "id-1"])
+    world.drain(dataset)
+    world.build(dataset)
+    assert world.head(dataset).recall is not None
+    finished(world, dataset, job, in_cells=in_cells)
+    assert world.stored(dataset, ["id-0", "id-1", "id-2"]).keys() == {"id-2"}
+    assert world.head(dataset).row_count == 2
+
+
+def test_an_import_takes_what_is_left_of_the_quota_and_no_more() -> None:
+    world = World()
+    dataset = world.create()
+    world.upsert(dataset, {f"old-{n}": record(n, 1, 1, 1) for n in range(7)}, quota=10)
+    world.drain(dataset)
+    over, fits = begun(world, dataset, quota=10), begun(world, dataset, quota=10)
+    validated(world, over, [(f"id-{n}", record(n, 1, 2, 3)) for n in range(4)])
+    validated(world, fits, [(f"id-{n}", record(n, 1, 2, 3)) for n in range(3)])
+    with pytest.raises(ImportStopped, match="vector_quota_exceeded"):
+        finished(world, dataset, over)
+    assert finished(world, dataset, fits).status is ImportStatus.COMPLETED
+    assert get_import(world.ports, dataset, over.import_id).status is ImportStatus.FAILED
+    assert world.head(dataset).row_count == 10
+
+
+def test_of_two_completions_at_once_one_succeeds() -> None:
+    for number in range(100):
+        world = World()
+        dataset = world.create()
+        job = created(world, dataset)
+        uploaded(world, job)
+        tried: list[int] = []
+        succeeded: list[str] = []
+        faults = Faults(complete_at(number, world, dataset, job, tried, succeeded))
+        with suppress(Conflict):
+            complete_import(world.process(faults), dataset, job.import_id, parts=None)
+            succeeded.append("outer")
+        if not tried:
+            assert number > 3
+            return
+        assert len(succeeded) == 1, (number, succeeded)
+        world.drain(dataset)
+        assert world.head(dataset).open_imports == 1
+
+
+def complete_at(
+    number: int, world: World, dataset: Dataset, job: Import, tried: list[int], succeeded: list[str]
+) -> Schedule:
+    """Complete the import just before a call of another process."""
+
+    def at_call(call: Call) -> None:
+        if call.number == number and not tried:
+            tried.append(number)
+            with suppress(Conflict):
+                complete_import(world.ports, dataset, job.import_id, parts=None)
+                succeeded.append("inner")
+
+    return at_call
