@@ -185,6 +185,14 @@ def test_the_sweep_starts_what_neither_trigger_has(world: World, dataset: Datase
     assert job.import_id in world.imports.started
 
 
+def test_the_sweep_leaves_an_upload_that_has_just_come_to_its_event(world: World, dataset: Dataset) -> None:
+    job = created(world, dataset)
+    world.clock.pass_seconds(600)
+    uploaded(world, job)
+    assert reconcile_imports(world.ports) == 0
+    assert status(world, dataset, job) is ImportStatus.AWAITING_UPLOAD
+
+
 def test_the_sweep_gives_up_on_uploads_that_never_come(world: World, dataset: Dataset) -> None:
     job = created(world, dataset)
     world.clock.pass_seconds(3700)
