@@ -60,7 +60,7 @@ def test_a_damaged_block_is_corrupt(data: st.DataObject) -> None:
     raw, table = encode_blocks(rows_of([b"{}", b"x" * 50]), np.zeros(2, dtype=np.int64), 1)
     damaged = bytearray(raw)
     damaged[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
-    for wrong in (bytes(damaged), raw[:-1], raw + b"x"):
+    for wrong in (bytes(damaged), raw[:-1], bytes(raw) + b"x"):
         with pytest.raises(CorruptObject, match="checksum"):
             decode_block(wrong, table[0], 3)
     with pytest.raises(CorruptObject):

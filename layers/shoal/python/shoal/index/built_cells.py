@@ -50,27 +50,31 @@ def cut(geometry: Geometry, rows: CellRows) -> Iterator[CellRows]:
         yield take(rows, np.flatnonzero(labels == label))
 
 
-def lay_out(cells: Sequence[CellRows], sequence: int) -> tuple[dict[str, bytes], NDArray[np.void]]:
+def lay_out(
+    cells: Sequence[CellRows], vectors: Vectors, sequence: int
+) -> tuple[dict[str, Buffer], NDArray[np.void]]:
     """The files of a shard of cells, and its table of `CELL` as shard 0.
 
     Args:
         cells: the rows of each, at least one cell and one row in each.
+        vectors: of all of them, one after the other: float32, shape (n, dimension). The file is a view of them.
         sequence: that all rows carry.
     """
     table = np.zeros(len(cells), dtype=CELL)
-    vectors, blocks = [], []
+    file = np.ascontiguousarray(vectors, dtype="<f4").data.cast("B")
+    blocks = []
+    row_bytes = vectors.shape[1] * 4
     first_row, start = 0, 0
     for number, rows in enumerate(cells):
-        raw = np.ascontiguousarray(rows.columns.vectors, dtype="<f4").tobytes()
+        raw = file[first_row * row_bytes : (first_row + len(rows)) * row_bytes]
         sequences = np.full(len(rows), sequence, dtype=np.uint64)
         block = encode_cell_records(sequences, rows.columns.ids, rows.columns.metadata)
         digests = np.void(digest128(raw)), np.void(digest128(block))
         table[number] = (0, first_row, len(rows), start, len(block), *digests)
-        vectors.append(raw)
         blocks.append(block)
         first_row += len(rows)
         start += len(block)
-    return {VECTORS_FILE: b"".join(vectors), CELL_RECORDS_FILE: b"".join(blocks)}, table
+    return {VECTORS_FILE: file, CELL_RECORDS_FILE: b"".join(blocks)}, table
 
 
 def signposts_of(geometry: Geometry, placed: Vectors, table: NDArray[np.void]) -> Vectors:

@@ -32,7 +32,9 @@ class CellRows:
         return len(self.columns)
 
 
-def encode_blocks(rows: CellRows, cells: NDArray[np.int64], count: int) -> tuple[bytes, NDArray[np.void]]:
+def encode_blocks(
+    rows: CellRows, cells: NDArray[np.int64], count: int
+) -> tuple[memoryview, NDArray[np.void]]:
     """Sort rows by cell, those of one cell in the order given.
 
     Args:
@@ -51,24 +53,27 @@ def encode_blocks(rows: CellRows, cells: NDArray[np.int64], count: int) -> tuple
     id_ends = np.concatenate([[0], taken.columns.ids.ends])[bounds].tolist()
     metadata_ends = np.concatenate([[0], taken.columns.metadata.ends])[bounds].tolist()
     ids, metadata = memoryview(taken.columns.ids.data), memoryview(taken.columns.metadata.data)
-    pieces: list[bytes] = []
+    fixed = taken.columns.vectors.shape[1] * 4 + taken.hashes.shape[1] * 8 + 2 * 4
+    blocks = np.empty(fixed * len(taken) + ids.nbytes + metadata.nbytes, dtype=np.uint8).data
     places = bounds.tolist()
+    start = stop = 0
     for cell in np.flatnonzero(table["rows"]).tolist():
         some = slice(places[cell], places[cell + 1])
-        block = b"".join(
-            (
-                taken.columns.vectors[some].tobytes(),
-                taken.hashes[some].tobytes(),
-                taken.columns.ids.lengths[some].tobytes(),
-                taken.columns.metadata.lengths[some].tobytes(),
-                ids[id_ends[cell] : id_ends[cell + 1]],
-                metadata[metadata_ends[cell] : metadata_ends[cell + 1]],
-            )
-        )
-        table["size"][cell] = len(block)
-        table["digest"][cell] = np.void(digest128(block))
-        pieces.append(block)
-    return b"".join(pieces), table
+        for piece in (
+            taken.columns.vectors[some].data,
+            taken.hashes[some].data,
+            taken.columns.ids.lengths[some].data,
+            taken.columns.metadata.lengths[some].data,
+            ids[id_ends[cell] : id_ends[cell + 1]],
+            metadata[metadata_ends[cell] : metadata_ends[cell + 1]],
+        ):
+            if piece.nbytes:
+                blocks[stop : stop + piece.nbytes] = piece.cast("B")
+                stop += piece.nbytes
+        table["size"][cell] = stop - start
+        table["digest"][cell] = np.void(digest128(blocks[start:stop]))
+        start = stop
+    return blocks, table
 
 
 def decode_block(data: Buffer, entry: np.void, dimension: int) -> CellRows:

@@ -6,6 +6,7 @@ How a query finds cells is in `probing`.
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -49,29 +50,34 @@ class Centroids:
 
     def of_rows(self, vectors: Vectors) -> NDArray[np.int64]:
         """The nearest of each row (float32, shape (n, dimension), finite): int64, shape (n,)."""
-        found = np.empty(len(vectors), dtype=np.int64)
-        step = max(1, _BLOCK_SCORES // len(self))
-
-        def fill(start: int) -> None:
-            some = self.geometry.placed(vectors[start : start + step])
-            found[start : start + step] = self.of_placed(some)
-
-        starts = range(0, len(vectors), step)
-        with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, max(1, len(starts)))) as threads:
-            list(threads.map(fill, starts))  # products and comparisons leave the interpreter's lock
-        return found
+        return self._nearest(vectors, self.geometry.placed)
 
     def of_placed(self, placed: Vectors) -> NDArray[np.int64]:
         """As `of_rows`, of rows that are in the geometry already: float32, shape (n, width)."""
+        return self._nearest(placed, lambda some: some)
+
+    def _nearest(self, rows: Vectors, place: Callable[[Vectors], Vectors]) -> NDArray[np.int64]:
         step = max(1, _BLOCK_SCORES // len(self))
-        found = np.empty(len(placed), dtype=np.int64)
-        scores = np.empty((min(step, len(placed)), len(self)), dtype=np.float32)
+        found = np.empty(len(rows), dtype=np.int64)
         keys = self._short_keys if self.directions.size else self._keys
-        for start in range(0, len(placed), step):
-            some = placed[start : start + step]
-            some = self._shortened(some) if self.directions.size else self.lifted(some)
-            products = np.matmul(some, keys.T, out=scores[: len(some)])
-            np.argmax(products, axis=1, out=found[start : start + step])
+
+        def fill(first: int, end: int) -> None:
+            scores = np.empty((min(step, end - first), len(self)), dtype=np.float32)
+            for start in range(first, end, step):
+                stop = min(start + step, end)
+                some = place(rows[start:stop])
+                some = self._shortened(some) if self.directions.size else self.lifted(some)
+                products = np.matmul(some, keys.T, out=scores[: len(some)])
+                np.argmax(products, axis=1, out=found[start:stop])
+
+        share = max(step, -(-len(rows) // (os.cpu_count() or 1)))
+        firsts = range(0, len(rows), share)
+        ends = [min(first + share, len(rows)) for first in firsts]
+        if len(firsts) < 2:
+            list(map(fill, firsts, ends))
+        else:
+            with ThreadPoolExecutor(max_workers=len(firsts)) as threads:
+                list(threads.map(fill, firsts, ends))  # products and comparisons leave the interpreter's lock
         return found
 
     def _shortened(self, placed: Vectors) -> Vectors:

@@ -13,7 +13,7 @@ from pyroaring import BitMap
 
 from shoal.errors import ObjectMissing
 from shoal.index import dead_rows, id_index, id_run
-from shoal.index.checksums import sha256_hex
+from shoal.index.checksums import Buffer, sha256_hex
 from shoal.index.id_index import Entries, Located
 from shoal.index.shard import encode_shard
 from shoal.model import manifests
@@ -67,14 +67,14 @@ class Outbox:
         self._ports = ports
         self._keys = keys_of(dataset)
         self._tenant = TenantKeys(dataset.tenant_id)
-        self._objects: dict[str, bytes] = {}
+        self._objects: dict[str, Buffer] = {}
 
     def shard(self, rows: Rows, *, index: bytes | None = None) -> ShardRef:
         """Add a shard and describe it. `rows` is not empty."""
         between = (int(rows.sequences.min()), int(rows.sequences.max()))
         return self.shard_of(encode_shard(rows, index=index), rows=len(rows), sequences=between)
 
-    def shard_of(self, files: Mapping[str, bytes], *, rows: int, sequences: tuple[int, int]) -> ShardRef:
+    def shard_of(self, files: Mapping[str, Buffer], *, rows: int, sequences: tuple[int, int]) -> ShardRef:
         """Add a shard of ready files and describe it: its rows, its lowest and its highest sequence."""
         shard_id = new_token()
         refs = {}
@@ -131,8 +131,8 @@ class Outbox:
         self._put_and_check((key, data))
         return key, sha256_hex(data)
 
-    def _put_and_check(self, entry: tuple[str, bytes]) -> None:
-        key, data = entry
+    def _put_and_check(self, entry: tuple[str, Buffer]) -> None:
+        key, data = entry[0], memoryview(entry[1])
         retry_busy(lambda: self._ports.objects.put(key, data))
         stored = retry_busy(lambda: self._ports.objects.head(key))
         if stored is None or stored.size != len(data):

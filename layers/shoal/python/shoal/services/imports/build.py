@@ -39,9 +39,9 @@ def _build(work: Workspace, task: BuildItem, name: str) -> Built:
     geometry = centroids.geometry
     cells = list(_cells(work, decode_plan(work.read(task.plan)), geometry))
     sequence = sequence_of(work)
-    files, table = lay_out(cells, sequence)
     hashes = np.concatenate([rows.hashes for rows in cells])
     vectors = np.concatenate([rows.columns.vectors for rows in cells])
+    files, table = lay_out(cells, vectors, sequence)
     del cells
     outbox = Outbox(work.ports, work.dataset)
     shard = outbox.shard_of(files, rows=len(vectors), sequences=(sequence, sequence))

@@ -9,7 +9,7 @@ from shoal.errors import CorruptObject
 from shoal.index import id_index, id_run
 from shoal.index.built_cells import BuiltCells, decode_built
 from shoal.index.cell_model import decode_model
-from shoal.index.cell_probes import least_probes
+from shoal.index.cell_probes import least_probes, probe_places
 from shoal.index.cell_recall import Queries
 from shoal.index.cell_set import CellSet, decode_cell_set, encode_cell_set
 from shoal.model.import_work import Product, Settled
@@ -75,7 +75,10 @@ def _recall(work: Workspace, cells: CellSet, queries: Queries, built: Sequence[B
             kind.append(moved)
         first += len(one.table)
     target = work.dataset.target_recall
-    plain, filtered = (least_probes(cells.probing, queries, kind, target=target) for kind in found)
+    places = probe_places(cells.probing, queries)
+    plain, filtered = (
+        least_probes(places, queries, kind, metric=cells.metric, target=target) for kind in found
+    )
     return CellRecall(
         target=target,
         measured=plain.measured,
