@@ -7,9 +7,12 @@ import pytest
 from shoal.errors import Conflict, ImportStopped
 from shoal.model.datasets import Dataset
 from shoal.model.imports import Import, ImportStatus
-from shoal.services.imports.lifecycle import complete_import, get_import
+from shoal.model.manifests import RunRef
+from shoal.services.imports.lifecycle import cancel_import, complete_import, get_import
+from shoal.services.publish_import import placed_by_size
+from shoal.storage.keys import TenantKeys
 from shoal.storage.memory.faults import Call, Faults, Schedule
-from tests.unit.services.imports.small import begun, created, finished, uploaded, validated
+from tests.unit.services.imports.small import begun, created, finished, settled, uploaded, validated
 from tests.unit.services.world import World, record
 
 LAYOUTS = pytest.mark.parametrize("in_cells", [False, True], ids=["one shard", "cells"])
@@ -95,3 +98,46 @@ def complete_at(
                 succeeded.append("inner")
 
     return at_call
+
+
+def test_of_two_settlements_at_once_one_is_charged() -> None:
+    for number in range(100):
+        world = World()
+        dataset = world.create()
+        job = begun(world, dataset, quota=100)
+        validated(world, job, [(f"id-{n}", record(n, 1, 2, 3)) for n in range(6)])
+        tried: list[int] = []
+        with suppress(ImportStopped):
+            settled(world, job, ports=world.process(Faults(settle_at(number, world, job, tried))))
+        if not tried:
+            assert number > 5
+            return
+        assert used(world) == 6, number
+        cancel_import(world.ports, dataset, job.import_id)
+        world.drain(dataset)
+        assert used(world) == 0, number
+
+
+def settle_at(number: int, world: World, job: Import, tried: list[int]) -> Schedule:
+    """Settle the import just before a call of another process."""
+
+    def at_call(call: Call) -> None:
+        if call.number == number and not tried:
+            tried.append(number)
+            settled(world, job)
+
+    return at_call
+
+
+def used(world: World) -> int:
+    return int((world.table.get(TenantKeys(world.tenant_id).quota) or {}).get("used", 0))
+
+
+def run_of(entries: int) -> RunRef:
+    return RunRef(key=f"run-{entries}", size=1, sha256="", entries=entries, front_size=1, front_sha256="")
+
+
+@pytest.mark.parametrize("entries", [100, 50, 25, 10, 1])
+def test_a_run_comes_before_those_that_are_smaller(entries: int) -> None:
+    runs = placed_by_size((run_of(70), run_of(25), run_of(3)), run_of(entries))
+    assert [run.entries for run in runs] == sorted([70, 25, 3, entries], reverse=True)
