@@ -131,9 +131,11 @@ def _parse_line(line: bytes, number: int, dimension: int, columns: _Columns) -> 
 
 
 def _why_not_json(line: bytes) -> str:
-    """NaN and Infinity are no JSON, but it is what Python writes; 1e400 is, but no double. Say so of values."""
+    """NaN and Infinity are no JSON, but it is what Python writes; 1e400 and an integer of 400 digits are, but no
+    doubles. Say so of values.
+    """
     try:
-        record = json.loads(line.decode())
+        record = json.loads(line.decode(), parse_int=float)
     except (ValueError, RecursionError):
         return INVALID_JSON
     values = record.get("values") if isinstance(record, dict) else None
