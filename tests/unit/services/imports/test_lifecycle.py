@@ -189,6 +189,7 @@ def test_the_sweep_leaves_an_upload_that_has_just_come_to_its_event(world: World
     job = created(world, dataset)
     world.clock.pass_seconds(600)
     uploaded(world, job)
+    world.clock.pass_seconds(30)
     assert reconcile_imports(world.ports) == 0
     assert status(world, dataset, job) is ImportStatus.AWAITING_UPLOAD
 

@@ -12,7 +12,17 @@ from shoal.services.imports.lifecycle import cancel_import, complete_import, get
 from shoal.services.publish_import import placed_by_size
 from shoal.storage.keys import TenantKeys
 from shoal.storage.memory.faults import Call, Faults, Schedule
-from tests.unit.services.imports.small import begun, created, finished, settled, uploaded, validated
+from tests.unit.services.imports.small import (
+    STEPS,
+    begun,
+    built,
+    created,
+    finished,
+    run,
+    settled,
+    uploaded,
+    validated,
+)
 from tests.unit.services.world import World, record
 
 LAYOUTS = pytest.mark.parametrize("in_cells", [False, True], ids=["one shard", "cells"])
@@ -141,3 +151,43 @@ def run_of(entries: int) -> RunRef:
 def test_a_run_comes_before_those_that_are_smaller(entries: int) -> None:
     runs = placed_by_size((run_of(70), run_of(25), run_of(3)), run_of(entries))
     assert [run.entries for run in runs] == sorted([70, 25, 3, entries], reverse=True)
+
+
+@pytest.mark.parametrize("step", ["settle", "commit"])
+def test_a_step_within_a_cancellation_ends_in_all_of_it_or_nothing(step: str) -> None:
+    ends: set[ImportStatus] = set()
+    for number in range(100):
+        world = World()
+        dataset = world.create()
+        job = begun(world, dataset, quota=100)
+        validated(world, job, [(f"id-{n}", record(n, 1, 2, 3)) for n in range(6)])
+        if step == "commit":
+            built(world, job)
+        tried: list[int] = []
+        faults = Faults(step_at(number, world, job, step, tried))
+        with suppress(Conflict):
+            cancel_import(world.process(faults), dataset, job.import_id)
+        if not tried:
+            assert number > 3
+            break
+        world.drain(dataset)
+        ended = get_import(world.ports, dataset, job.import_id)
+        rows = 6 if ended.status is ImportStatus.COMPLETED else 0
+        head = world.head(dataset)
+        assert (head.row_count, head.open_imports, used(world)) == (rows, 0, rows), (number, ended)
+        assert ended.status.terminal
+        ends.add(ended.status)
+    assert ImportStatus.FAILED in ends
+    assert (ImportStatus.COMPLETED in ends) == (step == "commit")
+
+
+def step_at(number: int, world: World, job: Import, step: str, tried: list[int]) -> Schedule:
+    """Do a step of the import just before a call of another process."""
+
+    def at_call(call: Call) -> None:
+        if call.number == number and not tried:
+            tried.append(number)
+            with suppress(ImportStopped):
+                run(world.ports, job, step, STEPS)
+
+    return at_call
