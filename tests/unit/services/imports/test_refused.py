@@ -2,11 +2,12 @@
 
 import pytest
 
-from shoal.errors import Conflict, ImportStopped
+from shoal.errors import Conflict, CorruptObject, ImportStopped, InvalidInput
 from shoal.model.import_work import ChunkRecord, Plan, Product
-from shoal.model.imports import ImportStatus
+from shoal.model.imports import ErrorMode, ImportFormat, ImportStatus
 from shoal.model.limits import MAX_IMPORT_ROWS
-from shoal.services.imports.lifecycle import cancel_import, get_import
+from shoal.services.imports.items import keys_of_import
+from shoal.services.imports.lifecycle import cancel_import, create_import, get_import
 from shoal.services.imports.workspace import open_workspace
 from shoal.storage.keys import TenantKeys
 from tests.unit.services.imports.small import STEPS, begun, built, created, run, settled, validated
@@ -68,3 +69,37 @@ def test_a_hundred_imports_under_way_are_enough() -> None:
     assert caught.value.code == "too_many_imports"
     cancel_import(world.ports, dataset, jobs[50].import_id)
     assert created(world, dataset).status is ImportStatus.AWAITING_UPLOAD
+
+
+def test_what_a_step_stored_is_read_only_as_it_was_stored() -> None:
+    world = World()
+    dataset = world.create()
+    work = open_workspace(world.ports, begun(world, dataset).import_id)
+    part = work.put("thing", b"as it was")
+    assert work.read(part) == b"as it was"
+    for damaged in (b"as it waz", b"as it wa"):
+        world.objects.put(part.key, damaged)
+        with pytest.raises(CorruptObject):
+            work.read(part)
+    world.objects.delete([part.key])
+    with pytest.raises(CorruptObject, match="missing"):
+        work.read(part)
+
+
+def test_cancelling_gives_up_the_parts_of_a_multipart_upload() -> None:
+    world = World()
+    dataset = world.create()
+    job, _ = create_import(
+        world.ports,
+        dataset,
+        file_format=ImportFormat.NDJSON,
+        error_mode=ErrorMode.CONTINUE,
+        max_bad_records=None,
+        multipart=True,
+        vector_quota=None,
+    )
+    assert job.multipart is not None
+    tag = world.uploads.put_part(job.multipart, 1, b"part")
+    cancel_import(world.ports, dataset, job.import_id)
+    with pytest.raises(InvalidInput, match="no such multipart upload"):
+        world.uploads.join_parts(keys_of_import(job).upload, upload_id=job.multipart, parts=[(1, tag)])
