@@ -8,10 +8,11 @@ from shoal.errors import Conflict, ImportStopped
 from shoal.model.datasets import Dataset
 from shoal.model.imports import Import, ImportStatus
 from shoal.model.manifests import RunRef
+from shoal.services.imports.items import keys_of_import
 from shoal.services.imports.lifecycle import cancel_import, complete_import, get_import
 from shoal.services.publish_import import placed_by_size
 from shoal.storage.keys import TenantKeys
-from shoal.storage.memory.faults import Call, Faults, Schedule
+from shoal.storage.memory.faults import Call, Fault, Faults, Schedule, SimulatedCrash
 from tests.unit.services.imports.small import (
     STEPS,
     begun,
@@ -189,5 +190,37 @@ def step_at(number: int, world: World, job: Import, step: str, tried: list[int])
             tried.append(number)
             with suppress(ImportStopped):
                 run(world.ports, job, step, STEPS)
+
+    return at_call
+
+
+def test_what_was_charged_in_the_middle_of_a_cancellation_is_given_back() -> None:
+    for number in range(100):
+        world = World()
+        dataset = world.create()
+        job = begun(world, dataset, quota=100)
+        validated(world, job, [(f"id-{n}", record(n, 1, 2, 3)) for n in range(6)])
+        tried: list[int] = []
+        faults = Faults(charge_at(number, world, job, tried))
+        cancel_import(world.process(faults), dataset, job.import_id)
+        if not tried:
+            assert number > 3
+            return
+        world.drain(dataset)
+        assert used(world) == 0, number
+
+
+def charge_at(number: int, world: World, job: Import, tried: list[int]) -> Schedule:
+    """Settle the import just before a call of another process, and die as soon as it is charged."""
+
+    def dies(_: Call) -> Fault | None:
+        item = world.table.get(keys_of_import(job).item) or {}
+        return Fault.CRASH_BEFORE if item.get("reserved") else None
+
+    def at_call(call: Call) -> None:
+        if call.number == number and not tried:
+            tried.append(number)
+            with suppress(ImportStopped, SimulatedCrash):
+                settled(world, job, ports=world.process(Faults(dies)))
 
     return at_call
