@@ -93,7 +93,7 @@ def test_measured_recall_is_what_exact_search_says(metric: Metric) -> None:
     ]
     assert recall.measured == pytest.approx(min(measured), abs=0.002)
     assert recall.measured >= recall.target == 0.95
-    assert recall.samples == len(queries.vectors) == 400
+    assert recall.samples == len(queries.vectors) == 800
     fewer = [
         share_found(stored, metric, queries, kind, cells.nearest, cell_of, recall.probes - 1)
         for kind in (range(queries.rows), range(queries.rows, len(queries.vectors)))

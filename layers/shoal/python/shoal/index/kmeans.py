@@ -17,8 +17,7 @@ from shoal.index.geometry import Geometry, geometry_of
 from shoal.model.datasets import Metric
 from shoal.model.records import Vectors
 
-_ROUNDS = 8
-_WIDE_ROUNDS = 5
+_ROUNDS = 5
 _FLAT = 512
 _REGION = 256
 _FINAL_ROUNDS = 1
@@ -29,7 +28,8 @@ _ROWS_EACH = 64
 _WIDE_ROWS_EACH = 32
 _WIDE = 256
 """Rows of the sample for each centroid, of up to 256 values or wider: more cost time and hardly move them. Nor do
-more rounds."""
+more rounds: GloVe, cosine, 1,895 cells, probes for 95 % of the best ten of 800 words held out and 800 midpoints,
+means of two: 8 rounds 80 and 111, 5 rounds 80 and 112; 6 rounds over 40 rows each 82 and 121."""
 _CHAIN = 2048
 """Points that are put in order at once."""
 _TINY = 0.25
@@ -177,14 +177,12 @@ def _clustered(
     first: Vectors,
     rng: np.random.Generator,
     *,
-    rounds: int | None = None,
+    rounds: int = _ROUNDS,
 ) -> Vectors:
     """Lloyd's rounds from the `first` centroids on. In all but the last two, tiny cells are given up and the
     largest ones split instead.
     """
     centroids = tidy(geometry, first)
-    if rounds is None:
-        rounds = _ROUNDS if geometry.width <= _WIDE else _WIDE_ROUNDS
     for left in range(rounds, 0, -1):
         labels = centroids_of(geometry, centroids).of_placed(placed)
         sizes = np.bincount(labels, minlength=len(centroids))

@@ -20,7 +20,10 @@ from shoal.services.imports.workspace import Workspace
 
 _SAMPLE_BYTES = 400 * 1000 * 1000
 """Of the sample in memory. Training holds it about three times."""
-_QUERIES_EACH = 200
+_QUERIES_EACH, _WIDE_QUERIES_EACH = 400, 200
+_WIDE = 256
+"""Queries of each kind, for vectors of up to 256 values or wider. Of GloVe's midpoints, target 0.95, the probes
+found with 200 gave 400 others 0.936 (l2) and 0.967 (cosine), with 400 0.947 and 0.956."""
 _COMPARED_ROWS = 2048
 _SEED = 17
 
@@ -48,7 +51,8 @@ def _train(work: Workspace) -> Trained:
     sample, hashes = _sample(work, records, most)
     geometry = geometry_of(sample, work.dataset.metric)
     centroids = centroids_of(geometry, kmeans.train(geometry, sample, count, seed=_SEED))
-    queries = pick_queries(centroids, sample, hashes, each=_QUERIES_EACH, seed=_SEED)
+    each = _QUERIES_EACH if dimension <= _WIDE else _WIDE_QUERIES_EACH
+    queries = pick_queries(centroids, sample, hashes, each=each, seed=_SEED)
     some = geometry.placed(sample[:: max(1, len(sample) // _COMPARED_ROWS)])
     short = short_directions(centroids, some, np.random.default_rng(_SEED))
     centroids = centroids_of(geometry, centroids.placed, directions=short)
