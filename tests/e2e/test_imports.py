@@ -148,6 +148,23 @@ def test_an_address_is_good_for_its_key_and_type_only(uploader: Uploader) -> Non
     assert uploader.complete(created).json()["error"]["code"] == "upload_missing"
 
 
+def test_an_address_is_good_for_its_time_only(uploader: Uploader, session: LocalSession) -> None:
+    """As S3 says it; ours hold for an hour."""
+    key = {"Bucket": session.outputs["BucketName"], "Key": "staging/t/nobody/upload"}
+    asked = key | {"ContentType": uploader.create()["upload"]["content_type"]}
+    short, long = (
+        session.client("s3").generate_presigned_url("put_object", Params=asked, ExpiresIn=seconds)
+        for seconds in (1, 60)
+    )
+    time.sleep(2.1)
+    answers = [
+        uploader.put({"upload": {"url": url, "content_type": asked["ContentType"]}}, b"x")
+        for url in (short, long)
+    ]
+    assert [answer.status_code for answer in answers] == [403, 200]
+    assert "Request has expired" in answers[0].text
+
+
 def test_the_role_that_signs_may_do_nothing_else(uploader: Uploader, session: LocalSession) -> None:
     """What a signature is worth at most: its session, were it stolen whole, reaches one key and only to put it."""
     role = session.client("iam").list_roles()["Roles"]
