@@ -50,7 +50,8 @@ class Settings(BaseModel):
         3008, description="MB. The most a new account allows: shards are cached in it, and CPU comes with it."
     )
     indexer_memory_mb: Memory = Field(
-        2048, description="MB. Holds one commit: 64 MB of log, its arrays and the delta it becomes."
+        3008,
+        description="MB. Holds one commit: 64 MB of log and its delta, or the ids of 10 million imported rows.",
     )
     builder_memory_mb: Memory = Field(
         3008,

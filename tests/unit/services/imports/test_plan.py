@@ -38,7 +38,16 @@ def test_the_front_says_what_it_is(head: bytes, compressed: bool) -> None:
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b"", "the file is empty"), (b"PAR1 and so on", 'create the import with "format": "parquet"')],
+    [
+        (b"", "the file is empty"),
+        (b"PAR1 and so on", 'create the import with "format": "parquet"'),
+        (
+            b"PK\x03\x04 and so on",
+            "a zip archive: send NDJSON in UTF-8, plain or as gzip or zstd, or Parquet",
+        ),
+        (b"\xff\xfe{\x00", "UTF-16 text"),
+        (b"BZh91AY", "bzip2"),
+    ],
 )
 def test_what_is_no_ndjson_is_refused_with_advice(data: bytes, message: str) -> None:
     world = World()

@@ -39,7 +39,10 @@ def read_product(log: LogData, job: Job, *, head: Head) -> tuple[Product | None,
             product = Product.parse(_read_log_object(log, job))
             check_product(log.ports, log.reader, log.dataset, product)
         except (CorruptObject, ObjectMissing) as error:
-            reason = str(error)
+            _log.warning("import is damaged", extra={"job_id": job.job_id, "reason": str(error)})
+            reason = (
+                "what it was built of was damaged before it could be indexed; try again with a new import"
+            )
         else:
             if product.cell_set is None or head.cell_sets < MAX_CELL_SETS:
                 return product, None

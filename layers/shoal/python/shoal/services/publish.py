@@ -3,7 +3,8 @@
 Nothing here is visible to a reader; a publication that loses its swap leaves objects that nothing names.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -233,7 +234,7 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
 
 
 def with_dead_rows(
-    outbox: Outbox, base: Publication, died: Mapping[str, BitMap], *, gone: Set[str] = frozenset()
+    outbox: Outbox, base: Publication, died: Mapping[str, BitMap], *, gone: AbstractSet[str] = frozenset()
 ) -> tuple[PartRef | None, tuple[PartRef, ...]]:
     """Base and increments of the dead rows with those that have just died; `gone` shards are no more."""
     dead_base, increments = base.manifest.dead_base, base.manifest.dead_increments

@@ -4,6 +4,7 @@ Everything that the import built is stored already; what is worked out here is h
 meanwhile (invariant 3): a row of it loses to any write of the same id after the import began.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,8 @@ from shoal.services.retry import retry_busy
 from shoal.services.snapshot import DeadRows, cell_set_part, manifest_part, run_part
 from shoal.storage.keys import TenantKeys
 from shoal.storage.ports import Ports
+
+_HEAD_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +180,8 @@ def check_product(ports: Ports, reader: PartReader, dataset: Dataset, product: P
         for shard in shards
         for name, file in shard.files.items()
     }
-    for key, size in expected.items():
-        stored = retry_busy(lambda k=key: ports.objects.head(k))  # type: ignore[misc] # bound now
-        if stored is None or stored.size != size:
-            raise ObjectMissing(f"{key} belongs to an import but is not there")
+    with ThreadPoolExecutor(max_workers=_HEAD_THREADS) as pool:
+        heads = pool.map(lambda key: retry_busy(lambda: ports.objects.head(key)), expected)
+        for (key, size), stored in zip(expected.items(), heads, strict=True):
+            if stored is None or stored.size != size:
+                raise ObjectMissing(f"{key} belongs to an import but is not there")

@@ -130,7 +130,8 @@ def _check_room(ports: Ports, dataset: Dataset, vector_quota: int | None) -> Non
             {"limit": MAX_CELL_SETS},
         )
     newest = list_imports(ports, dataset, limit=_MOST_UNDER_WAY)
-    if len(newest) == _MOST_UNDER_WAY and not any(job.status.terminal for job in newest):
+    all_under_way = len(newest) == _MOST_UNDER_WAY and not any(job.status.terminal for job in newest)
+    if all_under_way or (head is not None and head.open_imports >= _MOST_UNDER_WAY):
         raise Conflict(
             "too_many_imports",
             f"{_MOST_UNDER_WAY} imports of the dataset are under way; complete or cancel some",

@@ -1,6 +1,7 @@
 """Imports that nobody else looks after any more: a lost event, an upload that never came, a dead workflow."""
 
 import logging
+import random
 
 from shoal.errors import NotFound, ShoalError
 from shoal.model.imports import Import, ImportStatus
@@ -28,20 +29,26 @@ def reconcile_imports(ports: Ports) -> int:
     One that cannot be looked after is logged, and holds up none of the others.
     """
     deadline = ports.clock() + _BUDGET_SECONDS
+    listed: list[Key] = []
     after = None
-    helped = 0
     while True:
         page = ports.table.query(IMPORTS, index=GSI, after=after)
-        for entry in page.items:
-            if ports.clock() > deadline:
-                return helped
-            try:
-                helped += _look_after(ports, Key(str(entry["pk"]), str(entry["sk"])))
-            except Exception:  # noqa: BLE001 - whatever is wrong with one, the others are not to wait for it
-                _log.exception("import not looked after", extra={"import": str(entry["sk"])})
+        listed += [Key(str(entry["pk"]), str(entry["sk"])) for entry in page.items]
         after = page.after
         if after is None:
-            return helped
+            break
+    # In no order: where there are too many for one sweep, the same ones would be left out each time.
+    random.shuffle(listed)
+    helped = 0
+    for number, key in enumerate(listed):
+        if ports.clock() > deadline:
+            _log.warning("not all imports looked after", extra={"left": len(listed) - number})
+            break
+        try:
+            helped += _look_after(ports, key)
+        except Exception:  # noqa: BLE001 - whatever is wrong with one, the others are not to wait for it
+            _log.exception("import not looked after", extra={"import": key.sk})
+    return helped
 
 
 def _look_after(ports: Ports, key: Key) -> bool:

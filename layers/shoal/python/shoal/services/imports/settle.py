@@ -29,7 +29,7 @@ from shoal.services.imports.workspace import Step, Workspace
 from shoal.services.retry import retry_busy
 from shoal.services.sequence import LOG_OPEN
 from shoal.storage.keys import TenantKeys
-from shoal.storage.ports import Absent, Add, AllOf, AnyOf, Assign, Compare, Condition, UpdateItem, Write
+from shoal.storage.ports import Absent, Add, AllOf, AnyOf, Assign, Compare, Condition, Item, UpdateItem, Write
 
 type Layout = Literal["nothing", "shard", "cells"]
 
@@ -160,7 +160,8 @@ def _charge(work: Workspace, accepted: int) -> None:
         return
     within_quota: Condition = AnyOf((Absent("used"), Compare("used", "<=", quota - accepted)))
     if accepted > quota:
-        raise _over_quota(quota, accepted)
+        used = retry_busy(lambda: work.ports.table.get(TenantKeys(work.job.tenant_id).quota))
+        raise _over_quota(quota, accepted, used)
     writes: list[Write] = [
         UpdateItem(
             work.keys.item,
@@ -180,13 +181,14 @@ def _charge(work: Workspace, accepted: int) -> None:
             return  # another attempt was faster
         if lost.failed[2]:
             raise ImportStopped("the dataset has been deleted") from lost
-        raise _over_quota(quota, accepted) from lost
+        raise _over_quota(quota, accepted, lost.items[1]) from lost
 
 
-def _over_quota(quota: int, accepted: int) -> ImportRejected:
+def _over_quota(quota: int, accepted: int, counter: Item | None) -> ImportRejected:
+    used = int((counter or {}).get("used", 0))
     return ImportRejected(
-        f"vector_quota_exceeded: {accepted} records do not fit into the tenant's quota of {quota} vectors; "
-        "nothing was indexed"
+        f"vector_quota_exceeded: {accepted} records do not fit into the tenant's quota of {quota} vectors, "
+        f"of which {used} are used (records of ids that exist count until they are indexed); nothing was indexed"
     )
 
 
