@@ -22,7 +22,7 @@ from shoal.model.ids import new_token
 from shoal.model.manifests import CellRecall, CellSetRef, FileRef, ShardRef
 from shoal.model.records import Vectors
 from shoal.services.heads import keys_of
-from shoal.services.publish import Outbox
+from shoal.services.outbox import Outbox
 from shoal.services.rounds import BUDGET_BYTES
 from shoal.services.search import QueryAnswer, QueryRequest, Searcher
 from shoal.services.snapshot import empty_manifest

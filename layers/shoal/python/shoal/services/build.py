@@ -23,8 +23,9 @@ from shoal.model.merge_policy import has_outgrown, must_rebuild
 from shoal.model.records import Rows, concatenate
 from shoal.services.heads import Swap, parse_head, parse_meta, read_head, swap_head
 from shoal.services.leases import Lease, acquire, acquire_build, ask_for, kept, release, release_build
+from shoal.services.outbox import Outbox
 from shoal.services.parts import PartReader
-from shoal.services.publish import Outbox, live_positions
+from shoal.services.publish import live_positions
 from shoal.services.publish_import import placed_by_size
 from shoal.services.snapshot import DeadRows, Snapshot, open_snapshot
 from shoal.services.sweep import unlist

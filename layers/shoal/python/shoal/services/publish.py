@@ -5,34 +5,26 @@ Nothing here is visible to a reader; a publication that loses its swap leaves ob
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from shoal.errors import ObjectMissing
-from shoal.index import dead_rows, id_index, id_run
-from shoal.index.checksums import Buffer, sha256_hex
+from shoal.index import dead_rows, id_index
 from shoal.index.id_index import Entries, Located
-from shoal.index.shard import encode_shard
-from shoal.model import manifests
 from shoal.model.datasets import Dataset, Head
-from shoal.model.ids import new_token
 from shoal.model.limits import FOLD_MAX_BYTES, MAX_DEAD_INCREMENTS, MAX_DELTAS, MAX_DELTAS_HELD, MAX_RUNS
-from shoal.model.manifests import FileRef, Manifest, PartRef, RunRef, ShardRef
+from shoal.model.manifests import Manifest, PartRef, RunRef, ShardRef
 from shoal.model.merge_policy import fold_count
 from shoal.model.records import Rows, concatenate
 from shoal.services.changes import Change, rows_that_die
-from shoal.services.heads import Swap, keys_of
+from shoal.services.heads import Swap
+from shoal.services.outbox import Outbox
 from shoal.services.parts import PartReader
-from shoal.services.retry import retry_busy
 from shoal.services.snapshot import Snapshot, manifest_part, run_part
-from shoal.storage.keys import TenantKeys
 from shoal.storage.ports import Ports
 
-_PUT_THREADS = 8
 _ROW_OVERHEAD_BYTES = 128
 
 
@@ -59,85 +51,6 @@ class Publication:
     def still_open(self) -> tuple[int, ...]:
         """The imports that are open after this commit."""
         return tuple(sequence for sequence in self.manifest.open_imports if sequence not in self.closed)
-
-
-class Outbox:
-    """Objects of one attempt: put under names that nobody else has, then seen to be there."""
-
-    def __init__(self, ports: Ports, dataset: Dataset) -> None:
-        self._ports = ports
-        self._keys = keys_of(dataset)
-        self._tenant = TenantKeys(dataset.tenant_id)
-        self._objects: dict[str, Buffer] = {}
-
-    def shard(self, rows: Rows, *, index: bytes | None = None) -> ShardRef:
-        """Add a shard and describe it. `rows` is not empty."""
-        between = (int(rows.sequences.min()), int(rows.sequences.max()))
-        return self.shard_of(encode_shard(rows, index=index), rows=len(rows), sequences=between)
-
-    def shard_of(self, files: Mapping[str, Buffer], *, rows: int, sequences: tuple[int, int]) -> ShardRef:
-        """Add a shard of ready files and describe it: its rows, its lowest and its highest sequence."""
-        shard_id = new_token()
-        refs = {}
-        for name, data in files.items():
-            self._objects[self._tenant.shard_file(shard_id, name)] = data
-            refs[name] = FileRef(size=len(data), sha256=sha256_hex(data))
-        lowest, highest = sequences
-        return ShardRef(shard_id=shard_id, rows=rows, min_sequence=lowest, max_sequence=highest, files=refs)
-
-    def run(self, entries: Entries) -> RunRef:
-        """Add a run of the id index."""
-        data = id_run.encode_run(entries)
-        part = self.part("run", data)
-        front_size = id_run.RunFront.parse(data).front_size
-        return RunRef(
-            key=part.key,
-            size=part.size,
-            sha256=part.sha256,
-            entries=len(entries.table),
-            front_size=front_size,
-            front_sha256=sha256_hex(data[:front_size]),
-        )
-
-    def dead(self, dead: Mapping[str, BitMap]) -> PartRef:
-        """Add dead rows."""
-        return self.part("dead", dead_rows.encode(dead))
-
-    def part(self, kind: str, data: bytes) -> PartRef:
-        """Add a part."""
-        key = self._keys.part(kind, new_token())
-        self._objects[key] = data
-        return PartRef(key=key, size=len(data), sha256=sha256_hex(data))
-
-    def flush(self) -> None:
-        """Put what has been added so far.
-
-        Raises:
-            ObjectMissing: an object that was put is not there.
-        """
-        if self._objects:
-            with ThreadPoolExecutor(max_workers=min(_PUT_THREADS, len(self._objects))) as pool:
-                list(pool.map(self._put_and_check, self._objects.items()))
-            self._objects.clear()
-
-    def send(self, manifest: Manifest) -> tuple[str, str]:
-        """Put all objects, then the manifest; (its key, its SHA-256 in hex).
-
-        Raises:
-            ObjectMissing: an object that was put is not there.
-        """
-        self.flush()
-        data = manifests.encode(manifest)
-        key = self._keys.manifest(manifest.version, new_token())
-        self._put_and_check((key, data))
-        return key, sha256_hex(data)
-
-    def _put_and_check(self, entry: tuple[str, Buffer]) -> None:
-        key, data = entry[0], memoryview(entry[1])
-        retry_busy(lambda: self._ports.objects.put(key, data))
-        stored = retry_busy(lambda: self._ports.objects.head(key))
-        if stored is None or stored.size != len(data):
-            raise ObjectMissing(f"{key} was put but is not there")
 
 
 def live_rows(snapshot: Snapshot, shard: ShardRef, dead: BitMap | None) -> Rows:
@@ -219,10 +132,16 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
             "created_at": base.now,
         }
     )
-    key, sha256 = outbox.send(following)
-    reader.remember(manifest_part(key, sha256), following)
+    swap = send(outbox, reader, base, following)
     if newest_run is not None:
         reader.remember(run_part(runs[-1]), newest_run)
+    return swap
+
+
+def send(outbox: Outbox, reader: PartReader, base: Publication, following: Manifest) -> Swap:
+    """Store all of the outbox and the manifest that names it, which the cache then holds; the swap to make."""
+    key, sha256 = outbox.send(following)
+    reader.remember(manifest_part(key, sha256), following)
     return Swap(
         manifest=following,
         manifest_key=key,

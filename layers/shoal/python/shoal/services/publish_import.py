@@ -20,17 +20,18 @@ from shoal.model.manifests import RunRef, ShardRef
 from shoal.model.records import concatenate
 from shoal.services.changes import rows_that_die
 from shoal.services.heads import Swap
+from shoal.services.outbox import Outbox
 from shoal.services.parts import PartReader
 from shoal.services.publish import (
-    Outbox,
     Publication,
     deltas_to_fold,
     live_rows,
+    send,
     with_dead_rows,
     with_new_run,
 )
 from shoal.services.retry import retry_busy
-from shoal.services.snapshot import DeadRows, cell_set_part, manifest_part, run_part
+from shoal.services.snapshot import DeadRows, cell_set_part, run_part
 from shoal.storage.keys import TenantKeys
 from shoal.storage.ports import Ports
 
@@ -101,16 +102,7 @@ def publish_import(ports: Ports, reader: PartReader, base: Publication, product:
             "created_at": base.now,
         }
     )
-    key, sha256 = outbox.send(following)
-    reader.remember(manifest_part(key, sha256), following)
-    return Swap(
-        manifest=following,
-        manifest_key=key,
-        manifest_sha256=sha256,
-        log_bytes=base.log_bytes,
-        delta_bytes=following.delta_bytes,
-        error_message=base.error_message,
-    )
+    return send(outbox, reader, base, following)
 
 
 @dataclass(frozen=True, slots=True)

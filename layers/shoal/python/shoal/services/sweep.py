@@ -1,15 +1,15 @@
 """The sweep: finds what a lost message left behind. It reads one index partition, which is empty when idle."""
 
 import logging
-import random
 
 from shoal.errors import ConditionFailed
 from shoal.model.limits import BUILD_RETRY_SECONDS
 from shoal.services.heads import parse_head
+from shoal.services.listed import look_after_listed
 from shoal.services.settle import release_deleted, settle
 from shoal.services.wake import send
-from shoal.storage.keys import GSI, PENDING, DatasetKeys
-from shoal.storage.ports import Compare, Drop, Ports
+from shoal.storage.keys import PENDING, DatasetKeys
+from shoal.storage.ports import Compare, Drop, Key, Ports
 
 _log = logging.getLogger(__name__)
 _GRACE_SECONDS = 10.0
@@ -23,28 +23,12 @@ def sweep(ports: Ports) -> int:
 
     A dataset that cannot be looked after is logged, and holds up none of the others.
     """
-    deadline = ports.clock() + _BUDGET_SECONDS
-    listed: list[str] = []
-    after = None
-    while True:
-        page = ports.table.query(PENDING, index=GSI, after=after)
-        listed += [item["pk"] for item in page.items]
-        after = page.after
-        if after is None:
-            break
-    # In no order: where there are too many for one sweep, the same ones would be left out each time.
-    random.shuffle(listed)
-    woken = 0
-    for number, partition in enumerate(listed):
-        if ports.clock() > deadline:
-            _log.warning("not all looked after", extra={"left": len(listed) - number})
-            break
-        _, tenant_id, dataset_id = partition.split("#")
-        try:
-            woken += _look_after(ports, DatasetKeys(tenant_id, dataset_id))
-        except Exception:  # noqa: BLE001 - whatever is wrong with one, the others are not to wait for it
-            _log.exception("dataset not looked after", extra={"dataset_id": dataset_id})
-    return woken
+
+    def look_after(key: Key) -> bool:
+        _, tenant_id, dataset_id = key.pk.split("#")
+        return _look_after(ports, DatasetKeys(tenant_id, dataset_id))
+
+    return look_after_listed(ports, PENDING, look_after, budget_seconds=_BUDGET_SECONDS)
 
 
 def _look_after(ports: Ports, keys: DatasetKeys) -> bool:

@@ -22,7 +22,7 @@ from shoal.services.imports.cell_work import (
     sequence_of,
 )
 from shoal.services.imports.workspace import Workspace
-from shoal.services.publish import Outbox
+from shoal.services.outbox import Outbox
 
 
 def build(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:

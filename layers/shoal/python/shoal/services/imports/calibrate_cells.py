@@ -16,7 +16,7 @@ from shoal.model.import_work import Product, Settled
 from shoal.model.manifests import CellRecall, CellSetRef
 from shoal.services.imports.cell_work import Built, Grouped, Trained, sequence_of
 from shoal.services.imports.workspace import Workspace
-from shoal.services.publish import Outbox
+from shoal.services.outbox import Outbox
 
 
 def calibrate(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - no map's item

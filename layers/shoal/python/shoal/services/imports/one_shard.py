@@ -11,7 +11,7 @@ from shoal.model.import_work import Plan, Product, Settled
 from shoal.model.records import Rows, concatenate
 from shoal.services.imports.chunks import chunk_records
 from shoal.services.imports.workspace import Workspace
-from shoal.services.publish import Outbox
+from shoal.services.outbox import Outbox
 
 
 def build_shard(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - no map's item

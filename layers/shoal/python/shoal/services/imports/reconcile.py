@@ -1,7 +1,6 @@
 """Imports that nobody else looks after any more: a lost event, an upload that never came, a dead workflow."""
 
 import logging
-import random
 
 from shoal.errors import NotFound, ShoalError
 from shoal.model.imports import Import, ImportStatus
@@ -10,9 +9,10 @@ from shoal.services.heads import read_head
 from shoal.services.imports.ending import conclude, fail
 from shoal.services.imports.items import dataset_keys_of, keys_of_import, parse_import
 from shoal.services.imports.starting import start, start_workflow, upload_of
+from shoal.services.listed import look_after_listed
 from shoal.services.retry import retry_busy
 from shoal.services.wake import wake_indexer
-from shoal.storage.keys import GSI, IMPORTS
+from shoal.storage.keys import IMPORTS
 from shoal.storage.ports import Drop, Key, Ports
 
 _log = logging.getLogger(__name__)
@@ -28,27 +28,9 @@ def reconcile_imports(ports: Ports) -> int:
 
     One that cannot be looked after is logged, and holds up none of the others.
     """
-    deadline = ports.clock() + _BUDGET_SECONDS
-    listed: list[Key] = []
-    after = None
-    while True:
-        page = ports.table.query(IMPORTS, index=GSI, after=after)
-        listed += [Key(str(entry["pk"]), str(entry["sk"])) for entry in page.items]
-        after = page.after
-        if after is None:
-            break
-    # In no order: where there are too many for one sweep, the same ones would be left out each time.
-    random.shuffle(listed)
-    helped = 0
-    for number, key in enumerate(listed):
-        if ports.clock() > deadline:
-            _log.warning("not all imports looked after", extra={"left": len(listed) - number})
-            break
-        try:
-            helped += _look_after(ports, key)
-        except Exception:  # noqa: BLE001 - whatever is wrong with one, the others are not to wait for it
-            _log.exception("import not looked after", extra={"import": key.sk})
-    return helped
+    return look_after_listed(
+        ports, IMPORTS, lambda key: _look_after(ports, key), budget_seconds=_BUDGET_SECONDS
+    )
 
 
 def _look_after(ports: Ports, key: Key) -> bool:
