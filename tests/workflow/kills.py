@@ -48,17 +48,20 @@ class KilledOnce:
                 self.killed = str(payload["step"])
 
 
-def killing(make: Callable[[int | None], KilledOnce], run: Callable[[Invoke], object]) -> list[KilledOnce]:
-    """Run once unharmed, then once for each call to storage, which is the last of its process.
+def killing(
+    make: Callable[[int | None], KilledOnce], run: Callable[[Invoke], object], *, every: int = 1
+) -> list[KilledOnce]:
+    """Run once unharmed, then once for each `every`-th call to storage, which is the last of its process.
 
     Args:
         make: the `KilledOnce` of a number, over stores of its own.
         run: one run; what it checks, it raises.
+        every: 1 tries them all.
     """
     unharmed = make(None)
     run(unharmed)
     runs = []
-    for number in range(unharmed.calls):
+    for number in range(0, unharmed.calls, every):
         runs.append(make(number))
         run(runs[-1])
     return runs

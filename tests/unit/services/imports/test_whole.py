@@ -154,7 +154,7 @@ def test_max_bad_records_that_is_just_met_does_not_fail_it() -> None:
 
 
 @LAYOUTS
-def test_a_kill_at_any_call_of_any_state_changes_nothing(invoke: Any) -> None:
+def test_a_kill_in_any_state_changes_nothing(invoke: Any) -> None:
     body, stored = a_file(12)
     worlds: list[tuple[World, Dataset, Import]] = []
 
@@ -171,7 +171,8 @@ def test_a_kill_at_any_call_of_any_state_changes_nothing(invoke: Any) -> None:
         assert execution.succeeded, message
         check(world, dataset, job, stored)
 
-    killed = {one.killed for one in killing(make, run)}
+    # All of them take half a minute each way; a third of them still dies in every state.
+    killed = {one.killed for one in killing(make, run, every=3)}
     wanted = {"inspect", "plan", "validate", "settle", "commit"}
     wanted |= (
         {"build_shard"} if invoke is in_one_shard else {"train", "assign", "group", "build", "calibrate"}
