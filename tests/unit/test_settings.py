@@ -32,6 +32,9 @@ def test_every_field_is_read_and_other_variables_are_not() -> None:
             "SHOAL_VECTOR_QUOTA": "0",
             "SHOAL_QUERY_QUOTA": "10000",
             "SHOAL_CACHE_BYTES": "1000000",
+            "SHOAL_DISK_CACHE_BYTES": "0",
+            "SHOAL_UPLOAD_ROLE_ARN": "r",
+            "SHOAL_IMPORT_STATE_MACHINE_ARN": "m",
             "SHOAL_CORS_ORIGINS": "*",
             "PATH": "/bin",
         }
@@ -49,6 +52,8 @@ def test_every_field_is_read_and_other_variables_are_not() -> None:
         "query_quota": 10_000,
         "cache_bytes": 1_000_000,
         "disk_cache_bytes": 0,
+        "upload_role_arn": "r",
+        "import_state_machine_arn": "m",
     }
 
 
