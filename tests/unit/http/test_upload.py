@@ -38,7 +38,10 @@ def test_upload_answers_with_a_job(api: Api) -> None:
         ('{"id": "a", "values": [1, 1, 1, 1], "metadata": {"n": NaN}}', "invalid json"),
         ("NaN", "invalid json"),
         ("[" * 100_000, "invalid json"),
-        ('{"id": "a", "values": [' + "1" * 10_000 + ", NaN]}", "values must be finite and within float4 range"),
+        (
+            '{"id": "a", "values": [' + "1" * 10_000 + ", NaN]}",
+            "values must be finite and within float4 range",
+        ),
         ('{"id": "\\ud800", "values": [1, 1, 1, 1]}', "invalid json"),
         ("[]", "record must be a JSON object"),
         ("7", "record must be a JSON object"),
