@@ -152,8 +152,9 @@ def _commit_once(work: _Drain, lease: Lease) -> _Outcome:
         return _Outcome.LOST
     tail = read_tail(ports, keys, watermark=head.watermark)
     spacing = work.last_commit + COMMIT_SPACING_SECONDS - ports.clock()
-    if tail.jobs and 0 < spacing <= COMMIT_SPACING_SECONDS:
-        # Under load: what arrives meanwhile goes into the same swap.
+    shared = bool(tail.jobs) and tail.jobs[0].kind is not JobKind.IMPORT
+    if shared and 0 < spacing <= COMMIT_SPACING_SECONDS:
+        # Under load: what arrives meanwhile goes into the same swap. An import has one for itself anyway.
         time.sleep(spacing)
         tail = read_tail(ports, keys, watermark=head.watermark)
     if not tail.jobs:
