@@ -1,6 +1,7 @@
 """Imports: from a file to the first answer, against other engines fed from the same file."""
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from infra.local.errors import CommandFailed
@@ -29,12 +30,11 @@ def run(say: Say, *, rows: int | None = None, rounds: int = ROUNDS, peers: int =
     except CommandFailed as failed:
         say(f"neither peers nor GloVe: {failed}")
         python = None
-    return [
-        table
-        for data in both(python, rows)
-        for metric in METRICS
-        for table in _compare(say, data, metric, rounds, python, PEERS[:peers])
-    ]
+    tables = []
+    for place, (data, metric) in enumerate(product(both(python, rows), METRICS), start=1):
+        if only in (0, place):
+            tables += _compare(say, data, metric, rounds, python, PEERS[:peers])
+    return tables
 
 
 def _compare(
