@@ -23,8 +23,13 @@ _BARE = PEERS[0].module
 _OURS = "Shoal: parsed, validated, stored, indexed, queried"
 
 
-def run(say: Say, *, rows: int | None = None, rounds: int = ROUNDS, peers: int = len(PEERS)) -> list[Table]:
-    """Both sets of vectors, both metrics; `rows` are at most these of each set, `peers` the first so many."""
+def run(
+    say: Say, *, rows: int | None = None, rounds: int = ROUNDS, peers: int = len(PEERS), only: int = 0
+) -> list[Table]:
+    """Both sets of vectors, both metrics; `rows` are at most these of each set, `peers` the first so many.
+
+    `only` is the number of the one comparison to make, from 1 to 4: words or made-up, each l2 or cosine.
+    """
     try:
         python: Path | None = peers_python(say)
     except CommandFailed as failed:
