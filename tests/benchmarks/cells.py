@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shoal.index import id_index, kmeans
 from shoal.index.cell_records import encode_cell_records
 from shoal.index.cell_set import CELL, encode_cell_set
-from shoal.index.cell_sizes import cell_count
+from shoal.index.cell_sizes import cell_count, rows_wanted
 from shoal.index.centroids import centroids_of
 from shoal.index.checksums import digest128, sha256_hex
 from shoal.index.column_file import Blobs
@@ -145,7 +145,7 @@ def _store(deployment: Deployment, dataset: Dataset, data: Data) -> int:
     geometry = geometry_of(data.vectors, dataset.metric)
     wanted = cell_count(len(data.vectors), data.dimension)
     rng = np.random.default_rng(1)
-    sample_rows = min(len(data.vectors), kmeans.rows_wanted(wanted, geometry.width))
+    sample_rows = min(len(data.vectors), rows_wanted(wanted, geometry.width))
     sample = data.vectors[np.sort(rng.choice(len(data.vectors), sample_rows, replace=False))]
     centroids = centroids_of(geometry, kmeans.train(geometry, sample, wanted, seed=1))
     owners = centroids.of_rows(data.vectors)

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.errors import ImportRejected
-from shoal.index.cell_sizes import cell_count
-from shoal.index.kmeans import rows_wanted
+from shoal.index.cell_sizes import cell_count, rows_wanted
 from shoal.model.import_work import Chunk, Plan
 from shoal.model.imports import ImportFormat
 from shoal.model.limits import CHUNK_BYTES

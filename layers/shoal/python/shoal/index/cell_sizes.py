@@ -50,12 +50,24 @@ MAX_CELL_RECORD_BYTES = 64 * 1000 * 1000
 _TINY = 1 / 16
 MAX_CELLS = 50_000
 
+ROWS_EACH = 64
+_WIDE_ROWS_EACH = 32
+_WIDE = 256
+"""Rows of the sample for each centroid, of up to 256 values or wider: more cost time and hardly move them. Nor do
+more rounds: GloVe, cosine, 1,895 cells, probes for 95 % of the best ten of 800 words held out and 800 midpoints,
+means of two: 8 rounds 80 and 111, 5 rounds 80 and 112; 6 rounds over 40 rows each 82 and 121."""
+
 
 def cell_count(rows: int, dimension: int) -> int:
     """How many cells `rows` vectors are cut into."""
     total = rows * dimension * 4
     wanted = max(_A_ROOT * math.sqrt(rows), total / _MEAN_BYTES)
     return max(1, min(round(wanted), total // _LEAST_BYTES, MAX_CELLS, rows))
+
+
+def rows_wanted(count: int, width: int) -> int:
+    """Rows of a sample that are enough for `count` centroids of `width` values."""
+    return count * (ROWS_EACH if width <= _WIDE else _WIDE_ROWS_EACH)
 
 
 def parts_of(rows: int, vector_bytes: int, record_bytes: int) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.index.cell_sizes import ROWS_EACH, rows_wanted
 from shoal.index.centroids import centroids_of, tidy
 from shoal.index.directions import FROM_WIDTH, directions_of
 from shoal.index.geometry import Geometry, geometry_of
@@ -24,23 +25,12 @@ _FINAL_ROUNDS = 1
 _LAST_ROUNDS = 2
 _ENOUGH = 0.9
 """Share of the rows' variance in a few directions, from which on cells are found in these alone."""
-_ROWS_EACH = 64
-_WIDE_ROWS_EACH = 32
-_WIDE = 256
-"""Rows of the sample for each centroid, of up to 256 values or wider: more cost time and hardly move them. Nor do
-more rounds: GloVe, cosine, 1,895 cells, probes for 95 % of the best ten of 800 words held out and 800 midpoints,
-means of two: 8 rounds 80 and 111, 5 rounds 80 and 112; 6 rounds over 40 rows each 82 and 121."""
 _CHAIN = 2048
 """Points that are put in order at once."""
 _TINY = 0.25
 _LARGE = 2.0
 """Share of the mean size below and above which a cell is given up or split."""
 _NUDGE = np.float32(1e-3)
-
-
-def rows_wanted(count: int, width: int) -> int:
-    """Rows of a sample that are enough for `count` centroids of `width` values."""
-    return count * (_ROWS_EACH if width <= _WIDE else _WIDE_ROWS_EACH)
 
 
 def train(geometry: Geometry, sample: Vectors, count: int, *, seed: int) -> Vectors:
@@ -157,7 +147,7 @@ def _by_region(
 ) -> Iterator[Vectors]:
     """Centroids of each region of the sample, in proportion to its rows."""
     regions = -(-count // _REGION)
-    rows = _some(placed, _ROWS_EACH * regions, rng)
+    rows = _some(placed, ROWS_EACH * regions, rng)
     coarse = _clustered(geometry, rows, _some(rows, regions, rng), rng)
     labels = centroids_of(geometry, coarse).of_placed(placed)
     order = np.argsort(labels, kind="stable")

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shoal.errors import ImportRejected
-from shoal.index.cell_sizes import cell_count
-from shoal.index.kmeans import rows_wanted
+from shoal.index.cell_sizes import cell_count, rows_wanted
 from shoal.model.import_work import Chunk, Plan, Unpacked
 from shoal.model.imports import ImportFormat
 from shoal.model.limits import CHUNK_BYTES

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shoal.index import kmeans
 from shoal.index.cell_model import encode_model
 from shoal.index.cell_recall import pick_queries
-from shoal.index.cell_sizes import cell_count
+from shoal.index.cell_sizes import cell_count, rows_wanted
 from shoal.index.centroids import centroids_of, short_directions
 from shoal.index.geometry import geometry_of
 from shoal.model.import_work import ChunkRecord, Plan, Settled
@@ -47,7 +47,7 @@ def _train(work: Workspace) -> Trained:
     ]
     dimension = work.dataset.dimension
     count = cell_count(settled.rows, dimension)
-    most = min(kmeans.rows_wanted(count, dimension), _SAMPLE_BYTES // (4 * dimension))
+    most = min(rows_wanted(count, dimension), _SAMPLE_BYTES // (4 * dimension))
     sample, hashes = _sample(work, records, most)
     geometry = geometry_of(sample, work.dataset.metric)
     centroids = centroids_of(geometry, kmeans.train(geometry, sample, count, seed=_SEED))
