@@ -1,9 +1,7 @@
 """Queries over cells: milliseconds from memory, and bytes from storage, against the number of probes."""
 
-import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,32 +29,44 @@ from shoal.storage.keys import TenantKeys
 from shoal.storage.ports import Assign
 from tests.benchmarks.corpus import metadata_of
 from tests.benchmarks.deployment import SETTINGS, Deployment
+from tests.benchmarks.environment import peers_python
 from tests.benchmarks.harness import Call, Say, Table, in_turns, ms
 from tests.benchmarks.import_data import Data, both
+from tests.benchmarks.pictures import draw
 from tests.benchmarks.truth import nearest, recall
 
 ROWS = 400_000
 TOP_K = 10
 _PROBES = (1, 4, 16, 32, 64, 128)
 _QUERIES, _WARM_UP, _COLD = 100, 10, 10
+PICTURE = "recall_against_probes"
 _SHARD_BYTES = 128 * 1000 * 1000
 
 
 def run(say: Say, *, rows: int = ROWS) -> list[Table]:
-    """Both sets of vectors under l2 and cosine."""
+    """Both sets of vectors under l2 and cosine; draws recall against probes beside RESULTS.md."""
+    python = peers_python(say)
     tables = []
-    for data in both(Path(sys.executable), rows):
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for data in both(python, rows):
         for metric in (Metric.L2, Metric.COSINE):
             say(f"{data.name}, {metric.value}: storing cells")
             deployment = Deployment()
             dataset = deployment.create("vectors", data.dimension, metric)
             cells = _store(deployment, dataset, data)
             say("asking")
-            tables.append(_ask(deployment, dataset, data, cells))
+            table, curve = _ask(deployment, dataset, data, cells)
+            tables.append(table)
+            curves[f"{data.name}, {metric.value}"] = curve
+    title = "Recall@10 of held-out vectors against cells probed"
+    draw(python, PICTURE, curves, title=title, x="probes", y="recall@10", x_scale="log", line=0.95)
     return tables
 
 
-def _ask(deployment: Deployment, dataset: Dataset, data: Data, cells: int) -> Table:
+def _ask(
+    deployment: Deployment, dataset: Dataset, data: Data, cells: int
+) -> tuple[Table, list[tuple[float, float]]]:
+    """A row for each number of probes, and recall against it."""
     truth = nearest(data.vectors, data.queries, metric=dataset.metric.value, k=TOP_K)
     searcher = Searcher(deployment.ports, cache_bytes=SETTINGS.cache_bytes)
     probes = [count for count in _PROBES if count <= cells]
@@ -81,13 +91,16 @@ def _ask(deployment: Deployment, dataset: Dataset, data: Data, cells: int) -> Ta
         "cold, from memory",
     )
     table = Table(title, head)
+    curve = []
     for count in probes:
         cold = [_cold(deployment, dataset, _request(data, number, count)) for number in range(_COLD)]
         size = float(np.median([one[0] for one in cold]))
         answers = [[match.id for match in answer.matches] for answer in found[count]]
+        found_share = recall(answers, truth[: len(answers)], data.ids)
+        curve.append((float(count), found_share))
         table.add(
             str(count),
-            f"{recall(answers, truth[: len(answers)], data.ids):.3f}",
+            f"{found_share:.3f}",
             ms(times[str(count)].median),
             ms(times[str(count)].percentile(99)),
             f"{size / 1e6:.2f} MB",
@@ -101,7 +114,7 @@ def _ask(deployment: Deployment, dataset: Dataset, data: Data, cells: int) -> Ta
         "Cold: a container that has the manifest and the cell set already, over storage in memory; bytes and GETs "
         "are of vectors and records. Bare numpy: one matrix product over all rows and `argpartition`."
     )
-    return table
+    return table, curve
 
 
 def _request(data: Data, number: int, probes: int) -> QueryRequest:
