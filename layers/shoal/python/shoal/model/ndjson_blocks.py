@@ -17,8 +17,8 @@ What is accepted here is what the judge would accept, because
 Whatever is not plain in this way is judged line by line. Blocks of 128 KB stay in the processor's cache: with
 1.4 MB, 768-d lines took 1.25 times as long, 50-d lines 1.2 times.
 
-`python -m tests.benchmarks validate`, MB/s of 50-d lines of 605 bytes and of 768-d lines of 8.4 KB: bare orjson 323
-and 278, the judge 133 and 184, these blocks 233 and 400.
+`python -m tests.benchmarks validate`, MB/s of 50-d lines of 605 bytes and of 768-d lines of 8.4 KB: bare orjson
+323 and 278, the judge 133 and 184, these blocks 233 and 400.
 """
 
 import re
