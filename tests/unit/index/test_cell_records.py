@@ -56,7 +56,7 @@ def test_only_the_last_filters_are_kept() -> None:
     records = CellRecords(encoded(rows_of([b'{"n":1}', b'{"n":2}'])))
     for number in range(20):
         assert len(records.matching(parse_filter({"n": number}))) == (number in (1, 2))
-    assert len(records._matching) == 8
+    assert len(records._answers) == 8
 
 
 @pytest.mark.parametrize("row", [-1, 1])

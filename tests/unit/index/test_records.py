@@ -123,7 +123,7 @@ def test_only_the_last_filters_are_kept() -> None:
     records = Records(write_records(rows_of([b'{"a":1}'])))
     for n in range(100):
         records.matching(parse_filter({"a": n}))
-    assert len(records._matching) == 32
+    assert len(records._answers) == 32
     records.close()
 
 

@@ -15,10 +15,9 @@ from shoal.services import datasets, write
 from shoal.services.heads import Swap, keys_of, swap_head
 from shoal.services.leases import acquire
 from shoal.services.snapshot import empty_manifest
-from shoal.storage.keys import TenantKeys
 from shoal.storage.memory.faults import AtOperation, Call, Fault, Faults
 from shoal.storage.ports import Ports
-from tests.unit.services.world import Record, World, record
+from tests.unit.services.world import Record, World, record, used
 
 type Work = Callable[[World, Dataset, Ports], object]
 type Meanwhile = Callable[[World, Dataset], object]
@@ -186,11 +185,6 @@ def test_a_deleted_dataset_takes_no_more_writes_and_gives_back_its_quota() -> No
         assert used(world) == 0, f"at call {at_call}"
         at_call += 1
     assert at_call >= 3
-
-
-def used(world: World) -> int:
-    item = world.table.get(TenantKeys(world.tenant_id).quota)
-    return int(item["used"]) if item else 0
 
 
 def test_of_two_creates_of_one_name_one_wins() -> None:

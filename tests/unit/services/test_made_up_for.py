@@ -11,15 +11,9 @@ from shoal.model.limits import BUILD_LEASE_SECONDS, GAP_SECONDS, LEASE_SECONDS, 
 from shoal.services import datasets, jobs
 from shoal.services.heads import keys_of
 from shoal.services.sweep import sweep
-from shoal.storage.keys import TenantKeys
 from shoal.storage.memory.faults import AtCall, AtOperation, Call, Fault, Faults, SimulatedCrash, first_of
 from shoal.storage.ports import Assign, Condition, Item
-from tests.unit.services.world import World, record
-
-
-def used(world: World) -> int:
-    item = world.table.get(TenantKeys(world.tenant_id).quota)
-    return int(item["used"]) if item else 0
+from tests.unit.services.world import World, record, used
 
 
 def builds_asked_for(world: World) -> int:

@@ -9,9 +9,8 @@ from shoal.model.datasets import NATIVE_SCOPE, Dataset
 from shoal.model.limits import GAP_SECONDS, LEASE_SECONDS
 from shoal.services import datasets
 from shoal.services.sweep import sweep
-from shoal.storage.keys import TenantKeys
 from shoal.storage.memory.faults import Fault, Faults, RandomFaults, SimulatedCrash
-from tests.unit.services.world import World, record
+from tests.unit.services.world import World, record, used
 
 QUOTA = 8
 RATES = {
@@ -21,11 +20,6 @@ RATES = {
     Fault.CRASH_BEFORE: 0.03,
     Fault.CRASH_AFTER: 0.03,
 }
-
-
-def used(world: World) -> int:
-    item = world.table.get(TenantKeys(world.tenant_id).quota)
-    return int(item["used"]) if item else 0
 
 
 def rest(world: World, *all_datasets: Dataset) -> None:

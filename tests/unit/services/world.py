@@ -15,6 +15,7 @@ from shoal.services.commit import drain
 from shoal.services.fetch import fetch
 from shoal.services.heads import keys_of, read_head
 from shoal.services.search import QueryAnswer, QueryRequest, Searcher
+from shoal.storage.keys import TenantKeys
 from shoal.storage.memory import MemoryObjects, MemoryQueue, MemoryTable, MemoryUploads, MemoryWorkflows
 from shoal.storage.memory.faults import Faults
 from shoal.storage.memory.faulty import FaultyObjects, FaultyQueue, FaultyTable
@@ -126,6 +127,12 @@ class World:
             assert record.values is not None
             found[record.id] = (tuple(record.values.tolist()), orjson.loads(record.metadata))
         return found
+
+
+def used(world: World) -> int:
+    """Rows that the tenant's quota is charged with."""
+    item = world.table.get(TenantKeys(world.tenant_id).quota)
+    return int(item["used"]) if item else 0
 
 
 def as_vectors(values: list[tuple[float, ...]], dimension: int) -> Vectors:

@@ -27,7 +27,12 @@ STEPS: Mapping[str, Step] = {**steps_of("import_cells"), "commit": commit_with(0
 
 
 def created(
-    world: World, dataset: Dataset, *, ports: Ports | None = None, quota: int | None = None
+    world: World,
+    dataset: Dataset,
+    *,
+    ports: Ports | None = None,
+    quota: int | None = None,
+    multipart: bool = False,
 ) -> Import:
     """An import that awaits its upload."""
     return create_import(
@@ -36,7 +41,7 @@ def created(
         file_format=ImportFormat.NDJSON,
         error_mode=ErrorMode.CONTINUE,
         max_bad_records=None,
-        multipart=False,
+        multipart=multipart,
         vector_quota=quota,
     )[0]
 

@@ -17,8 +17,8 @@ from shoal.services.imports.lifecycle import complete_import, create_import, get
 from shoal.services.imports.starting import start_uploaded
 from tests.unit.services.imports.parquet_world import parquet_bytes, table_of
 from tests.unit.services.imports.small import created, uploaded
-from tests.unit.services.imports.test_whole import execute, in_one_shard, rejects, used
-from tests.unit.services.world import World, record
+from tests.unit.services.imports.test_whole import execute, in_one_shard, rejects
+from tests.unit.services.world import World, record, used
 from tests.workflow.machine import Execution
 
 QUOTA = 100

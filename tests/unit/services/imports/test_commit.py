@@ -6,9 +6,9 @@ from shoal.errors import Conflict, ImportStopped
 from shoal.model.imports import ImportStatus
 from shoal.services.datasets import delete_dataset
 from shoal.services.imports.lifecycle import cancel_import, get_import
-from shoal.storage.keys import DatasetKeys, TenantKeys
+from shoal.storage.keys import DatasetKeys
 from tests.unit.services.imports.small import Named, begun, finished, settled, validated
-from tests.unit.services.world import World, record
+from tests.unit.services.world import World, record, used
 
 FILE: list[Named] = [(f"id-{n}", record(n, 1, 2, 3, source="file")) for n in range(6)]
 
@@ -130,10 +130,6 @@ def test_a_completed_import_cannot_be_cancelled() -> None:
     finished(world, dataset, job)
     with pytest.raises(Conflict, match="completed"):
         cancel_import(world.ports, dataset, job.import_id)
-
-
-def used(world: World) -> int:
-    return int((world.table.get(TenantKeys(world.tenant_id).quota) or {}).get("used", 0))
 
 
 def test_quota_is_charged_by_accepted_records_and_settled_to_the_rows_that_live() -> None:

@@ -11,12 +11,12 @@ from shoal.errors import Conflict, ImportStopped
 from shoal.model.datasets import Dataset
 from shoal.model.imports import Import, ImportStatus
 from shoal.services.datasets import delete_dataset
-from shoal.services.imports.ending import read_import
 from shoal.services.imports.lifecycle import cancel_import, get_import
+from shoal.services.imports.lookup import find_import
 from shoal.services.imports.reconcile import reconcile_imports
 from tests.unit.services.imports.test_bad_input import GOOD, a_world, check_untouched, run, started
-from tests.unit.services.imports.test_whole import LAYOUTS, execute, used
-from tests.unit.services.world import World
+from tests.unit.services.imports.test_whole import LAYOUTS, execute
+from tests.unit.services.world import World, used
 
 
 class Interrupted:
@@ -105,7 +105,7 @@ def test_a_deletion_of_the_dataset_at_every_stage_leaves_nothing(invoke: Any, wh
         assert interrupted.done_later == [], interrupted.acted_at
         world.clock.pass_seconds(1000)
         reconcile_imports(world.ports)
-        ended = read_import(world.ports, job)
+        ended = find_import(world.ports, job.import_id)
         assert ended is not None
         if interrupted.acted_at == "commit" and when == "after":
             assert ended.status is ImportStatus.COMPLETED

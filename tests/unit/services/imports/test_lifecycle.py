@@ -7,7 +7,7 @@ from shoal.model.datasets import Dataset
 from shoal.model.imports import ErrorMode, Import, ImportFormat, ImportStatus
 from shoal.model.limits import IMPORT_SECONDS, MAX_UPLOAD_PARTS
 from shoal.services.datasets import delete_dataset
-from shoal.services.imports.ending import fail, read_import
+from shoal.services.imports.ending import fail
 from shoal.services.imports.items import keys_of_import
 from shoal.services.imports.lifecycle import (
     cancel_import,
@@ -17,6 +17,7 @@ from shoal.services.imports.lifecycle import (
     list_imports,
     rejects_target,
 )
+from shoal.services.imports.lookup import find_import
 from shoal.services.imports.reconcile import reconcile_imports
 from shoal.services.imports.starting import start_uploaded
 from shoal.storage.keys import DatasetKeys, TenantKeys
@@ -244,7 +245,7 @@ def test_the_sweep_concludes_an_import_whose_last_step_died_after_its_commit(
     world.table.put({**item, "status": "indexing", "gsi1pk": "IMPORTS", "gsi1sk": job.import_id})
     world.clock.pass_seconds(100)
     assert reconcile_imports(world.ports) == 1
-    concluded = read_import(world.ports, job)
+    concluded = find_import(world.ports, job.import_id)
     assert concluded is not None
     assert concluded.status is ImportStatus.COMPLETED
 
@@ -254,7 +255,7 @@ def test_the_sweep_ends_imports_of_deleted_datasets(world: World, dataset: Datas
     delete_dataset(world.ports, world.tenant_id, scope=dataset.scope, name=dataset.name)
     assert reconcile_imports(world.ports) == 2
     for job in (waiting, open_one):
-        ended = read_import(world.ports, job)
+        ended = find_import(world.ports, job.import_id)
         assert ended is not None
         assert ended.status is ImportStatus.FAILED
         assert ended.error_message == "the dataset has been deleted"

@@ -11,7 +11,6 @@ from shoal.model.manifests import RunRef
 from shoal.services.imports.items import keys_of_import
 from shoal.services.imports.lifecycle import cancel_import, complete_import, get_import
 from shoal.services.publish_import import placed_by_size
-from shoal.storage.keys import TenantKeys
 from shoal.storage.memory.faults import Call, Fault, Faults, Schedule, SimulatedCrash
 from tests.unit.services.imports.small import (
     STEPS,
@@ -24,7 +23,7 @@ from tests.unit.services.imports.small import (
     uploaded,
     validated,
 )
-from tests.unit.services.world import World, record
+from tests.unit.services.world import World, record, used
 
 LAYOUTS = pytest.mark.parametrize("in_cells", [False, True], ids=["one shard", "cells"])
 
@@ -138,10 +137,6 @@ def settle_at(number: int, world: World, job: Import, tried: list[int]) -> Sched
             settled(world, job)
 
     return at_call
-
-
-def used(world: World) -> int:
-    return int((world.table.get(TenantKeys(world.tenant_id).quota) or {}).get("used", 0))
 
 
 def run_of(entries: int) -> RunRef:

@@ -11,17 +11,16 @@ from shoal.errors import ImportStopped, ShoalError, StorageBusy
 from shoal.model.datasets import Dataset
 from shoal.model.imports import Import, ImportStatus
 from shoal.model.limits import GAP_SECONDS, LEASE_SECONDS
-from shoal.services.imports.ending import read_import
 from shoal.services.imports.items import keys_of_import
 from shoal.services.imports.lifecycle import cancel_import, complete_import
+from shoal.services.imports.lookup import find_import
 from shoal.services.imports.reconcile import reconcile_imports
 from shoal.services.imports.starting import start_uploaded
 from shoal.services.sweep import sweep
-from shoal.storage.keys import TenantKeys
 from shoal.storage.memory.faults import AtCall, Call, Fault, Faults, RandomFaults, Schedule, SimulatedCrash
 from shoal.storage.ports import Ports
 from tests.unit.services.imports.small import Named, begun, created, finished, settled, uploaded, validated
-from tests.unit.services.world import World, record
+from tests.unit.services.world import World, record, used
 
 QUOTA = 1000
 FILE: list[Named] = [(f"id-{n}", record(n, 1, 2, 3, source="file")) for n in range(6)]
@@ -45,10 +44,6 @@ def settle_down(world: World, dataset: Dataset) -> None:
         sweep(world.ports)
         reconcile_imports(world.ports)
         world.drain(dataset)
-
-
-def used(world: World) -> int:
-    return int((world.table.get(TenantKeys(world.tenant_id).quota) or {}).get("used", 0))
 
 
 def check_completed(world: World, dataset: Dataset, message: str = "") -> None:
@@ -89,7 +84,7 @@ def test_a_start_that_dies_at_any_call_is_made_up_for(act: Act, fault: Fault) ->
             assert number > 3
             return
         settle_down(world, dataset)
-        started = read_import(world.ports, job)
+        started = find_import(world.ports, job.import_id)
         assert started is not None
         assert started.status is ImportStatus.VALIDATING, faults.describe()
         assert job.import_id in world.imports.started
@@ -171,7 +166,7 @@ def test_any_faults_end_in_all_of_it_or_nothing(seed: int) -> None:
         faults = Faults(RandomFaults(seed + attempt, RATES))
         ports = world.process(faults)
         try:
-            now = read_import(world.ports, job)
+            now = find_import(world.ports, job.import_id)
             assert now is not None
             if now.status is ImportStatus.AWAITING_UPLOAD:
                 start_uploaded(ports, keys_of_import(job).upload)
@@ -185,7 +180,7 @@ def test_any_faults_end_in_all_of_it_or_nothing(seed: int) -> None:
         world.clock.pass_seconds(LEASE_SECONDS + GAP_SECONDS + 1)
     message = "\n".join(history)
     settle_down(world, dataset)
-    ended = read_import(world.ports, job)
+    ended = find_import(world.ports, job.import_id)
     assert ended is not None
     if ended.status is ImportStatus.COMPLETED:
         check_completed(world, dataset, message)
@@ -208,7 +203,7 @@ def test_cancelling_and_committing_at_once_ends_in_one_of_the_two() -> None:
         if not cancelled:
             return
         settle_down(world, dataset)
-        ended = read_import(world.ports, job)
+        ended = find_import(world.ports, job.import_id)
         assert ended is not None
         if ended.status is ImportStatus.COMPLETED:
             check_completed(world, dataset, f"call {number}")

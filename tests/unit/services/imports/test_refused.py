@@ -4,18 +4,13 @@ import pytest
 
 from shoal.errors import Conflict, CorruptObject, ImportStopped, InvalidInput
 from shoal.model.import_work import ChunkRecord, Plan, Product
-from shoal.model.imports import ErrorMode, ImportFormat, ImportStatus
+from shoal.model.imports import ImportStatus
 from shoal.model.limits import MAX_IMPORT_ROWS
 from shoal.services.imports.items import keys_of_import
-from shoal.services.imports.lifecycle import cancel_import, create_import, get_import
+from shoal.services.imports.lifecycle import cancel_import, get_import
 from shoal.services.imports.workspace import open_workspace
-from shoal.storage.keys import TenantKeys
 from tests.unit.services.imports.small import STEPS, begun, built, created, run, settled, validated
-from tests.unit.services.world import World, record
-
-
-def used(world: World) -> int:
-    return int((world.table.get(TenantKeys(world.tenant_id).quota) or {}).get("used", 0))
+from tests.unit.services.world import World, record, used
 
 
 @pytest.mark.parametrize("in_cells", [False, True], ids=["one shard", "cells"])
@@ -89,15 +84,7 @@ def test_what_a_step_stored_is_read_only_as_it_was_stored() -> None:
 def test_cancelling_gives_up_the_parts_of_a_multipart_upload() -> None:
     world = World()
     dataset = world.create()
-    job, _ = create_import(
-        world.ports,
-        dataset,
-        file_format=ImportFormat.NDJSON,
-        error_mode=ErrorMode.CONTINUE,
-        max_bad_records=None,
-        multipart=True,
-        vector_quota=None,
-    )
+    job = created(world, dataset, multipart=True)
     assert job.multipart is not None
     tag = world.uploads.put_part(job.multipart, 1, b"part")
     cancel_import(world.ports, dataset, job.import_id)

@@ -16,10 +16,9 @@ from shoal.services.imports.items import keys_of_import
 from shoal.services.imports.lifecycle import complete_import, create_import, get_import
 from shoal.services.imports.settle import settle_with
 from shoal.services.imports.steps import run_step
-from shoal.storage.keys import TenantKeys
 from shoal.storage.ports import Ports
 from tests.unit.services.imports.small import uploaded
-from tests.unit.services.world import Record, World
+from tests.unit.services.world import Record, World, used
 from tests.workflow.kills import KilledOnce, killing
 from tests.workflow.machine import Execution, Invoke, run_workflow
 from tests.workflow.steps import call, import_definition, steps_of
@@ -86,10 +85,6 @@ def execute(world: World, job: Import, invoke: Invoke) -> Execution:
 
 def rejects(world: World, job: Import) -> list[dict[str, Any]]:
     return [orjson.loads(line) for line in world.objects.get(keys_of_import(job).rejects).splitlines()]
-
-
-def used(world: World) -> int:
-    return int((world.table.get(TenantKeys(world.tenant_id).quota) or {}).get("used", 0))
 
 
 def check(

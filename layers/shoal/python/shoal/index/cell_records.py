@@ -4,19 +4,17 @@ A cell has a few hundred to some ten thousand rows and is read whole, so plain c
 to open than to scan.
 """
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from shoal.errors import CorruptObject
 from shoal.index.checksums import Buffer
 from shoal.index.column_file import Blobs
 from shoal.index.container import Container, count_of, pack, section_of, unpack
+from shoal.index.filter_answers import FilterAnswers
 from shoal.index.records import Record
 from shoal.model.filters import Filter
 
@@ -68,8 +66,7 @@ class CellRecords:
         self._sequences = np.frombuffer(raw, dtype=_SEQUENCE).astype(np.uint64, copy=False)
         self._ids, self._id_places = _strings(container, "ids", count)
         self._metadata, self._metadata_places = _strings(container, "metadata", count)
-        self._matching: OrderedDict[Filter, NDArray[np.uint32]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._answers = FilterAnswers(_CACHED_FILTERS)
 
     def __len__(self) -> int:
         return len(self._sequences)
@@ -109,33 +106,14 @@ class CellRecords:
         Raises:
             CorruptObject: metadata that is not a JSON object.
         """
-        with self._lock:
-            kept = self._matching.get(condition)
-            if kept is not None:
-                self._matching.move_to_end(condition)
-                return kept
-        rows = np.fromiter(self._evaluate(condition), dtype=np.uint32)
-        rows.flags.writeable = False
-        with self._lock:
-            self._matching[condition] = rows
-            while len(self._matching) > _CACHED_FILTERS:
-                self._matching.popitem(last=False)
-        return rows
+        return self._answers.of(condition, self._candidates)
 
-    def _evaluate(self, condition: Filter) -> Iterator[int]:
-        """Scan the metadata; a row without a backslash spells every string as it is, so it can be searched raw."""
+    def _candidates(self, condition: Filter) -> Iterator[tuple[int, bytes]]:
+        """A row without a backslash spells every string as it is, so it can be searched raw."""
         needles = condition.needles
         for row, raw in enumerate(_cut(self._metadata, self._metadata_places)):
-            if _BACKSLASH not in raw and not all(needle in raw for needle in needles):
-                continue
-            try:
-                values = orjson.loads(raw)
-            except orjson.JSONDecodeError as error:
-                raise CorruptObject(f"metadata of row {row} is not JSON") from error
-            if not isinstance(values, dict):
-                raise CorruptObject(f"metadata of row {row} is not an object")
-            if condition.matches(values):
-                yield row
+            if _BACKSLASH in raw or all(needle in raw for needle in needles):
+                yield row, raw
 
 
 def _strings(container: Container, name: str, count: int) -> tuple[memoryview, NDArray[np.int64]]:

@@ -6,6 +6,7 @@ block of that shard's records. Both can be read without the rest of the shard, s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,16 +101,16 @@ class CellSet:
         """The index of a shard in `shards`; None where it is none of these."""
         return self._numbers.get(shard_id)
 
-    def vectors_range(self, cell: int) -> tuple[int, int]:
-        """Where a cell's vectors lie in the file of its shard: bytes ``[start, stop)``."""
+    def vectors_range(self, cells: int | NDArray[np.int64]) -> tuple[Any, Any]:
+        """Where the vectors of cells lie in their shards' files: first bytes and ends (int64, as `cells`)."""
         row_bytes = self.dimension * 4
-        first, rows = int(self.table["first_row"][cell]), int(self.table["rows"][cell])
-        return first * row_bytes, (first + rows) * row_bytes
+        starts = self.table["first_row"][cells].astype(np.int64) * row_bytes
+        return starts, starts + self.table["rows"][cells].astype(np.int64) * row_bytes
 
-    def records_range(self, cell: int) -> tuple[int, int]:
-        """Where a cell's records lie in the file of its shard: bytes ``[start, stop)``."""
-        start = int(self.table["records_start"][cell])
-        return start, start + int(self.table["records_size"][cell])
+    def records_range(self, cells: int | NDArray[np.int64]) -> tuple[Any, Any]:
+        """Where the records of cells lie in their shards' files: first bytes and ends (int64, as `cells`)."""
+        starts = self.table["records_start"][cells].astype(np.int64)
+        return starts, starts + self.table["records_size"][cells].astype(np.int64)
 
 
 def encode_cell_set(

@@ -3,17 +3,16 @@
 import sqlite3
 import threading
 import weakref
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from shoal.errors import CorruptObject
 from shoal.index.checksums import Buffer
+from shoal.index.filter_answers import FilterAnswers
 from shoal.model.filters import Filter
 from shoal.model.records import Rows
 
@@ -70,7 +69,7 @@ class Records:
 
     def __init__(self, data: Buffer) -> None:
         self._lock = threading.Lock()
-        self._matching: OrderedDict[Filter, NDArray[np.uint32]] = OrderedDict()
+        self._answers = FilterAnswers(_CACHED_FILTERS)
         self._connection = sqlite3.connect(":memory:", check_same_thread=False)
         self._finalizer = weakref.finalize(self, self._connection.close)
         try:
@@ -128,35 +127,16 @@ class Records:
         Raises:
             CorruptObject: metadata that is not a JSON object, or a damaged page.
         """
-        with self._lock:
-            kept = self._matching.get(condition)
-            if kept is not None:
-                self._matching.move_to_end(condition)
-                return kept
-        rows = np.fromiter(self._evaluate(condition), dtype=np.uint32)
-        rows.flags.writeable = False
-        with self._lock:
-            self._matching[condition] = rows
-            while len(self._matching) > _CACHED_FILTERS:
-                self._matching.popitem(last=False)
-        return rows
+        return self._answers.of(condition, self._candidates)
 
-    def _evaluate(self, condition: Filter) -> Iterator[int]:
-        """Scan the metadata; a row without a backslash spells every string as it is, so it can be searched raw."""
+    def _candidates(self, condition: Filter) -> list[tuple[int, bytes]]:
+        """A row without a backslash spells every string as it is, so it can be searched raw."""
         needles = condition.needles[:_NEEDLES]
         query = "SELECT row, metadata FROM rows"
         if needles:
             present = " AND ".join("instr(metadata, ?)" for _ in needles)
             query += f" WHERE ({present}) OR instr(metadata, x'5c')"
-        for row, metadata in self._read(f"{query} ORDER BY row", needles):
-            try:
-                values = orjson.loads(metadata)
-            except orjson.JSONDecodeError as error:
-                raise CorruptObject(f"metadata of row {row} is not JSON") from error
-            if not isinstance(values, dict):
-                raise CorruptObject(f"metadata of row {row} is not an object")
-            if condition.matches(values):
-                yield row
+        return self._read(f"{query} ORDER BY row", needles)
 
     def _read(self, query: str, parameters: Sequence[object]) -> list[Any]:
         try:

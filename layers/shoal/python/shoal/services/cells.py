@@ -1,6 +1,6 @@
 """The cells of one import, ready to be read: the pieces of stored files that hold them, and their rows counted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,14 +57,12 @@ class Cells:
 
     def vectors(self, cells: NDArray[np.int64]) -> list[Piece[CellVectors]]:
         """The vectors of cells (int64, shape (n,))."""
-        table = self.cell_set.table[cells]
-        starts = table["first_row"].astype(np.int64) * (self.cell_set.dimension * 4)
-        stops = starts + self.vector_bytes[cells]
-        extras = (4 * self.rows[cells]).tolist()
-        places = zip(table["shard"].tolist(), starts.tolist(), stops.tolist(), extras, strict=True)
+        starts, stops = self.cell_set.vectors_range(cells)
         return [
-            Piece(self._vector_keys[shard], start, stop, digest, self._open_vectors, extra)
-            for (shard, start, stop, extra), digest in zip(places, _digests(table, "vectors"), strict=True)
+            Piece(key, start, stop, digest, self._open_vectors, 4 * rows)
+            for key, start, stop, digest, rows in self._places(
+                cells, "vectors", self._vector_keys, starts, stops
+            )
         ]
 
     def _open_vectors(self, data: bytes) -> CellVectors:
@@ -73,15 +71,27 @@ class Cells:
 
     def records(self, cells: NDArray[np.int64]) -> list[Piece[CellRecords]]:
         """The records of cells (int64, shape (n,))."""
-        table = self.cell_set.table[cells]
-        starts = table["records_start"].astype(np.int64)
-        stops = starts + self.record_bytes[cells]
-        extras = (_RECORD_BYTES * self.rows[cells]).tolist()
-        places = zip(table["shard"].tolist(), starts.tolist(), stops.tolist(), extras, strict=True)
+        starts, stops = self.cell_set.records_range(cells)
         return [
-            Piece(self._record_keys[shard], start, stop, digest, CellRecords, extra)
-            for (shard, start, stop, extra), digest in zip(places, _digests(table, "records"), strict=True)
+            Piece(key, start, stop, digest, CellRecords, _RECORD_BYTES * rows)
+            for key, start, stop, digest, rows in self._places(
+                cells, "records", self._record_keys, starts, stops
+            )
         ]
+
+    def _places(
+        self,
+        cells: NDArray[np.int64],
+        what: str,
+        keys: Sequence[str],
+        starts: NDArray[np.int64],
+        stops: NDArray[np.int64],
+    ) -> Iterator[tuple[str, int, int, bytes, int]]:
+        """Of each cell: key of the file, first byte and end in it, digest, and rows."""
+        table = self.cell_set.table[cells]
+        files = (keys[shard] for shard in table["shard"].tolist())
+        digests = _digests(table, what)
+        return zip(files, starts.tolist(), stops.tolist(), digests, self.rows[cells].tolist(), strict=True)
 
     def places(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Rows by number (int64, shape (n,)) as their cells and their rows within them."""

@@ -1,7 +1,6 @@
 """What the places of a log hold: writes and finished imports, verified, failed where they never can be read."""
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from shoal.errors import CorruptObject, ObjectMissing
@@ -12,6 +11,7 @@ from shoal.model.import_work import Product
 from shoal.model.imports import too_many_cell_sets
 from shoal.model.jobs import Job
 from shoal.model.limits import MAX_CELL_SETS
+from shoal.services.parallel import in_parallel
 from shoal.services.parts import PartReader
 from shoal.services.publish_import import check_product
 from shoal.services.retry import retry_busy
@@ -19,7 +19,6 @@ from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Assign, Exists, Ports
 
 _log = logging.getLogger(__name__)
-_LOG_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +57,7 @@ def read_writes(
 ) -> tuple[list[tuple[int, LogUpsert | LogDelete]], str | None]:
     """The writes of these jobs with their sequences, and what is wrong with the last one that can't be applied."""
     wanted = [job for job in jobs if job.log_key is not None]
-    if len(wanted) > 1:
-        with ThreadPoolExecutor(max_workers=min(_LOG_THREADS, len(wanted))) as pool:
-            loaded = list(pool.map(lambda job: _read_write(log, job), wanted))
-    else:
-        loaded = [_read_write(log, job) for job in wanted]
+    loaded = in_parallel(lambda job: _read_write(log, job), wanted)
     writes: list[tuple[int, LogUpsert | LogDelete]] = []
     error = None
     for job, result in zip(wanted, loaded, strict=True):

@@ -1,7 +1,6 @@
 """What one attempt stores: objects under names that nobody else has, and the references that name them."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from pyroaring import BitMap
 
@@ -16,6 +15,7 @@ from shoal.model.ids import new_token
 from shoal.model.manifests import FileRef, Manifest, PartRef, RunRef, ShardRef
 from shoal.model.records import Rows
 from shoal.services.heads import keys_of
+from shoal.services.parallel import in_parallel
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import TenantKeys
 from shoal.storage.ports import Ports
@@ -77,10 +77,8 @@ class Outbox:
         Raises:
             ObjectMissing: an object that was put is not there.
         """
-        if self._objects:
-            with ThreadPoolExecutor(max_workers=min(_PUT_THREADS, len(self._objects))) as pool:
-                list(pool.map(self._put_and_check, self._objects.items()))
-            self._objects.clear()
+        in_parallel(self._put_and_check, self._objects.items(), threads=_PUT_THREADS)
+        self._objects.clear()
 
     def send(self, manifest: Manifest) -> tuple[str, str]:
         """Put all objects, then the manifest; (its key, its SHA-256 in hex).

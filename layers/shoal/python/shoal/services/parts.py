@@ -6,7 +6,6 @@ kept, and is verified again when it comes back.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from shoal.services.bytes_reader import RANGE_BYTES, THREADS, BytesReader
 from shoal.services.disk_tier import DiskTier
 from shoal.services.loadable import Loadable, Part, Piece
 from shoal.services.memory_tier import MemoryTier
+from shoal.services.parallel import in_parallel
 from shoal.services.query_trace import Trace
 from shoal.services.ranges import neighbours
 from shoal.storage.ports import ObjectStore
@@ -78,13 +78,9 @@ class PartReader:
         if not missing:
             return values
         tasks = self._tasks(missing.values())
-        if len(tasks) > 1:
-            # Their own reads may be split into ranges on the reader's threads, so parts are loaded from a second
-            # pool: a task never waits for a thread of its own pool.
-            with ThreadPoolExecutor(max_workers=min(THREADS, len(tasks))) as pool:
-                loaded = list(pool.map(lambda task: task(), tasks))
-        else:
-            loaded = [tasks[0]()]
+        # Their own reads may be split into ranges on the reader's threads, so parts are loaded from a second pool:
+        # a task never waits for a thread of its own pool.
+        loaded = in_parallel(lambda task: task(), tasks, threads=THREADS)
         found = {name: value for some in loaded for name, value in some.items()}
         return [found[name] if value is _ABSENT else value for name, value in zip(names, values, strict=True)]
 

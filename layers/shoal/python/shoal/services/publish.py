@@ -52,6 +52,19 @@ class Publication:
         """The imports that are open after this commit."""
         return tuple(sequence for sequence in self.manifest.open_imports if sequence not in self.closed)
 
+    def following(self, **changes: object) -> Manifest:
+        """The next manifest: these fields changed, and those that every commit moves on."""
+        return self.manifest.model_copy(
+            update={
+                **changes,
+                "version": self.head.version + 1,
+                "watermark": self.watermark,
+                "reserved_total": self.manifest.reserved_total + self.reserved,
+                "open_imports": self.still_open,
+                "created_at": self.now,
+            }
+        )
+
 
 def live_rows(snapshot: Snapshot, shard: ShardRef, dead: BitMap | None) -> Rows:
     """The rows of a shard without its dead ones."""
@@ -118,19 +131,12 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
 
     born = int((~replaced.live).sum())
     gone = int(removed.live.sum())
-    following = manifest.model_copy(
-        update={
-            "version": base.head.version + 1,
-            "watermark": base.watermark,
-            "row_count": manifest.row_count + born - gone,
-            "reserved_total": manifest.reserved_total + base.reserved,
-            "deltas": tuple(deltas),
-            "runs": runs,
-            "dead_base": dead_base,
-            "dead_increments": increments,
-            "open_imports": base.still_open,
-            "created_at": base.now,
-        }
+    following = base.following(
+        row_count=manifest.row_count + born - gone,
+        deltas=tuple(deltas),
+        runs=runs,
+        dead_base=dead_base,
+        dead_increments=increments,
     )
     swap = send(outbox, reader, base, following)
     if newest_run is not None:

@@ -4,7 +4,6 @@ Everything that the import built is stored already; what is worked out here is h
 meanwhile (invariant 3): a row of it loses to any write of the same id after the import began.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +20,7 @@ from shoal.model.records import concatenate
 from shoal.services.changes import rows_that_die
 from shoal.services.heads import Swap
 from shoal.services.outbox import Outbox
+from shoal.services.parallel import in_parallel
 from shoal.services.parts import PartReader
 from shoal.services.publish import (
     Publication,
@@ -34,8 +34,6 @@ from shoal.services.retry import retry_busy
 from shoal.services.snapshot import DeadRows, cell_set_part, run_part
 from shoal.storage.keys import TenantKeys
 from shoal.storage.ports import Ports
-
-_HEAD_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +85,13 @@ def publish_import(ports: Ports, reader: PartReader, base: Publication, product:
     outbox = Outbox(ports, base.dataset)
     placed = _placed(outbox, base, product, product.run, meeting.died)
     dead_base, increments = with_dead_rows(outbox, base, placed.died, gone=placed.gone)
-    following = manifest.model_copy(
-        update={
-            "version": base.head.version + 1,
-            "watermark": base.watermark,
-            "row_count": manifest.row_count + meeting.born,
-            "reserved_total": manifest.reserved_total + base.reserved,
-            "deltas": placed.deltas,
-            "cell_sets": (*manifest.cell_sets, *_given(product.cell_set)),
-            "runs": placed.runs,
-            "dead_base": dead_base,
-            "dead_increments": increments,
-            "open_imports": base.still_open,
-            "created_at": base.now,
-        }
+    following = base.following(
+        row_count=manifest.row_count + meeting.born,
+        deltas=placed.deltas,
+        cell_sets=(*manifest.cell_sets, *_given(product.cell_set)),
+        runs=placed.runs,
+        dead_base=dead_base,
+        dead_increments=increments,
     )
     return send(outbox, reader, base, following)
 
@@ -172,8 +163,7 @@ def check_product(ports: Ports, reader: PartReader, dataset: Dataset, product: P
         for shard in shards
         for name, file in shard.files.items()
     }
-    with ThreadPoolExecutor(max_workers=_HEAD_THREADS) as pool:
-        heads = pool.map(lambda key: retry_busy(lambda: ports.objects.head(key)), expected)
-        for (key, size), stored in zip(expected.items(), heads, strict=True):
-            if stored is None or stored.size != size:
-                raise ObjectMissing(f"{key} belongs to an import but is not there")
+    heads = in_parallel(lambda key: retry_busy(lambda: ports.objects.head(key)), expected)
+    for (key, size), stored in zip(expected.items(), heads, strict=True):
+        if stored is None or stored.size != size:
+            raise ObjectMissing(f"{key} belongs to an import but is not there")

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from shoal.errors import ConditionFailed, LimitReached
 from shoal.model.tenants import Principal, RateLimit, Usage, microseconds
 from shoal.services.retry import retry_busy
-from shoal.storage.keys import TenantKeys, rate_by_key_id
+from shoal.services.sequence import LOG_OPEN
+from shoal.storage.keys import DatasetKeys, TenantKeys, rate_by_key_id
 from shoal.storage.ports import (
     Absent,
     Action,
@@ -15,7 +16,10 @@ from shoal.storage.ports import (
     AssignIfAbsent,
     Compare,
     Condition,
+    Item,
     Ports,
+    UpdateItem,
+    Write,
 )
 
 _KEEP_SECONDS = 2 * 86_400
@@ -99,6 +103,23 @@ def _arrival(lost: ConditionFailed) -> int:
     return int((lost.item or {}).get("tat", 0))
 
 
+def vectors_used(counter: Item | None) -> int:
+    """Live and reserved rows, as the tenant's counter says; 0 where nothing was counted yet."""
+    return int((counter or {}).get("used", 0))
+
+
+def reservation(keys: DatasetKeys, *, rows: int, quota: int) -> tuple[Write, Write]:
+    """What reserves rows for a dataset, in a transaction: of the tenant's quota first, then on the dataset.
+
+    The first fails where the quota does not hold them, the second where the dataset has been deleted.
+    """
+    within_quota: Condition = AnyOf((Absent("used"), Compare("used", "<=", quota - rows)))
+    return (
+        UpdateItem(TenantKeys(keys.tenant_id).quota, (Add("used", rows),), condition=within_quota),
+        UpdateItem(keys.sequence, (Add("reserved", rows),), condition=LOG_OPEN),
+    )
+
+
 def usage(ports: Ports, principal: Principal) -> Usage:
     """What the tenant has used; the quotas are those of `principal`."""
     now = datetime.fromtimestamp(ports.clock(), UTC)
@@ -106,7 +127,7 @@ def usage(ports: Ports, principal: Principal) -> Usage:
     today = keys.queries(now.date())
     found = {item["sk"]: item for item in retry_busy(lambda: ports.table.batch_get([keys.quota, today]))}
     return Usage(
-        vectors_used=int(found.get(keys.quota.sk, {}).get("used", 0)),
+        vectors_used=vectors_used(found.get(keys.quota.sk)),
         vector_quota=principal.vector_quota,
         queries_today=int(found.get(today.sk, {}).get("count", 0)),
         daily_query_quota=principal.query_quota,

@@ -33,20 +33,16 @@ from shoal.model.limits import (
 from shoal.model.records import Vectors
 from shoal.services.heads import keys_of
 from shoal.services.places import job_item
+from shoal.services.quotas import reservation, vectors_used
 from shoal.services.retry import retry_busy
-from shoal.services.sequence import LOG_OPEN, close_place, or_try_again, take_place
+from shoal.services.sequence import close_place, or_try_again, take_place
 from shoal.services.wake import wake_indexer
 from shoal.storage.keys import DatasetKeys, TenantKeys
 from shoal.storage.ports import (
     Absent,
-    Add,
-    AnyOf,
-    Compare,
-    Condition,
     Item,
     Ports,
     PutItem,
-    UpdateItem,
     Write,
 )
 
@@ -201,19 +197,15 @@ def _put_job(ports: Ports, keys: DatasetKeys, item: Item) -> None:
 def _put_job_with_reservation(
     ports: Ports, keys: DatasetKeys, item: Item, *, reserved: int, quota: int
 ) -> None:
-    within_quota: Condition = AnyOf((Absent("used"), Compare("used", "<=", quota - reserved)))
     writes: list[Write] = [
         PutItem(item, condition=Absent("pk")),
-        UpdateItem(TenantKeys(keys.tenant_id).quota, (Add("used", reserved),), condition=within_quota),
-        UpdateItem(keys.sequence, (Add("reserved", reserved),), condition=LOG_OPEN),
+        *reservation(keys, rows=reserved, quota=quota),
     ]
     # Nobody else can be at this place of the log with this data, so the data's name is the token.
     token = str(item["log_key"]).rsplit("/", 1)[-1][:36]
     if reserved > quota:
         close_place(ports, keys, item)
-        raise _over_quota(
-            quota, int((ports.table.get(TenantKeys(keys.tenant_id).quota) or {}).get("used", 0))
-        )
+        raise _over_quota(quota, vectors_used(ports.table.get(TenantKeys(keys.tenant_id).quota)))
     try:
         retry_busy(lambda: ports.table.transact(writes, token=token))
     except StorageBusy as busy:
@@ -221,7 +213,7 @@ def _put_job_with_reservation(
     except TransactionCancelled as lost:
         if lost.failed[1]:
             close_place(ports, keys, item)
-            raise _over_quota(quota, int((lost.items[1] or {}).get("used", 0))) from lost
+            raise _over_quota(quota, vectors_used(lost.items[1])) from lost
         if lost.failed[2]:
             raise NotFound("dataset_not_found", "dataset not found") from lost
         _recognise(lost.items[0], item)

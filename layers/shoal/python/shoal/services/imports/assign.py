@@ -12,6 +12,7 @@ from shoal.index.column_file import decode_columns
 from shoal.model.import_work import ChunkRecord, Settled
 from shoal.services.imports.cell_work import Assigned, AssignItem, Trained
 from shoal.services.imports.workspace import Workspace
+from shoal.services.parallel import in_parallel
 
 
 def assign(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,4 +49,4 @@ def _rows(work: Workspace, task: AssignItem) -> CellRows:
         kept = settled.kept[str(number)]
         return rows if kept is None else take(rows, np.frombuffer(work.read(kept), "<u4").astype(np.intp))
 
-    return concatenate(work.in_parallel(read, task.chunks))
+    return concatenate(in_parallel(read, task.chunks))

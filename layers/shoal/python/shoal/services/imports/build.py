@@ -23,6 +23,7 @@ from shoal.services.imports.cell_work import (
 )
 from shoal.services.imports.workspace import Workspace
 from shoal.services.outbox import Outbox
+from shoal.services.parallel import in_parallel
 
 
 def build(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def _cells(work: Workspace, plan: BuildPlan, geometry: Geometry) -> Iterator[Cel
         start = plan.starts[task]
         return memoryview(work.read_range(plan.blocks[task], start, start + int(stops[task, -1])))
 
-    blocks = work.in_parallel(read, range(len(plan.blocks)))
+    blocks = in_parallel(read, range(len(plan.blocks)))
     groups = joined(rows, plan.mean_rows)
     bounds = np.searchsorted(groups, np.arange(int(groups[-1]) + 2)).tolist()
     for first, stop in pairwise(bounds):

@@ -17,6 +17,7 @@ from shoal.model.manifests import CellRecall, CellSetRef
 from shoal.services.imports.cell_work import Built, Grouped, Trained, sequence_of
 from shoal.services.imports.workspace import Workspace
 from shoal.services.outbox import Outbox
+from shoal.services.parallel import in_parallel
 
 
 def calibrate(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - no map's item
@@ -28,8 +29,8 @@ def calibrate(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:  # no
 
 def _product(work: Workspace) -> Product:
     names = [f"build-{number:06d}" for number in range(work.needed("grouped", Grouped).builds)]
-    shards = work.in_parallel(lambda name: work.needed(name, Built), names)
-    built = work.in_parallel(lambda one: decode_built(work.read(one.cells)), shards)
+    shards = in_parallel(lambda name: work.needed(name, Built), names)
+    built = in_parallel(lambda one: decode_built(work.read(one.cells)), shards)
     rows = sum(one.shard.rows for one in shards)
     if rows != work.needed("settled", Settled).rows:
         raise CorruptObject("the shards have other rows than were settled")
@@ -56,7 +57,7 @@ def _product(work: Workspace) -> Product:
         sequence=sequence_of(work),
         recall=recall,
     )
-    entries = work.in_parallel(lambda one: id_run.decode_run(work.read(one.run)), shards)
+    entries = in_parallel(lambda one: id_run.decode_run(work.read(one.run)), shards)
     run = outbox.run(id_index.combine(entries, drop_tombstones_up_to=None))
     if run.entries != rows:
         raise CorruptObject("the shards have the same id twice")

@@ -18,6 +18,7 @@ from shoal.model.limits import MAX_DIMENSION, MAX_REJECTED_RECORD_BYTES, MAX_REJ
 from shoal.model.manifests import PartRef
 from shoal.model.records import Vectors
 from shoal.services.imports.workspace import Workspace
+from shoal.services.parallel import in_parallel
 from shoal.storage.ports import Add
 
 _SAMPLE_KIND, _SAMPLE_FORMAT = "sample", 1
@@ -147,4 +148,4 @@ def chunk_records(work: Workspace, count: int) -> list[ChunkRecord]:
         CorruptObject: one is missing.
     """
     names: Sequence[str] = [f"chunk-{number:06d}" for number in range(count)]
-    return work.in_parallel(lambda name: work.needed(name, ChunkRecord), names)
+    return in_parallel(lambda name: work.needed(name, ChunkRecord), names)

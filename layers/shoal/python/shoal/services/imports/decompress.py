@@ -23,8 +23,8 @@ _WINDOW_LOG = 23
 WINDOW_LIMIT = "the zstd data needs a window of over 8 MiB: compress it without --long or --ultra"
 
 
-class _Member(Protocol):
-    """A gzip member or zstd frame being unpacked."""
+class _Decoder(Protocol):
+    """What the decoders of both libraries have."""
 
     @property
     def eof(self) -> bool: ...
@@ -32,26 +32,14 @@ class _Member(Protocol):
     @property
     def unused_data(self) -> bytes: ...
 
-    def feed(self, data: bytes) -> bytes:
-        """Unpack; after that `waiting` says whether more of it can come out without more going in."""
-
-    waiting: bool
-
 
 class _Gzip:
-    """A gzip member."""
+    """A gzip member being unpacked. `waiting`: more of it can come out without more going in."""
 
     def __init__(self) -> None:
         self._decoder = zlib.decompressobj(wbits=31)
+        self.state: _Decoder = self._decoder
         self.waiting = False
-
-    @property
-    def eof(self) -> bool:
-        return self._decoder.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._decoder.unused_data
 
     def feed(self, data: bytes) -> bytes:
         found = self._decoder.decompress(self._decoder.unconsumed_tail + data, OUTPUT_BYTES)
@@ -61,20 +49,13 @@ class _Gzip:
 
 
 class _Zstd:
-    """A zstd frame."""
+    """A zstd frame being unpacked; as `_Gzip`."""
 
     def __init__(self) -> None:
         options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
         self._decoder = zstd.ZstdDecompressor(options=options)
+        self.state: _Decoder = self._decoder
         self.waiting = False
-
-    @property
-    def eof(self) -> bool:
-        return self._decoder.eof
-
-    @property
-    def unused_data(self) -> bytes:
-        return self._decoder.unused_data
 
     def feed(self, data: bytes) -> bytes:
         found = self._decoder.decompress(data, OUTPUT_BYTES)
@@ -88,7 +69,7 @@ def decompressed(pieces: Iterable[bytes], compression: Compression) -> Iterator[
     Raises:
         ImportRejected: the data ends too early, is damaged, or needs too much memory.
     """
-    member: _Member | None = None
+    member: _Gzip | _Zstd | None = None
     first = True
     for piece in pieces:
         for at in range(0, len(piece), _INPUT_BYTES):
@@ -103,14 +84,14 @@ def decompressed(pieces: Iterable[bytes], compression: Compression) -> Iterator[
                     first = False
                 yield _fed(member, data, compression)
                 data = b""
-                if member.eof:
-                    data = member.unused_data
+                if member.state.eof:
+                    data = member.state.unused_data
                     member = None
     if member is not None:
         raise ImportRejected(f"the {compression} data ends in the middle: upload the whole file")
 
 
-def _fed(member: _Member, data: bytes, compression: Compression) -> bytes:
+def _fed(member: _Gzip | _Zstd, data: bytes, compression: Compression) -> bytes:
     try:
         return member.feed(data)
     except (zlib.error, zstd.ZstdError) as error:

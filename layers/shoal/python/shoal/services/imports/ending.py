@@ -8,6 +8,7 @@ from shoal.model.jobs import JobKind
 from shoal.services.heads import read_head
 from shoal.services.imports.items import dataset_keys_of, keys_of_import, parse_import
 from shoal.services.imports.log_entries import enter_log
+from shoal.services.imports.lookup import read_import
 from shoal.services.retry import retry_busy
 from shoal.services.wake import wake_indexer
 from shoal.storage.ports import (
@@ -25,12 +26,6 @@ _log = logging.getLogger(__name__)
 _ENDED: tuple[Action, ...] = (Drop("gsi1pk"), Drop("gsi1sk"))
 
 
-def read_import(ports: Ports, job: Import) -> Import | None:
-    """The import as it is now; None where it is gone."""
-    item = retry_busy(lambda: ports.table.get(keys_of_import(job).item))
-    return parse_import(item) if item else None
-
-
 def fail(ports: Ports, job: Import, message: str) -> bool:
     """End an import with nothing of it indexed; whether this call did.
 
@@ -44,7 +39,7 @@ def fail(ports: Ports, job: Import, message: str) -> bool:
         if _failed(ports, now, message):
             _log.info("import failed", extra={"import_id": job.import_id, "reason": message})
             return True
-        now = read_import(ports, job)
+        now = read_import(ports, keys_of_import(job))
     return False
 
 

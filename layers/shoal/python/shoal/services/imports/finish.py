@@ -13,13 +13,13 @@ from shoal.model.jobs import JobKind
 from shoal.services.commit import drain
 from shoal.services.heads import read_head
 from shoal.services.imports.ending import conclude, fail
-from shoal.services.imports.items import dataset_keys_of, parse_import
+from shoal.services.imports.items import dataset_keys_of
 from shoal.services.imports.log_entries import enter_log
+from shoal.services.imports.lookup import find_import
 from shoal.services.imports.workspace import Step, Workspace
 from shoal.services.retry import retry_busy
 from shoal.services.settle import settle
 from shoal.services.wake import wake_indexer
-from shoal.storage.keys import ImportKeys, import_by_id
 from shoal.storage.ports import Absent, AllOf, Compare, Ports
 
 _log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def handle_failure(ports: Ports, event: Mapping[str, Any]) -> dict[str, str]:
     `stopped`: it had ended for a reason that its owner was told; `error`: for one that an operator must look at.
     """
     import_id = str(event["import_id"])
-    job = _find(ports, import_id)
+    job = find_import(ports, import_id)
     error = event.get("error") or {}
     if job is None or job.status.terminal:
         return {"outcome": "stopped"}
@@ -113,12 +113,3 @@ def handle_failure(ports: Ports, event: Mapping[str, Any]) -> dict[str, str]:
     except NotFound:
         return {"outcome": "stopped"}
     return {"outcome": "error"}
-
-
-def _find(ports: Ports, import_id: str) -> Import | None:
-    owner = retry_busy(lambda: ports.table.get(import_by_id(import_id)))
-    if owner is None:
-        return None
-    key = ImportKeys(owner["tenant_id"], owner["dataset_id"], import_id).item
-    item = retry_busy(lambda: ports.table.get(key))
-    return parse_import(item) if item else None

@@ -20,6 +20,7 @@ from shoal.services.imports.cell_work import (
     stretches,
 )
 from shoal.services.imports.workspace import Workspace
+from shoal.services.parallel import in_parallel
 
 
 def group(work: Workspace, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001 - no map's item
@@ -34,8 +35,8 @@ def group(work: Workspace, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: 
 def _group(work: Workspace) -> Grouped:
     trained, settled = work.needed("trained", Trained), work.needed("settled", Settled)
     names = [f"assign-{number:06d}" for number in range(trained.tasks)]
-    assigned = work.in_parallel(lambda name: work.needed(name, Assigned), names)
-    tables = np.stack(work.in_parallel(lambda one: _table(work, one, trained.cells), assigned))
+    assigned = in_parallel(lambda name: work.needed(name, Assigned), names)
+    tables = np.stack(in_parallel(lambda one: _table(work, one, trained.cells), assigned))
     if int(tables["rows"].sum(dtype=np.int64)) != settled.rows:
         raise CorruptObject("the assigners have other rows than were settled")
     mean_rows = settled.rows / trained.cells
@@ -46,7 +47,7 @@ def _group(work: Workspace) -> Grouped:
         return BuildItem(number=number, plan=work.put(f"plan-{number:06d}", plan))
 
     places = list(enumerate(stretches(tables, work.dataset.dimension * 4)))
-    items = work.in_parallel(item_of, places)
+    items = in_parallel(item_of, places)
     return Grouped(builds=len(items), items_key=work.put_items("build-items", items))
 
 

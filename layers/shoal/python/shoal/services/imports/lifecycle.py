@@ -19,6 +19,7 @@ from shoal.services.heads import keys_of, read_head
 from shoal.services.imports.ending import conclude, fail
 from shoal.services.imports.items import import_item, keys_of_import, parse_import
 from shoal.services.imports.starting import start, upload_of
+from shoal.services.quotas import vectors_used
 from shoal.services.retry import retry_busy
 from shoal.services.sequence import or_try_again
 from shoal.storage.keys import IMPORT_PREFIX, IMPORTS, ImportKeys, TenantKeys, import_by_id
@@ -114,7 +115,7 @@ def create_import(
 
 def _check_room(ports: Ports, dataset: Dataset, vector_quota: int | None) -> None:
     if vector_quota is not None:
-        used = int((ports.table.get(TenantKeys(dataset.tenant_id).quota) or {}).get("used", 0))
+        used = vectors_used(ports.table.get(TenantKeys(dataset.tenant_id).quota))
         if used >= vector_quota:
             raise LimitReached(
                 "vector_quota_exceeded",

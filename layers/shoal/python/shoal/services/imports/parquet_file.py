@@ -1,12 +1,12 @@
 """A stored object as the random-access file that pyarrow reads from, by ranged GETs of one version of it."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from shoal.errors import CorruptObject
 from shoal.services.imports.workspace import Workspace
+from shoal.services.parallel import in_parallel
 from shoal.services.retry import retry_busy
 
 PIECE_BYTES = 8 * 1024 * 1024
@@ -134,9 +134,7 @@ class RangedFile:
         def fill(piece: Range) -> None:
             whole[piece[0] - start : piece[1] - start] = self._get(piece)
 
-        with ThreadPoolExecutor(max_workers=min(_CONNECTIONS, len(pieces))) as pool:
-            for _ in pool.map(fill, pieces):
-                pass
+        in_parallel(fill, pieces, threads=_CONNECTIONS)
         return whole.toreadonly()
 
     def _get(self, piece: Range) -> bytes:

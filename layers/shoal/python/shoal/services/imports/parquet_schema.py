@@ -27,11 +27,6 @@ class Schema:
     names: tuple[str, ...]
     texts: tuple[str, ...]
 
-    @property
-    def has_metadata(self) -> bool:
-        """Whether there is a column of metadata."""
-        return "metadata" in self.names
-
 
 def check_schema(schema: pa.Schema, *, dimension: int) -> Schema:
     """Look at the columns before anything of them is read.

@@ -8,6 +8,7 @@ from shoal.model.limits import IMPORT_SECONDS
 from shoal.services.heads import read_head
 from shoal.services.imports.ending import conclude, fail
 from shoal.services.imports.items import dataset_keys_of, keys_of_import, parse_import
+from shoal.services.imports.lookup import read_import
 from shoal.services.imports.starting import start, start_workflow, upload_of
 from shoal.services.listed import look_after_listed
 from shoal.services.retry import retry_busy
@@ -83,8 +84,8 @@ def _look_at_workflow(ports: Ports, job: Import) -> bool:
     if status == "RUNNING":
         return False
     # Read again: it may have ended the import between the two looks.
-    current = retry_busy(lambda: ports.table.get(keys_of_import(job).item))
-    if current is None or parse_import(current).status.terminal:
+    current = read_import(ports, keys_of_import(job))
+    if current is None or current.status.terminal:
         return False
     return fail(ports, job, f"internal error: the workflow ended ({status}); try again with a new import")
 

@@ -26,10 +26,11 @@ from shoal.services.imports.chunks import chunk_records
 from shoal.services.imports.items import dataset_keys_of
 from shoal.services.imports.rejects_file import store_rejects
 from shoal.services.imports.workspace import Step, Workspace
+from shoal.services.parallel import in_parallel
+from shoal.services.quotas import reservation, vectors_used
 from shoal.services.retry import retry_busy
-from shoal.services.sequence import LOG_OPEN
 from shoal.storage.keys import TenantKeys
-from shoal.storage.ports import Absent, Add, AllOf, AnyOf, Assign, Compare, Condition, Item, UpdateItem, Write
+from shoal.storage.ports import Absent, AllOf, Assign, Compare, Item, UpdateItem, Write
 
 type Layout = Literal["nothing", "shard", "cells"]
 
@@ -158,7 +159,6 @@ def _charge(work: Workspace, accepted: int) -> None:
     quota = work.job.vector_quota
     if quota is None or not accepted or work.fresh().reserved:
         return
-    within_quota: Condition = AnyOf((Absent("used"), Compare("used", "<=", quota - accepted)))
     if accepted > quota:
         used = retry_busy(lambda: work.ports.table.get(TenantKeys(work.job.tenant_id).quota))
         raise _over_quota(quota, accepted, used)
@@ -168,8 +168,7 @@ def _charge(work: Workspace, accepted: int) -> None:
             (Assign("reserved", accepted),),
             condition=AllOf((Absent("reserved"), Compare("status", "=", ImportStatus.VALIDATING.value))),
         ),
-        UpdateItem(TenantKeys(work.job.tenant_id).quota, (Add("used", accepted),), condition=within_quota),
-        UpdateItem(dataset_keys_of(work.job).sequence, (Add("reserved", accepted),), condition=LOG_OPEN),
+        *reservation(dataset_keys_of(work.job), rows=accepted, quota=quota),
     ]
     token = transaction_token("settle import", work.job.import_id)
     try:
@@ -185,7 +184,7 @@ def _charge(work: Workspace, accepted: int) -> None:
 
 
 def _over_quota(quota: int, accepted: int, counter: Item | None) -> ImportRejected:
-    used = int((counter or {}).get("used", 0))
+    used = vectors_used(counter)
     return ImportRejected(
         f"vector_quota_exceeded: {accepted} records do not fit into the tenant's quota of {quota} vectors, "
         f"of which {used} are used (records of ids that exist count until they are indexed); nothing was indexed"
@@ -199,7 +198,7 @@ def _last_of_each_id(
     full = [record for record in records if record.accepted]
     if not full:
         return {}, 0
-    loaded = work.in_parallel(lambda record: _hashes(work, record), full)
+    loaded = in_parallel(lambda record: _hashes(work, record), full)
     last = last_of_each(np.concatenate(loaded))
     kept: dict[str, PartRef | None] = {}
     start = 0

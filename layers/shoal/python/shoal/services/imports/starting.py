@@ -6,8 +6,9 @@ from shoal.errors import ShoalError
 from shoal.model.imports import Import, ImportStatus
 from shoal.model.jobs import JobKind
 from shoal.services.imports.ending import fail
-from shoal.services.imports.items import dataset_keys_of, keys_of_import, parse_import
+from shoal.services.imports.items import dataset_keys_of, keys_of_import
 from shoal.services.imports.log_entries import enter_log
+from shoal.services.imports.lookup import read_import
 from shoal.services.retry import retry_busy
 from shoal.services.wake import wake_indexer
 from shoal.storage.keys import parse_upload_key
@@ -25,10 +26,9 @@ def start_uploaded(ports: Ports, key: str) -> bool:
         TryAgain: storage is busy.
     """
     keys = parse_upload_key(key)
-    item = retry_busy(lambda: ports.table.get(keys.item)) if keys else None
-    if keys is None or item is None:
+    job = read_import(ports, keys) if keys else None
+    if job is None:
         return False
-    job = parse_import(item)
     upload = retry_busy(lambda: ports.objects.head(key))
     if job.status is not ImportStatus.AWAITING_UPLOAD or upload is None:
         return False

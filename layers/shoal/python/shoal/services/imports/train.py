@@ -17,6 +17,7 @@ from shoal.model.records import Vectors
 from shoal.services.imports.cell_work import Trained, assign_items
 from shoal.services.imports.chunks import chunk_records, decode_sample
 from shoal.services.imports.workspace import Workspace
+from shoal.services.parallel import in_parallel
 
 _SAMPLE_BYTES = 400 * 1000 * 1000
 """Of the sample in memory. Training holds it about three times."""
@@ -83,6 +84,6 @@ def _sample(work: Workspace, records: Sequence[ChunkRecord], most: int) -> tuple
         chosen = np.sort(rng.choice(len(vectors), size=wanted, replace=False))
         return vectors[chosen], hashes[chosen]
 
-    parts = work.in_parallel(some, records)
+    parts = in_parallel(some, records)
     sample = np.concatenate([vectors for vectors, _ in parts])
     return np.ascontiguousarray(sample), np.concatenate([hashes for _, hashes in parts])

@@ -5,7 +5,6 @@ record under a fixed name, put only if there is none, says whose counts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +17,10 @@ from shoal.model.imports import Import, ImportStatus
 from shoal.model.manifests import PartRef
 from shoal.services.heads import parse_head, parse_meta
 from shoal.services.imports.items import dataset_keys_of, keys_of_import, parse_import
+from shoal.services.imports.lookup import find_import, read_import
 from shoal.services.retry import retry_busy
-from shoal.storage.keys import ImportKeys, import_by_id
+from shoal.storage.keys import ImportKeys
 from shoal.storage.ports import Action, Add, AnyOf, Assign, Compare, Ports
-
-_THREADS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +66,6 @@ class Workspace:
             raise CorruptObject(f"{ref.key} ends before byte {stop}")
         return data
 
-    def in_parallel[A, R](self, work: Callable[[A], R], items: Sequence[A]) -> list[R]:
-        """Do something to each item, most of which waits for storage; results in order."""
-        if len(items) < 2:
-            return [work(item) for item in items]
-        with ThreadPoolExecutor(max_workers=min(_THREADS, len(items))) as pool:
-            return list(pool.map(work, items))
-
     # --- records: the first one of a name counts
 
     def record[R: WorkRecord](self, name: str, made: R) -> tuple[R, bool]:
@@ -114,11 +105,15 @@ class Workspace:
     # --- the import itself
 
     def fresh(self) -> Import:
-        """The import as it is now."""
-        item = retry_busy(lambda: self.ports.table.get(self.keys.item))
-        if item is None:
+        """The import as it is now.
+
+        Raises:
+            ImportStopped: it is gone.
+        """
+        job = read_import(self.ports, self.keys)
+        if job is None:
             raise ImportStopped("the import is gone")
-        return parse_import(item)
+        return job
 
     def update(self, *actions: Action) -> Import:
         """Change the import, so long as it is neither failed nor completed.
@@ -162,14 +157,9 @@ def open_workspace(ports: Ports, import_id: str) -> Workspace:
     Raises:
         ImportStopped: it has ended, or its dataset is gone.
     """
-    owner = retry_busy(lambda: ports.table.get(import_by_id(import_id)))
-    if owner is None:
+    job = find_import(ports, import_id)
+    if job is None:
         raise ImportStopped("no such import")
-    keys = ImportKeys(owner["tenant_id"], owner["dataset_id"], import_id)
-    item = retry_busy(lambda: ports.table.get(keys.item))
-    if item is None:
-        raise ImportStopped("the import is gone")
-    job = parse_import(item)
     if job.status.terminal:
         raise ImportStopped(f"the import is {job.status}")
     dataset_keys = dataset_keys_of(job)
