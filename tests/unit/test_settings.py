@@ -35,6 +35,8 @@ def test_every_field_is_read_and_other_variables_are_not() -> None:
             "SHOAL_DISK_CACHE_BYTES": "0",
             "SHOAL_UPLOAD_ROLE_ARN": "r",
             "SHOAL_IMPORT_STATE_MACHINE_ARN": "m",
+            "SHOAL_COMPACTION_STATE_MACHINE_ARN": "c",
+            "SHOAL_EXPORT_STATE_MACHINE_ARN": "e",
             "SHOAL_CORS_ORIGINS": "*",
             "PATH": "/bin",
         }
@@ -54,6 +56,8 @@ def test_every_field_is_read_and_other_variables_are_not() -> None:
         "disk_cache_bytes": 0,
         "upload_role_arn": "r",
         "import_state_machine_arn": "m",
+        "compaction_state_machine_arn": "c",
+        "export_state_machine_arn": "e",
     }
 
 

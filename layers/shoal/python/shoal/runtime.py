@@ -55,7 +55,11 @@ def ports(*needs: str) -> Ports:
     wakeups = cast("Queue", _Unset("SHOAL_WAKEUPS_QUEUE_URL"))
     builds = cast("Queue", _Unset("SHOAL_BUILDS_QUEUE_URL"))
     uploads = cast("Uploads", _Unset("SHOAL_UPLOAD_ROLE_ARN"))
-    imports = cast("Workflows", _Unset("SHOAL_IMPORT_STATE_MACHINE_ARN"))
+    machines = {
+        "imports": ("SHOAL_IMPORT_STATE_MACHINE_ARN", found.import_state_machine_arn),
+        "compactions": ("SHOAL_COMPACTION_STATE_MACHINE_ARN", found.compaction_state_machine_arn),
+        "exports": ("SHOAL_EXPORT_STATE_MACHINE_ARN", found.export_state_machine_arn),
+    }
     if found.bucket:
         bucket_client = s3_client(session)
         objects = AwsObjects(bucket_client, found.bucket)
@@ -74,8 +78,10 @@ def ports(*needs: str) -> Ports:
             wakeups = AwsQueue(queues, found.wakeups_queue_url)
         if found.builds_queue_url:
             builds = AwsQueue(queues, found.builds_queue_url)
-    if found.import_state_machine_arn:
-        imports = AwsWorkflows(stepfunctions_client(session), found.import_state_machine_arn)
+    workflows = {
+        name: AwsWorkflows(stepfunctions_client(session), arn) if arn else cast("Workflows", _Unset(variable))
+        for name, (variable, arn) in machines.items()
+    }
     return Ports(
         objects=objects,
         table=AwsTable(dynamodb_client(session), found.table),
@@ -83,7 +89,7 @@ def ports(*needs: str) -> Ports:
         builds=builds,
         clock=time.time,
         uploads=uploads,
-        imports=imports,
+        **workflows,
     )
 
 

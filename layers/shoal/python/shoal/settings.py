@@ -28,6 +28,8 @@ class Settings(BaseModel):
     upload_role_arn: str | None = None
     """The role whose sessions sign the addresses of uploads."""
     import_state_machine_arn: str | None = None
+    compaction_state_machine_arn: str | None = None
+    export_state_machine_arn: str | None = None
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     docs_enabled: bool = True
     """Whether /docs and /openapi.json are served."""

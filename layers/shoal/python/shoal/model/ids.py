@@ -32,6 +32,16 @@ def new_import_id(now: float) -> str:
     return f"imp_{int(now * 1000):012x}{secrets.token_hex(10)}"
 
 
+def new_compaction_id(now: float) -> str:
+    """`cmp_` and 32 hex digits, the first 12 of which are milliseconds: ids sort by age."""
+    return f"cmp_{int(now * 1000):012x}{secrets.token_hex(10)}"
+
+
+def new_export_id(now: float) -> str:
+    """`exp_` and 32 hex digits, the first 12 of which are milliseconds: ids sort by age."""
+    return f"exp_{int(now * 1000):012x}{secrets.token_hex(10)}"
+
+
 def parse_job_id(text: str) -> tuple[str, int] | None:
     """(dataset id, sequence) of a job id, or None where it is not one."""
     match = _JOB.fullmatch(text)

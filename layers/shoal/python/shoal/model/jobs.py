@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shoal.model.datasets import Head
+from shoal.model.writes import Outcome
 
 
 class JobKind(StrEnum):
@@ -11,6 +12,9 @@ class JobKind(StrEnum):
 
     UPSERT = "upsert"
     DELETE = "delete"
+    PATCH = "patch"
+    RESTORE = "restore"
+    """The dataset goes back to a snapshot, whole."""
     ABORTED = "aborted"
     IMPORT_OPEN = "import_open"
     """An import has begun: from this place on, newer writes of its ids win (invariant 3)."""
@@ -34,7 +38,7 @@ class Job:
 
     `log_bytes` is the length of the log up to and with this place. An aborted place has no log object and changes
     nothing; so does an upsert whose lines were all rejected. `opened` is the place at which an import began, where
-    this is the place at which it ends.
+    this is the place at which it ends. `outcome` is what it did: to be believed only once it is applied.
     """
 
     job_id: str
@@ -49,6 +53,7 @@ class Job:
     error: str | None = None
     log_bytes: int = 0
     opened: int | None = None
+    outcome: Outcome | None = None
 
 
 def status_of(job: Job, head: Head) -> JobStatus:
@@ -59,8 +64,8 @@ def status_of(job: Job, head: Head) -> JobStatus:
 
 
 def next_commit(jobs: tuple[Job, ...]) -> tuple[Job, ...]:
-    """How many of these jobs one commit takes: an import that becomes visible takes one for itself."""
+    """How many of these jobs one commit takes: an import that becomes visible and a restore take one each."""
     for place, job in enumerate(jobs):
-        if job.kind is JobKind.IMPORT:
+        if job.kind in {JobKind.IMPORT, JobKind.RESTORE}:
             return jobs[: max(place, 1)]
     return jobs

@@ -15,6 +15,13 @@ MAX_METADATA_BYTES = 40 * 1024
 MAX_RESPONSE_BYTES = 5 * 1024 * 1024
 """Bytes of a list-like answer: Lambda's 6 MB payload less room for the envelope."""
 MAX_FETCH_IDS = 1000
+MAX_DELETE_IDS = 10_000
+"""Ids of one delete, and records of one patch."""
+MAX_LIST = 1000
+"""Records of one page of a list."""
+MAX_NAMESPACE_CHARACTERS = 64
+MAX_DOCUMENT_BYTES = 256 * 1024
+"""UTF-8 bytes of the text that a record carries."""
 MAX_FILTER_DEPTH = 16
 MAX_FILTER_BYTES = 64 * 1024
 MAX_MANIFEST_BYTES = 64 * 1024
@@ -84,3 +91,25 @@ ONE_SHARD_ROWS = 500_000
 """Rows of an import that becomes one shard: its records are handled one by one."""
 ONE_SHARD_COLUMN_BYTES = 200 * 1000 * 1000
 """Bytes of the columns of an import that becomes one shard: vectors, ids and metadata."""
+
+# --- what is kept, and for how long
+
+MANIFEST_KEPT_SECONDS = 24 * 3600
+"""How long a version that is no more the current one can be read: cursors and slow readers count on it."""
+GARBAGE_SECONDS = 7 * 86_400
+"""What nothing names goes when it is older than this (invariant 7)."""
+MAX_SNAPSHOTS = 100
+"""Of a dataset."""
+EXPORT_DAYS = 7
+"""How long what an export wrote stays."""
+
+# --- filters
+
+FILTERED_RECALL = 0.99
+"""The target of calibration for queries with a filter."""
+EXACT_FILTER_BYTES = 64 * 1000 * 1000
+"""Bytes of cells up to which a filtered query opens every cell that holds a match (design: sizes)."""
+MAX_INDEXED_PATHS = 64
+"""Paths of metadata that a shard's index of properties holds: the most frequent ones."""
+MAX_INDEXED_CHARACTERS = 256
+"""A path with longer strings than this is not indexed: it is text, not a property."""

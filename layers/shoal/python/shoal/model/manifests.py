@@ -34,7 +34,8 @@ class ShardRef(_Frozen):
     """A shard: `rows` rows whose sequences lie between `min_sequence` and `max_sequence`.
 
     `files` are named `vectors.f32`, `records.sqlite` and, but for deltas, `index.hnsw`; those of a shard of cells
-    `vectors.f32` and `records.cells`.
+    `vectors.f32` and `records.cells`. Either kind but deltas may have `properties.front` and `properties` beside
+    them, the index of its metadata (`index.properties`).
     """
 
     shard_id: str
@@ -68,7 +69,9 @@ class Recall(_Frozen):
 class CellRecall(_Frozen):
     """What calibration saw of a cell set: recall@10 when so many cells are probed, against exact search.
 
-    `filtered_measured` and `filtered_probes` are those of queries whose filter leaves one row in a hundred.
+    `filtered_measured` and `filtered_probes` are those of queries whose filter leaves one row in a hundred, for
+    `filtered_target`. `sure_probes` reach that target without a filter: what a filter that leaves nearly all rows
+    needs.
     """
 
     target: float
@@ -76,12 +79,16 @@ class CellRecall(_Frozen):
     probes: int = Field(gt=0)
     filtered_measured: float
     filtered_probes: int = Field(gt=0)
+    filtered_target: float | None = None
+    sure_probes: int | None = None
     samples: int
     sampled_at: float
 
 
 class CellSetRef(PartRef):
-    """The cells of one import: how many, their rows (dead ones included), the import's first sequence."""
+    """The cells of one import or compaction: how many, their rows (dead ones included), and the first sequence of
+    the import, or the watermark of what was compacted.
+    """
 
     cells: int = Field(gt=0)
     rows: int = Field(gt=0)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.model.filters import Filter
+from shoal.model.selection import Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,8 @@ class QueryRequest:
     """A query vector (float32, shape (dimension,)) with what else decides the answer.
 
     `ef` is the beam width of the graph search, `nprobe` the number of cells to open of each import (None: as
-    calibrated). `include_values` returns the stored vectors too, `explain` what the query did.
+    calibrated). `include_values` returns the stored vectors too, `explain` what the query did. `namespace`
+    None looks into all of them.
     """
 
     vector: NDArray[np.float32]
@@ -23,16 +25,28 @@ class QueryRequest:
     nprobe: int | None = None
     include_values: bool = False
     explain: bool = False
+    namespace: str | None = None
+
+    @property
+    def selection(self) -> Selection | None:
+        """The records that may answer; None: all."""
+        chosen = Selection(namespace=self.namespace, filter=self.filter)
+        return None if chosen.everything else chosen
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A record that answers: `metadata` is compact JSON, `values` float32 of shape (dimension,) or None."""
+    """A record that answers: `metadata` is compact JSON, `values` float32 of shape (dimension,) or None.
+
+    `namespace` is "" and `document` b"" where the record has none.
+    """
 
     id: str
     score: float
     metadata: bytes
     values: NDArray[np.float32] | None = None
+    namespace: str = ""
+    document: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

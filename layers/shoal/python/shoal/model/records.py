@@ -17,18 +17,27 @@ class Rows:
 
     `ids`: n strings. `sequences`: uint64, shape (n,), the place in the log of each row's last write.
     `vectors`: float32, shape (n, dimension), bit for bit as sent. `metadata`: n compact JSON objects in UTF-8.
+    `namespaces`: n strings, "" for a record in none. `documents`: n texts in UTF-8, b"" for a record without one.
+    Of the last two, nothing at all stands for n empty ones.
     """
 
     ids: tuple[str, ...]
     sequences: NDArray[np.uint64]
     vectors: Vectors
     metadata: tuple[bytes, ...]
+    namespaces: tuple[str, ...] = ()
+    documents: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.ids)
+        if not self.namespaces:
+            object.__setattr__(self, "namespaces", ("",) * count)
+        if not self.documents:
+            object.__setattr__(self, "documents", (b"",) * count)
         if self.vectors.ndim != 2 or not 1 <= self.vectors.shape[1] <= MAX_DIMENSION:
             raise ValueError(f"vectors have shape {self.vectors.shape}")
-        if not len(self.vectors) == len(self.sequences) == len(self.metadata) == count:
+        columns = (self.vectors, self.sequences, self.metadata, self.namespaces, self.documents)
+        if any(len(column) != count for column in columns):
             raise ValueError("columns of unequal length")
 
     def __len__(self) -> int:
@@ -47,6 +56,8 @@ class Rows:
             sequences=self.sequences[positions],
             vectors=np.ascontiguousarray(self.vectors[positions]),
             metadata=tuple(self.metadata[n] for n in chosen),
+            namespaces=tuple(self.namespaces[n] for n in chosen),
+            documents=tuple(self.documents[n] for n in chosen),
         )
 
 
@@ -57,4 +68,6 @@ def concatenate(blocks: list[Rows]) -> Rows:
         sequences=np.concatenate([block.sequences for block in blocks]),
         vectors=np.ascontiguousarray(np.concatenate([block.vectors for block in blocks])),
         metadata=tuple(value for block in blocks for value in block.metadata),
+        namespaces=tuple(value for block in blocks for value in block.namespaces),
+        documents=tuple(value for block in blocks for value in block.documents),
     )

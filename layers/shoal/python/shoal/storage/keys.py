@@ -15,6 +15,9 @@ _DATASET = re.compile(r"[0-9a-f]{16}")
 _TOKEN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
 _SCOPE = re.compile(r"[A-Za-z0-9_/-]{1,128}")
 _IMPORT = re.compile(r"imp_[0-9a-f]{32}")
+_COMPACTION = re.compile(r"cmp_[0-9a-f]{32}")
+_EXPORT = re.compile(r"exp_[0-9a-f]{32}")
+_SNAPSHOT = re.compile(r"[a-z0-9_-]{1,64}")
 
 SEQUENCE_DIGITS = 16
 GSI = "gsi1"
@@ -28,6 +31,10 @@ IMPORTS = "IMPORTS"
 
 IMPORT_PREFIX = "IMPORT#"
 """Sort keys of a dataset's imports begin with it."""
+EXPORT_PREFIX = "EXPORT#"
+"""Sort keys of a dataset's exports begin with it."""
+SNAPSHOT_PREFIX = "SNAPSHOT#"
+"""Sort keys of a dataset's snapshots begin with it."""
 STAGING_PREFIX = "staging/"
 UPLOAD_NAME = "upload"
 _UPLOAD = re.compile(rf"staging/t/({_TENANT.pattern})/({_DATASET.pattern})/({_IMPORT.pattern})/{UPLOAD_NAME}")
@@ -81,6 +88,16 @@ class TenantKeys:
     def name(self, scope: str, name: str) -> Key:
         """The item that holds a dataset's name in a scope."""
         return Key(self.partition, f"NAME#{_checked(_SCOPE, scope, 'scope')}#{name}")
+
+    @property
+    def objects(self) -> str:
+        """Where all objects of the tenant lie, but for uploads and rejects."""
+        return f"t/{self.tenant_id}/"
+
+    @property
+    def descriptor(self) -> str:
+        """What is needed to find the tenant and its keys again without the table."""
+        return f"t/{self.tenant_id}/tenant.json"
 
     def shard_prefix(self, shard_id: str) -> str:
         """Where a shard's files lie; shards belong to the tenant, because clones share them."""
@@ -155,6 +172,15 @@ class DatasetKeys:
         token = _checked(_TOKEN, unique, "manifest name")
         return f"t/{self.tenant_id}/manifests/{self.dataset_id}/{version:016x}-{token}.json"
 
+    @property
+    def descriptor(self) -> str:
+        """What is needed to find the dataset again without the table: written by each commit."""
+        return f"t/{self.tenant_id}/datasets/{self.dataset_id}.json"
+
+    def snapshot(self, name: str) -> Key:
+        """A snapshot: a version that was given a name."""
+        return Key(self.partition, f"{SNAPSHOT_PREFIX}{_checked(_SNAPSHOT, name, 'snapshot name')}")
+
     def part(self, kind: str, unique: str) -> str:
         """A part that a manifest names: an id index run, or dead rows."""
         return (
@@ -198,6 +224,46 @@ class ImportKeys:
     def rejects(self) -> str:
         """The rejected records; kept for 30 days, which is longer than what is in staging."""
         return f"rejects/t/{self.tenant_id}/{self.dataset_id}/{self.import_id}/rejected.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkKeys:
+    """Keys of one run of a workflow over a dataset that is not an import: a compaction (`cmp_` and 32 hex digits)
+    or an export (`exp_`).
+    """
+
+    tenant_id: str
+    dataset_id: str
+    run_id: str
+
+    def __post_init__(self) -> None:
+        _checked(_TENANT, self.tenant_id, "tenant id")
+        _checked(_DATASET, self.dataset_id, "dataset id")
+        if not _COMPACTION.fullmatch(self.run_id):
+            _checked(_EXPORT, self.run_id, "compaction or export id")
+
+    @property
+    def item(self) -> Key:
+        """The run itself, among its dataset's items."""
+        prefix = EXPORT_PREFIX if _EXPORT.fullmatch(self.run_id) else "COMPACTION#"
+        return Key(f"D#{self.tenant_id}#{self.dataset_id}", prefix + self.run_id)
+
+    def work(self, name: str) -> str:
+        """An object that the workflow makes on the way; it expires by itself."""
+        token = _checked(_TOKEN, name, "work name")
+        return f"{STAGING_PREFIX}t/{self.tenant_id}/{self.dataset_id}/{self.run_id}/work/{token}"
+
+    def exported(self, name: str) -> str:
+        """An object that an export hands out; it expires by itself, later than work."""
+        token = _checked(_TOKEN, name, "export name")
+        return f"exports/t/{self.tenant_id}/{self.dataset_id}/{self.run_id}/{token}"
+
+
+def run_by_id(run_id: str) -> Key:
+    """Whose compaction or export it is: looked up where only the id is known, as in a workflow."""
+    if not _COMPACTION.fullmatch(run_id):
+        _checked(_EXPORT, run_id, "compaction or export id")
+    return Key(f"RUN#{run_id}", "META")
 
 
 def parse_upload_key(key: str) -> ImportKeys | None:

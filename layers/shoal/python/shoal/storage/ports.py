@@ -367,3 +367,5 @@ class Ports:
     clock: Clock
     uploads: Uploads = cast("Uploads", NotGiven("uploads"))  # noqa: RUF009 - never changes
     imports: Workflows = cast("Workflows", NotGiven("import workflow"))  # noqa: RUF009 - never changes
+    compactions: Workflows = cast("Workflows", NotGiven("compaction workflow"))  # noqa: RUF009 - never changes
+    exports: Workflows = cast("Workflows", NotGiven("export workflow"))  # noqa: RUF009 - never changes
