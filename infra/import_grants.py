@@ -6,7 +6,7 @@ from infra.components.functions import Function
 from infra.components.messaging import Messaging
 from infra.components.storage import Storage
 from infra.components.uploads import Uploads
-from infra.components.workflow import ImportWorkflow
+from infra.components.workflow import Workflow
 
 WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem")
 
@@ -23,7 +23,7 @@ def grant_imports(
     storage: Storage,
     messaging: Messaging,
     uploads: Uploads,
-    workflow: ImportWorkflow,
+    workflow: Workflow,
 ) -> None:
     """Let each function do its part. The test of the roles holds the same table, written a second time."""
     api, sweep = functions["api"], functions["sweep"]

@@ -14,7 +14,7 @@ from infra.components.messaging import Messaging
 from infra.components.monitoring import Monitoring
 from infra.components.storage import Storage
 from infra.components.uploads import Uploads
-from infra.components.workflow import ImportWorkflow
+from infra.components.workflow import Workflow
 from infra.import_grants import COMMITTED, UPLOAD, WRITE, grant_imports
 from infra.settings import Settings
 
@@ -104,7 +104,7 @@ class ShoalStack(Stack):
             for spec in SPECS
         }
 
-    def _make_imports(self) -> tuple[Uploads, ImportWorkflow]:
+    def _make_imports(self) -> tuple[Uploads, Workflow]:
         """The bulk import: who signs uploads, and the workflow that the same functions start."""
         starters = [self.functions[name] for name in ("api", "import_intake", "sweep")]
         uploads = Uploads(
@@ -113,10 +113,13 @@ class ShoalStack(Stack):
             objects=[self.storage.bucket.arn_for_objects(UPLOAD)],
             signers=[starter.role for starter in starters],
         )
-        workflow = ImportWorkflow(
+        workflow = Workflow(
             self,
             "Imports",
+            name="import",
+            purpose="builds an import outside the log, and commits it whole",
             settings=self.settings,
+            items_at_once=self.settings.import_max_concurrency,
             bucket=self.storage.bucket,
             functions={
                 "PlanFunctionArn": self.functions["import_plan"].function,

@@ -18,31 +18,36 @@ from infra.settings import Settings
 STATE_MACHINES = Path(__file__).resolve().parents[1] / "statemachines"
 
 
-class ImportWorkflow(Construct):
-    """The `machine` of `import.asl.json`: one execution an import."""
+class Workflow(Construct):
+    """The `machine` of an ASL file: one execution an import, a compaction or an export."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
+        name: str,
+        purpose: str,
         settings: Settings,
+        items_at_once: int,
         bucket: s3.IBucket,
         functions: Mapping[str, lambda_.IFunction],
     ) -> None:
-        """`functions` are those that the file invokes, by its placeholders: `PlanFunctionArn` and so on."""
+        """`name` is that of the file; `functions` are those that it invokes, by its placeholders
+        (`PlanFunctionArn` and so on); each of its maps works on `items_at_once`.
+        """
         super().__init__(scope, construct_id)
         self.role = iam.Role(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("states.amazonaws.com"),
-            description="shoal: what the workflow of an import may do",
+            description=f"shoal: what the workflow {name} may do",
         )
         self._allow(["lambda:InvokeFunction"], *(function.function_arn for function in functions.values()))
         # What the maps go over.
         self._allow(["s3:GetObject"], bucket.arn_for_objects("staging/t/*/work/*"))
         definition = with_concurrency(
-            json.loads((STATE_MACHINES / "import.asl.json").read_text()), settings.import_max_concurrency
+            json.loads((STATE_MACHINES / f"{name}.asl.json").read_text()), items_at_once
         )
         self.machine = sfn.StateMachine(
             self,
@@ -55,7 +60,7 @@ class ImportWorkflow(Construct):
                 **{name: function.function_arn for name, function in functions.items()},
             },
             role=self.role,
-            comment="shoal: builds an import outside the log, and commits it whole",
+            comment=f"shoal: {purpose}",
             logs=sfn.LogOptions(
                 destination=make_log_group(self, "Logs", retention_days=settings.log_retention_days),
                 level=sfn.LogLevel.ERROR,
