@@ -51,6 +51,11 @@ class Cells:
         return len(self.rows)
 
     @property
+    def name(self) -> str:
+        """The id of its first shard: cells of no other import lie in it."""
+        return self.cell_set.shards[0].shard_id
+
+    @property
     def memory_bytes(self) -> int:
         """What this takes beside the cell set itself."""
         return _CELL_BYTES * len(self) + 512 * len(self._vector_keys)

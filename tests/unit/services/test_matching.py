@@ -1,0 +1,135 @@
+"""Which rows match: the same as asking every live record, wherever it lies."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shoal.model.datasets import Dataset
+from shoal.model.filters import parse_filter
+from shoal.model.selection import EVERYTHING, Selection
+from shoal.services import matching
+from shoal.services.matching import matching_rows
+from shoal.services.snapshot import Snapshot
+from shoal.services.winners import Shelf, spots_of
+from tests.unit.services.cell_world import Layout, add_cells
+from tests.unit.services.world import Record, World, record
+
+FILTERS: list[Any] = [
+    {"colour": "red"},
+    {"colour": {"$ne": "red"}},
+    {"n": {"$gte": 3, "$lt": 8}},
+    {"$or": [{"n": 1}, {"colour": "blue"}]},
+    {"absent": {"$exists": True}},
+]
+
+
+def some_records(name: str, count: int, seed: int) -> dict[str, Record]:
+    rng = np.random.default_rng(seed)
+    colours = ("red", "blue", "green")
+    return {
+        f"{name}/{row}": record(
+            *rng.standard_normal(4).tolist(),
+            colour=colours[int(rng.integers(3))],
+            n=int(rng.integers(10)),
+        )
+        for row in range(count)
+    }
+
+
+def snapshot_of(world: World, dataset: Dataset) -> Snapshot:
+    found = world.searcher.snapshot(dataset.tenant_id, scope=dataset.scope, name=dataset.name)
+    assert found is not None
+    return found
+
+
+def ids_of(snapshot: Snapshot, selection: Selection) -> list[str]:
+    """The ids of the rows that match; each source once, its rows ascending."""
+    found = matching_rows(snapshot, selection)
+    assert len({id(source) for source, _ in found}) == len(found)
+    for _, rows in found:
+        assert rows.dtype == np.int64
+        assert (np.diff(rows) > 0).all()
+        assert len(rows)
+    spots = spots_of(snapshot, [(source, row) for source, rows in found for row in rows.tolist()])
+    shelf = Shelf(snapshot.reader)
+    shelf.load(spots, include_values=False)
+    return [one.id for one in shelf.records(spots)]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 2**32),
+    resident=st.integers(0, 15),
+    deltas=st.lists(st.integers(1, 8), max_size=3),
+    imports=st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=5), max_size=2),
+    changes=st.integers(0, 15),
+    scan_bytes=st.sampled_from([1, 700, matching.SCAN_BYTES]),
+)
+def test_the_rows_that_match_are_those_of_the_live_records(
+    seed: int,
+    resident: int,
+    deltas: list[int],
+    imports: list[list[int]],
+    changes: int,
+    scan_bytes: int,
+) -> None:
+    world = World()
+    dataset = world.create()
+    rows: dict[str, Record] = {}
+
+    def write(records: dict[str, Record]) -> None:
+        world.upsert(dataset, records)
+        world.drain(dataset)
+        rows.update(records)
+
+    if resident:
+        write(some_records("resident", resident, seed))
+        world.build(dataset)
+    for number, sizes in enumerate(imports):
+        cells = [some_records(f"i{number}/{place}", size, seed + place) for place, size in enumerate(sizes)]
+        add_cells(world, dataset, cells, Layout(shards=1 + seed % 3))
+        rows |= {name: found for cell in cells for name, found in cell.items()}
+    for number, size in enumerate(deltas):
+        write(some_records(f"delta{number}", size, seed + 7 * number))
+    rng = np.random.default_rng(seed)
+    for name in rng.choice(list(rows) or [""], min(changes, len(rows)), replace=False).tolist():
+        if rng.random() < 0.5:
+            world.delete(dataset, [name])
+            world.drain(dataset)
+            del rows[name]
+        else:
+            write({name: some_records("again", 1, seed)["again/0"]})
+    if not (resident or deltas or imports):
+        return
+
+    snapshot = snapshot_of(world, dataset)
+    selections = [EVERYTHING, Selection(prefix="i0/"), Selection(prefix="delta"), Selection(namespace="")]
+    selections += [Selection(filter=parse_filter(found)) for found in FILTERS]
+    selections += [Selection(prefix="i", filter=parse_filter(FILTERS[0])), Selection(namespace="none")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matching, "SCAN_BYTES", scan_bytes)
+        for selection in selections:
+            expected = [
+                name
+                for name, (_, metadata) in rows.items()
+                if selection.matches(record_id=name, namespace="", metadata=metadata)
+            ]
+            assert sorted(ids_of(snapshot, selection)) == sorted(expected)
+            assert sorted(ids_of(snapshot, selection)) == sorted(expected), "and once more, from what is kept"
+
+
+def test_cells_are_read_some_at_a_time() -> None:
+    world = World()
+    dataset = world.create()
+    cells = [some_records(f"cell{place}", 30, place) for place in range(8)]
+    add_cells(world, dataset, cells, Layout(shards=1))
+    (found,) = snapshot_of(world, dataset).cells()
+    sizes = found.record_bytes
+    turns = [place.tolist() for place in matching.in_turns(sizes, most=int(sizes[:3].sum()))]
+    assert turns[0] == [0, 1, 2]
+    assert [place for turn in turns for place in turn] == list(range(8))
+    assert [place.tolist() for place in matching.in_turns(sizes, most=1)] == [[place] for place in range(8)]
+    assert not list(matching.in_turns(sizes[:0], most=1))
