@@ -119,6 +119,7 @@ class Manifest(_Frozen):
     open_imports: tuple[int, ...] = Field(default=(), strict=False)
     recall: Recall | None = None
     created_at: float = 0.0
+    compacted_at: float | None = None
 
     @property
     def shards(self) -> tuple[ShardRef, ...]:

@@ -7,14 +7,17 @@ from shoal.errors import CorruptObject
 from shoal.index.id_index import Located, hash_ids
 from shoal.model.limits import MAX_RESPONSE_BYTES
 from shoal.model.queries import Match
-from shoal.services.loadable import Piece
 from shoal.services.search import Searcher
 from shoal.services.snapshot import Snapshot
-from shoal.services.winners import Shelf, Source, Spot, spots_of
-
-_VALUE_BYTES = 14
-"""A float32 in shortest JSON digits with its comma, at most."""
-_RECORD_OVERHEAD_BYTES = 64
+from shoal.services.winners import (
+    RECORD_OVERHEAD_BYTES,
+    VALUE_BYTES,
+    Shelf,
+    Source,
+    Spot,
+    readable_spots,
+    spots_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ def fetch(
         return Fetched((), wanted, ())
     located = snapshot.locate(hash_ids(wanted, snapshot.dataset.hash_key))
     spots = _spots(snapshot, wanted, located)
-    readable = _readable(wanted, spots, include_values=include_values, budget=searcher.budget_bytes)
+    places = [spots.get(wanted_id) for wanted_id in wanted]
+    readable = readable_spots(places, include_values=include_values, budget=searcher.budget_bytes)
     shelf = Shelf(snapshot.reader)
     here = [spots[wanted_id] for wanted_id in wanted[:readable] if wanted_id in spots]
     shelf.load(here, include_values=include_values)
@@ -63,7 +67,7 @@ def fetch(
         )
     )
 
-    value_bytes = snapshot.dataset.dimension * _VALUE_BYTES if include_values else 0
+    value_bytes = snapshot.dataset.dimension * VALUE_BYTES if include_values else 0
     records: list[Match] = []
     missing: list[str] = []
     size = 0
@@ -72,7 +76,7 @@ def fetch(
         if record is None or record.id != wanted_id:  # or another id with the same 128-bit hash
             missing.append(wanted_id)
             continue
-        size += len(record.metadata) + len(wanted_id.encode()) + value_bytes + _RECORD_OVERHEAD_BYTES
+        size += len(record.metadata) + len(wanted_id.encode()) + value_bytes + RECORD_OVERHEAD_BYTES
         if size > MAX_RESPONSE_BYTES and records:
             return Fetched(tuple(records), tuple(missing), wanted[position:])
         values = shelf.values(spots[wanted_id]) if include_values else None
@@ -101,18 +105,3 @@ def _in_cells(snapshot: Snapshot, shard_id: str, row: int) -> tuple[Source, int]
         if number is not None:
             return cells, number
     raise CorruptObject(f"the id index names shard {shard_id}, which this version has not")
-
-
-def _readable(wanted: Sequence[str], spots: dict[str, Spot], *, include_values: bool, budget: int) -> int:
-    """How many of the ids can be read within the budget; a cell is read whole, once, and the first one always."""
-    counted: set[str] = set()
-    size = 0
-    for position, wanted_id in enumerate(wanted):
-        spot = spots.get(wanted_id)
-        parts = spot.loadables(include_values=include_values) if spot else []
-        fresh = [part for part in parts if isinstance(part, Piece) and part.name not in counted]
-        size += sum(part.stop - part.start for part in fresh)
-        if size > budget and counted and fresh:
-            return position
-        counted |= {part.name for part in fresh}
-    return len(wanted)

@@ -33,18 +33,26 @@ def matching_rows(snapshot: Snapshot, selection: Selection) -> list[tuple[Source
     Raises:
         CorruptObject: something stored is not what names it.
     """
-    return [(source, rows) for source, rows in _sources(snapshot, selection) if len(rows)]
+    found = ((source, live_matching(snapshot, source, selection)) for source in sources_of(snapshot))
+    return [(source, rows) for source, rows in found if len(rows)]
 
 
-def _sources(
-    snapshot: Snapshot, selection: Selection
-) -> Iterator[tuple[ShardRef, NDArray[np.int64]] | tuple[Cells, NDArray[np.int64]]]:
-    dead = masks.dead_rows(snapshot)
-    for shard in snapshot.manifest.shards:
-        yield shard, _alive(matching_in_shard(snapshot, shard, selection), dead.get(shard.shard_id))
-    for cells in snapshot.cells():
-        numbers = matching_in_cells(snapshot, cells, selection)
-        yield cells, numbers[~masks.contains(masks.dead_numbers(snapshot, cells), numbers)]
+def sources_of(snapshot: Snapshot) -> list[Source]:
+    """All places of rows, in the manifest's order: shards (the resident one first), then each import's cells."""
+    return [*snapshot.manifest.shards, *snapshot.cells()]
+
+
+def live_matching(snapshot: Snapshot, source: Source, selection: Selection) -> NDArray[np.int64]:
+    """The live rows of one source that match, or numbers of cells: int64, ascending.
+
+    Raises:
+        CorruptObject: something stored is not what names it.
+    """
+    if isinstance(source, Cells):
+        numbers = matching_in_cells(snapshot, source, selection)
+        return numbers[~masks.contains(masks.dead_numbers(snapshot, source), numbers)]
+    dead = masks.dead_rows(snapshot).get(source.shard_id)
+    return _alive(matching_in_shard(snapshot, source, selection), dead)
 
 
 def matching_in_shard(snapshot: Snapshot, shard: ShardRef, selection: Selection) -> NDArray[np.int64]:

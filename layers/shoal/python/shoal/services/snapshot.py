@@ -58,6 +58,9 @@ class Snapshot:
     dataset: Dataset
     manifest: Manifest
     reader: PartReader
+    key: str = ""
+    """Key of the manifest, with its SHA-256 in hex: what names this version."""
+    sha256: str = ""
 
     # --- shards
 
@@ -203,7 +206,8 @@ def open_snapshot(reader: PartReader, dataset: Dataset, head: Head) -> Snapshot 
     """
     if head.manifest is None or head.manifest_sha256 is None:
         return None
-    return Snapshot(dataset, reader.load(manifest_part(head.manifest, head.manifest_sha256)), reader)
+    manifest = reader.load(manifest_part(head.manifest, head.manifest_sha256))
+    return Snapshot(dataset, manifest, reader, head.manifest, head.manifest_sha256)
 
 
 def manifest_part(key: str, sha256: str) -> Part[Manifest]:

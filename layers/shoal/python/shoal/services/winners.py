@@ -20,6 +20,9 @@ from shoal.services.parts import PartReader
 from shoal.services.snapshot import ShardVectors, Snapshot
 
 _MATCH_OVERHEAD_BYTES = 64
+VALUE_BYTES = 14
+"""A float32 in shortest JSON digits with its comma, at most."""
+RECORD_OVERHEAD_BYTES = 64
 
 type Source = ShardRef | Cells
 """Where a row was found; of cells, rows go by their number."""
@@ -54,6 +57,23 @@ def spots_of(snapshot: Snapshot, rows: Sequence[tuple[Source, int]]) -> list[Spo
         for place, records, vectors, row in pieces:
             spots[place] = Spot(records, vectors, row)
     return [spot for spot in spots if spot is not None]
+
+
+def readable_spots(spots: Sequence[Spot | None], *, include_values: bool, budget: int) -> int:
+    """How many of the rows can be read within the budget (bytes of cells).
+
+    A cell is read whole, once, and the first one always; None stands for a row that is nowhere.
+    """
+    counted: set[str] = set()
+    size = 0
+    for place, spot in enumerate(spots):
+        parts = spot.loadables(include_values=include_values) if spot else []
+        fresh = [part for part in parts if isinstance(part, Piece) and part.name not in counted]
+        size += sum(part.stop - part.start for part in fresh)
+        if size > budget and counted and fresh:
+            return place
+        counted |= {part.name for part in fresh}
+    return len(spots)
 
 
 class Shelf:
