@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from shoal.errors import StorageBusy
-from shoal.storage.memory.faults import AtCall, AtOperation, Fault, RandomFaults
+from shoal.storage.memory.faults import AtCall, AtOperation, Fault, RandomFaults, Storm
 from shoal.storage.ports import Absent, Add, Exists, Key
 from tests.unit.storage.unlucky import World, world
 
@@ -76,6 +76,26 @@ def test_the_log_names_what_happened() -> None:
         one.table.update(A, [Add("n", 1)])
     assert one.faults.describe() == "faults injected:\n  #2 table.update[1] p a: busy-after"
     assert one.faults.calls == 3
+
+
+def test_a_storm_takes_all_calls_of_its_time() -> None:
+    one = world(Storm(1, 3, Fault.BUSY_BEFORE))
+    busy = []
+    for n in range(6):
+        try:
+            one.table.update(Key("p", str(n)), [Add("n", 1)])
+        except StorageBusy:
+            busy.append(n)
+    assert busy == [1, 2, 3]
+
+
+def test_what_happened_to_the_last_call_of_an_operation() -> None:
+    one = world(AtCall(1, Fault.TWICE))
+    one.table.get(A)
+    one.table.update(A, [Add("n", 1)])
+    assert (one.faults.last("table.update"), one.faults.last("table.get")) == (Fault.TWICE, None)
+    one.table.update(A, [Add("n", 1)])
+    assert one.faults.last("table.update") is None
 
 
 def test_threads_share_the_count() -> None:

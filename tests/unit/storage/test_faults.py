@@ -40,6 +40,10 @@ OPERATIONS = [
     Operation("objects.put_pieces", lambda world: world.objects.put_pieces("new", iter([b"x", b"y"]))),
     Operation("objects.delete", lambda world: world.objects.delete(["o"])),
     Operation("queue.send", lambda world: world.queue.send({"a": "b"}, group="g")),
+    Operation("uploads.start_parts", lambda world: world.uploads.start_parts("new", content_type="a/b")),
+    Operation("workflows.start", lambda world: world.workflows.start("new", {"a": "b"})),
+    Operation("workflows.status", lambda world: world.workflows.status("old"), writes=False),
+    Operation("workflows.stop", lambda world: world.workflows.stop("old", cause="tired")),
 ]
 WRITES = [operation for operation in OPERATIONS if operation.writes]
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from shoal.storage.memory import MemoryObjects, MemoryQueue, MemoryTable
+from shoal.storage.memory import MemoryObjects, MemoryQueue, MemoryTable, MemoryUploads, MemoryWorkflows
 from shoal.storage.memory.faults import Faults, Schedule, first_of
 from shoal.storage.memory.faulty import FaultyObjects, FaultyQueue, FaultyTable
-from shoal.storage.ports import ObjectStore, Queue, Table
+from shoal.storage.memory.faulty_steering import FaultyUploads, FaultyWorkflows
+from shoal.storage.ports import ObjectStore, Queue, Table, Uploads, Workflows
 from tests.unit.storage.clock import ManualClock
 
 
@@ -17,6 +18,8 @@ class World:
         self.stored = MemoryTable(self.clock)
         self.bucket = MemoryObjects(self.clock)
         self.sent = MemoryQueue(self.clock)
+        self.uploading = MemoryUploads(self.bucket, self.clock)
+        self.running = MemoryWorkflows()
         self.start(*schedules)
 
     def start(self, *schedules: Schedule) -> None:
@@ -24,9 +27,18 @@ class World:
         self.table: Table = FaultyTable(self.stored, self.faults)
         self.objects: ObjectStore = FaultyObjects(self.bucket, self.faults)
         self.queue: Queue = FaultyQueue(self.sent, self.faults)
+        self.uploads: Uploads = FaultyUploads(self.uploading, self.faults)
+        self.workflows: Workflows = FaultyWorkflows(self.running, self.faults)
 
     def state(self) -> Any:
-        return self.stored.items(), [head.key for head in self.bucket.list("")], len(self.sent)
+        objects = [head.key for head in self.bucket.list("")]
+        return (
+            self.stored.items(),
+            objects,
+            len(self.sent),
+            dict(self.running.statuses),
+            self.uploading.started,
+        )
 
 
 def world(*schedules: Schedule) -> World:
@@ -34,4 +46,5 @@ def world(*schedules: Schedule) -> World:
     made = World(*schedules)
     made.stored.put({"pk": "p", "sk": "a", "n": 1, "gsi1pk": "G", "gsi1sk": "1"})
     made.bucket.put("o", b"body")
+    made.running.start("old", {})
     return made

@@ -25,12 +25,15 @@ class SimulatedCrash(BaseException):
 
 
 class Fault(StrEnum):
-    """What can happen to a call."""
+    """What can happen to a call, in the words of the ports: `storage.aws_errors` has the table of which answers of
+    AWS (409, 429, 500, 503, time-outs) come out as which error.
+    """
 
     BUSY_BEFORE = "busy-before"
-    """Throttled, or in conflict (TransactionConflict, S3 409): StorageBusy, nothing happened."""
+    """Throttled (429, 503), failed (500) or in conflict (TransactionConflict, S3 409): StorageBusy, nothing
+    happened."""
     BUSY_AFTER = "busy-after"
-    """The call took effect, every answer was lost: StorageBusy."""
+    """The call took effect, every answer was lost or timed out: StorageBusy."""
     PARTIAL = "partial"
     """Half of a batch took effect, the rest stayed unprocessed: StorageBusy."""
     TWICE = "twice"
@@ -123,6 +126,19 @@ class AtOperation:
         return self.fault if (call.operation, call.nth) == (self.operation, self.nth) else None
 
 
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """The same fault for `length` calls in a row from that number on, counting all: what outlasts retries."""
+
+    number: int
+    length: int
+    fault: Fault
+
+    def __call__(self, call: Call) -> Fault | None:
+        """The fault of a call."""
+        return self.fault if self.number <= call.number < self.number + self.length else None
+
+
 def first_of(*schedules: Schedule) -> Schedule:
     """The schedules together: the first that has a fault for a call decides."""
 
@@ -166,6 +182,15 @@ class Faults:
         """Every fault injected, in order."""
         with self._lock:
             return tuple(self._log)
+
+    def last(self, operation: str) -> Fault | None:
+        """What happened to the newest call of an operation; None where nothing did, or there was none."""
+        with self._lock:
+            newest = self._counts[operation] - 1
+            return next(
+                (fault for call, fault in self._log if (call.operation, call.nth) == (operation, newest)),
+                None,
+            )
 
     def describe(self) -> str:
         """The log as text, for the message of a failed test."""

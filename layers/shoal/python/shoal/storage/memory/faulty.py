@@ -38,7 +38,7 @@ class Rewindable(Protocol):
         """The table as it was some writes ago."""
 
 
-def _happen[Answer](fault: Fault | None, operation: str, effect: Callable[[], Answer]) -> Answer:
+def happen[Answer](fault: Fault | None, operation: str, effect: Callable[[], Answer]) -> Answer:
     """Run a call with what happens to any call: busy, crash, or a second attempt."""
     if fault is Fault.BUSY_BEFORE:
         raise StorageBusy(f"injected: {operation} was throttled")
@@ -68,27 +68,27 @@ class FaultyTable:
         rewindable = not consistent and isinstance(self._table, Rewindable)
         fault = self._faults.decide("table.get", _name(key), STALE_READ if rewindable else ANY_CALL)
         source = self._source(fault)
-        return _happen(fault, "table.get", lambda: source.get(key, consistent=consistent))
+        return happen(fault, "table.get", lambda: source.get(key, consistent=consistent))
 
     def batch_get(self, keys: Sequence[Key]) -> list[Item]:
         """The items that exist among the keys."""
         fault = self._faults.decide("table.batch_get", f"{len(keys)} keys", ANY_CALL)
-        return _happen(fault, "table.batch_get", lambda: self._table.batch_get(keys))
+        return happen(fault, "table.batch_get", lambda: self._table.batch_get(keys))
 
     def put(self, item: Item, *, condition: Condition | None = None) -> None:
         """Store a whole item."""
         fault = self._faults.decide("table.put", f"{item.get('pk')} {item.get('sk')}", WRITE)
-        _happen(fault, "table.put", lambda: self._table.put(item, condition=condition))
+        happen(fault, "table.put", lambda: self._table.put(item, condition=condition))
 
     def update(self, key: Key, actions: Sequence[Action], *, condition: Condition | None = None) -> Item:
         """Change attributes and return the new item."""
         fault = self._faults.decide("table.update", _name(key), WRITE)
-        return _happen(fault, "table.update", lambda: self._table.update(key, actions, condition=condition))
+        return happen(fault, "table.update", lambda: self._table.update(key, actions, condition=condition))
 
     def delete(self, key: Key, *, condition: Condition | None = None) -> None:
         """Delete an item."""
         fault = self._faults.decide("table.delete", _name(key), WRITE)
-        _happen(fault, "table.delete", lambda: self._table.delete(key, condition=condition))
+        happen(fault, "table.delete", lambda: self._table.delete(key, condition=condition))
 
     def query(
         self,
@@ -108,7 +108,7 @@ class FaultyTable:
             "table.query", f"{index or 'table'} {pk}", STALE_READ if rewindable else ANY_CALL
         )
         source = self._source(fault)
-        return _happen(
+        return happen(
             fault,
             "table.query",
             lambda: source.query(
@@ -126,7 +126,7 @@ class FaultyTable:
     def transact(self, writes: Sequence[Write], *, token: str) -> None:
         """All writes or none."""
         fault = self._faults.decide("table.transact", f"{len(writes)} writes, token {token}", WRITE)
-        _happen(fault, "table.transact", lambda: self._table.transact(writes, token=token))
+        happen(fault, "table.transact", lambda: self._table.transact(writes, token=token))
 
     def batch_put(self, items: Sequence[Item]) -> None:
         """Store whole items; with PARTIAL, only the first half of them."""
@@ -134,7 +134,7 @@ class FaultyTable:
         if fault is Fault.PARTIAL:
             self._table.batch_put(items[: len(items) // 2])
             raise StorageBusy("injected: items left unprocessed")
-        _happen(fault, "table.batch_put", lambda: self._table.batch_put(items))
+        happen(fault, "table.batch_put", lambda: self._table.batch_put(items))
 
     def _source(self, fault: Fault | None) -> Table:
         if fault is Fault.STALE and isinstance(self._table, Rewindable):
@@ -152,16 +152,14 @@ class FaultyObjects:
     def put(self, key: str, body: bytes | memoryview, *, if_none_match: bool = False) -> ObjectHead:
         """Store an object."""
         fault = self._faults.decide("objects.put", key, WRITE)
-        return _happen(
-            fault, "objects.put", lambda: self._objects.put(key, body, if_none_match=if_none_match)
-        )
+        return happen(fault, "objects.put", lambda: self._objects.put(key, body, if_none_match=if_none_match))
 
     def get(
         self, key: str, *, byte_range: tuple[int, int] | None = None, version_id: str | None = None
     ) -> bytes:
         """Read an object, or a range of its bytes."""
         fault = self._faults.decide("objects.get", key, ANY_CALL)
-        return _happen(
+        return happen(
             fault,
             "objects.get",
             lambda: self._objects.get(key, byte_range=byte_range, version_id=version_id),
@@ -170,18 +168,18 @@ class FaultyObjects:
     def head(self, key: str, *, version_id: str | None = None) -> ObjectHead | None:
         """Describe an object."""
         fault = self._faults.decide("objects.head", key, ANY_CALL)
-        return _happen(fault, "objects.head", lambda: self._objects.head(key, version_id=version_id))
+        return happen(fault, "objects.head", lambda: self._objects.head(key, version_id=version_id))
 
     def put_pieces(self, key: str, pieces: Iterable[bytes]) -> ObjectHead:
         """Store an object given in pieces, which are kept: a second attempt needs them again."""
         fault = self._faults.decide("objects.put_pieces", key, WRITE)
         kept = tuple(pieces)
-        return _happen(fault, "objects.put_pieces", lambda: self._objects.put_pieces(key, kept))
+        return happen(fault, "objects.put_pieces", lambda: self._objects.put_pieces(key, kept))
 
     def list(self, prefix: str) -> Iterator[ObjectHead]:
         """All objects under a prefix; the call counts when the first is asked for."""
         fault = self._faults.decide("objects.list", prefix, ANY_CALL)
-        yield from _happen(fault, "objects.list", lambda: self._objects.list(prefix))
+        yield from happen(fault, "objects.list", lambda: self._objects.list(prefix))
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; with PARTIAL, only the first half of them."""
@@ -189,7 +187,7 @@ class FaultyObjects:
         if fault is Fault.PARTIAL:
             self._objects.delete(keys[: len(keys) // 2])
             raise StorageBusy("injected: keys left undeleted")
-        _happen(fault, "objects.delete", lambda: self._objects.delete(keys))
+        happen(fault, "objects.delete", lambda: self._objects.delete(keys))
 
 
 class FaultyQueue:
@@ -209,7 +207,7 @@ class FaultyQueue:
             delay = min(delay + self._faults.late_seconds, MAX_DELAY_SECONDS)
         if fault is Fault.DUPLICATE:
             self._queue.send(message, group=group, delay_seconds=delay)
-        _happen(fault, "queue.send", lambda: self._queue.send(message, group=group, delay_seconds=delay))
+        happen(fault, "queue.send", lambda: self._queue.send(message, group=group, delay_seconds=delay))
 
 
 def _name(key: Key) -> str:

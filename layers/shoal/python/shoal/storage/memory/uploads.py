@@ -50,6 +50,11 @@ class MemoryUploads:
         self._open[upload_id][1][number] = data
         return self._etag(number, data)
 
+    @property
+    def started(self) -> int:
+        """How many multipart uploads were begun."""
+        return self._started
+
     @staticmethod
     def _etag(number: int, data: bytes) -> str:
         return f"part-{number}-{len(data)}"
