@@ -144,7 +144,12 @@ class ShoalStack(Stack):
             "POST /v1/query",
             "POST /v1/datasets/{name}/query",
             "POST /v1/datasets/{name}/vectors/fetch",
+            "POST /v1/datasets/{name}/vectors/list",
+            "GET /v1/datasets/{name}/vectors",
             "GET /v1/datasets/{name}/vectors/{proxy+}",
+            "GET /v1/datasets/{name}/count",
+            "POST /v1/datasets/{name}/count",
+            "GET /v1/datasets/{name}/stats",
         )
         functions["indexer"].poll(
             self.messaging.wakeups, batch_size=10, max_concurrency=self.settings.indexer_max_concurrency

@@ -86,6 +86,19 @@ CASES: dict[tuple[str, str], tuple[int, Expected | None]] = {
             "unprocessed_ids": [],
         },
     ),
+    ("query", "list"): (200, {"vectors": [{"id": "doc-1", "metadata": ATLAS}], "next_cursor": None}),
+    ("query", "list_by_body"): (200, {"next_cursor": None}),
+    ("query", "list_bad_cursor"): (
+        400,
+        error(
+            "invalid_cursor",
+            "cursor: not one that this dataset has handed out for this filter, prefix and namespace; "
+            "start without one",
+        ),
+    ),
+    ("query", "count"): (200, {"count": 2}),
+    ("query", "count_by_body"): (200, {"count": 1}),
+    ("query", "stats"): (200, {"row_count": 2, "tail_writes": 1, "dead_share": 0.0}),
 }
 
 

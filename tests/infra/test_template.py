@@ -161,7 +161,12 @@ def test_routes(synthesized: Synthesized) -> None:
         "POST /v1/query": "query",
         "POST /v1/datasets/{name}/query": "query",
         "POST /v1/datasets/{name}/vectors/fetch": "query",
+        "POST /v1/datasets/{name}/vectors/list": "query",
+        "GET /v1/datasets/{name}/vectors": "query",
         "GET /v1/datasets/{name}/vectors/{proxy+}": "query",
+        "GET /v1/datasets/{name}/count": "query",
+        "POST /v1/datasets/{name}/count": "query",
+        "GET /v1/datasets/{name}/stats": "query",
     }
     assert set(routes) == set(expected)
     for key, name in expected.items():

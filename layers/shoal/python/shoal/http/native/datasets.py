@@ -70,11 +70,11 @@ def _body(view: DatasetView) -> dict[str, Any]:
         "created_at": timestamp(view.dataset.created_at),
         "last_indexed_at": optional_timestamp(view.head.last_indexed_at),
         "error_message": view.head.error_message,
-        "recall": _recall(view.head.recall),
+        "recall": recall_body(view.head.recall),
     }
 
 
-def _recall(measured: Mapping[str, float | int | None] | None) -> dict[str, Any] | None:
+def recall_body(measured: Mapping[str, float | int | None] | None) -> dict[str, Any] | None:
     """What calibration promises; None where every query so far is exact, or nothing was measured."""
     if measured is None:
         return None

@@ -3,6 +3,7 @@ numpy and hnswlib are most of a cold start, and the other functions only need to
 """
 
 from shoal.http.context import Context
+from shoal.http.native.listing_types import CountResult, ListIn, ListResult, SelectionIn, StatsOut
 from shoal.http.native.types import FetchIn, FetchResult, QueryByPath, QueryIn, QueryResult, RecordOut
 from shoal.http.native.vectors import ID
 from shoal.http.response import Response
@@ -15,6 +16,18 @@ _QUERY_ERRORS = {
     404: "dataset_not_found",
     429: "query_quota_exceeded, rate_limited",
 }
+_LIST_ANSWERS = {200: Answer("A page, and the cursor of the next one.", ListResult)}
+_LIST_ERRORS = {
+    400: "invalid_limit, invalid_cursor, cursor_expired, invalid_filter, invalid_request",
+    404: "dataset_not_found",
+}
+_COUNT_ANSWERS = {200: Answer("The exact number.", CountResult)}
+_COUNT_ERRORS = {400: "invalid_filter, invalid_request", 404: "dataset_not_found"}
+_SELECTION = (
+    Parameter("filter", "A filter on metadata, as JSON."),
+    Parameter("prefix", "How the ids begin."),
+    Parameter("namespace", "The namespace; empty for the records that are in none."),
+)
 _QUERY_ANSWERS = {200: Answer("The nearest records, best first.", QueryResult)}
 
 
@@ -34,6 +47,36 @@ def _get(context: Context) -> Response:
     from shoal.http.native.fetch import get
 
     return get(context)
+
+
+def _list(context: Context) -> Response:
+    from shoal.http.native import listing
+
+    return listing.list_by_query(context)
+
+
+def _list_by_body(context: Context) -> Response:
+    from shoal.http.native import listing
+
+    return listing.list_by_body(context)
+
+
+def _count(context: Context) -> Response:
+    from shoal.http.native import listing
+
+    return listing.count_by_query(context)
+
+
+def _count_by_body(context: Context) -> Response:
+    from shoal.http.native import listing
+
+    return listing.count_by_body(context)
+
+
+def _stats(context: Context) -> Response:
+    from shoal.http.native import listing
+
+    return listing.stats(context)
 
 
 def _fetch_many(context: Context) -> Response:
@@ -77,6 +120,72 @@ ROUTES = (
         answers={200: Answer("Those found, those missing, and those left for another request.", FetchResult)},
         errors={400: "invalid_request", 404: "dataset_not_found"},
         request=FetchIn,
+        function=QUERY_FUNCTION,
+    ),
+    Route(
+        "GET",
+        "/v1/datasets/{name}/vectors",
+        _list,
+        Scope.READ,
+        "List vectors",
+        "vectors",
+        answers=_LIST_ANSWERS,
+        errors=_LIST_ERRORS,
+        parameters=(
+            *_SELECTION,
+            Parameter("limit", "Records of the page: 1 to 1000; more counts as 1000.", "integer"),
+            Parameter("cursor", "`next_cursor` of the page before."),
+            Parameter("include_values", "Whether to answer with the values too.", "boolean"),
+            Parameter("include_document", "Whether to answer with the documents too.", "boolean"),
+        ),
+        function=QUERY_FUNCTION,
+    ),
+    Route(
+        "POST",
+        "/v1/datasets/{name}/vectors/list",
+        _list_by_body,
+        Scope.READ,
+        "List vectors, by a filter of any size",
+        "vectors",
+        answers=_LIST_ANSWERS,
+        errors=_LIST_ERRORS,
+        request=ListIn,
+        function=QUERY_FUNCTION,
+    ),
+    Route(
+        "GET",
+        "/v1/datasets/{name}/count",
+        _count,
+        Scope.READ,
+        "Count vectors",
+        "vectors",
+        answers=_COUNT_ANSWERS,
+        errors=_COUNT_ERRORS,
+        parameters=_SELECTION,
+        function=QUERY_FUNCTION,
+    ),
+    Route(
+        "POST",
+        "/v1/datasets/{name}/count",
+        _count_by_body,
+        Scope.READ,
+        "Count vectors, by a filter of any size",
+        "vectors",
+        answers=_COUNT_ANSWERS,
+        errors=_COUNT_ERRORS,
+        request=SelectionIn,
+        request_required=False,
+        function=QUERY_FUNCTION,
+    ),
+    Route(
+        "GET",
+        "/v1/datasets/{name}/stats",
+        _stats,
+        Scope.READ,
+        "Show a dataset in figures",
+        "datasets",
+        answers={200: Answer("The figures of the current version.", StatsOut)},
+        errors={404: "dataset_not_found"},
         function=QUERY_FUNCTION,
     ),
     Route(
