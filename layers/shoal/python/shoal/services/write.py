@@ -1,76 +1,26 @@
-"""Accepting writes: durable first, then a place in the log, then the answer.
+"""Accepting writes: upserts, deletes and patches, checked by the caller, as places in the log.
 
-Put the data under a unique key, take the next sequence, put the job that names the data under that sequence,
-answer. A writer that dies in between leaves garbage that no job names, or a sequence without a job, which the
-committer closes after `GAP_SECONDS` by putting an aborted job under the same condition: a late writer then
-loses and gets 503 instead of an acknowledgement.
+What a write does is decided when it is applied, in the order of the log (`services.apply`); here it is only made
+safe.
 """
 
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from shoal.errors import (
-    ConditionFailed,
-    Conflict,
-    LimitReached,
-    NotFound,
-    StorageBusy,
-    TransactionCancelled,
-    TryAgain,
+from shoal.index.log_codec import (
+    SelectionJson,
+    encode_delete,
+    encode_delete_where,
+    encode_patch,
+    encode_upsert,
 )
-from shoal.index.checksums import sha256_hex
-from shoal.index.log_codec import encode_delete, encode_upsert
 from shoal.model.datasets import Dataset
-from shoal.model.ids import job_id, new_token
 from shoal.model.jobs import JobKind
-from shoal.model.limits import (
-    COMMIT_MAX_BYTES,
-    LOG_MAX_BYTES_AHEAD,
-    LOG_MAX_JOBS_AHEAD,
-    RESIDENT_MAX_BYTES,
-)
 from shoal.model.records import Vectors
-from shoal.services.heads import keys_of
-from shoal.services.places import job_item
-from shoal.services.quotas import reservation, vectors_used
-from shoal.services.retry import retry_busy
-from shoal.services.sequence import close_place, or_try_again, take_place
-from shoal.services.wake import wake_indexer
-from shoal.storage.keys import DatasetKeys, TenantKeys
-from shoal.storage.ports import (
-    Absent,
-    Item,
-    Ports,
-    PutItem,
-    Write,
-)
+from shoal.model.writes import WriteCondition
+from shoal.services.append import ROW_OVERHEAD_BYTES, Accepted, Entry, append
+from shoal.storage.ports import Ports
 
-_log = logging.getLogger(__name__)
-_BACKLOG_RETRY_SECONDS = 2
-_QUOTA_RETRY_SECONDS = 60
-ROW_OVERHEAD_BYTES = 200
-"""What a row costs in memory beside its vector: id index entry, links of the graph, id and a little metadata."""
-
-_LOG_ROW_BYTES = 11
-"""What a row takes at least in the log beside its vector: an id, `{}`, and the length of each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """An acknowledged write: it will be applied in the order of its sequence, whatever dies."""
-
-    job_id: str
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    kind: JobKind
-    data: bytes | None
-    rows: int
-    reserved: int = 0
-    quota: int | None = None
+__all__ = ["ROW_OVERHEAD_BYTES", "Accepted", "delete_ids", "delete_where", "patch", "upsert"]
 
 
 def upsert(
@@ -81,6 +31,9 @@ def upsert(
     vectors: Vectors,
     metadata: Sequence[bytes],
     vector_quota: int | None,
+    namespaces: Sequence[str] = (),
+    documents: Sequence[bytes] = (),
+    condition: WriteCondition | None = None,
 ) -> Accepted:
     """Accept records whose lines have been validated; n may be 0, which still takes a place in the log.
 
@@ -91,6 +44,9 @@ def upsert(
         vectors: float32, shape (n, dimension).
         metadata: n compact JSON objects in UTF-8.
         vector_quota: rows the tenant may hold, live and reserved; None for no limit.
+        namespaces: n strings, "" for a record in none; nothing at all stands for n empty ones.
+        documents: n texts in UTF-8, b"" for a record without one; nothing at all stands for n empty ones.
+        condition: when a record is stored, judged record by record when it is applied; None: always.
 
     Raises:
         LimitReached: `vector_quota_exceeded`, or `backlog_full` while the indexer is behind.
@@ -100,143 +56,39 @@ def upsert(
     """
     count = len(ids)
     if not count:
-        return _append(ports, dataset, _Entry(JobKind.UPSERT, None, 0))
+        return append(ports, dataset, Entry(JobKind.UPSERT, None, 0))
     reserved = count if vector_quota is not None else 0
-    data = encode_upsert(ids, vectors, metadata)
-    return _append(ports, dataset, _Entry(JobKind.UPSERT, data, count, reserved, vector_quota))
+    data = encode_upsert(
+        ids, vectors, metadata, namespaces=namespaces, documents=documents, condition=condition
+    )
+    return append(ports, dataset, Entry(JobKind.UPSERT, data, count, reserved, vector_quota))
 
 
 def delete_ids(ports: Ports, dataset: Dataset, ids: Sequence[str]) -> Accepted:
-    """Accept the deletion of ids; those that do not exist are fine.
+    """Accept the deletion of ids; those that do not exist are fine, and one given twice counts once.
 
     Raises:
         LimitReached, NotFound, TryAgain: as for `upsert`.
     """
-    return _append(ports, dataset, _Entry(JobKind.DELETE, encode_delete(ids), len(ids)))
+    once = list(dict.fromkeys(ids))
+    return append(ports, dataset, Entry(JobKind.DELETE, encode_delete(once), len(once)))
 
 
-def _append(ports: Ports, dataset: Dataset, entry: _Entry) -> Accepted:
-    keys = keys_of(dataset)
-    _check_room(ports, dataset, keys, entry)
-    log_key = None
-    sha256 = None
-    if entry.data is not None:
-        data = entry.data
-        sha256 = sha256_hex(data)
-        log_key = keys.log_object(new_token())
-        target = log_key
-        or_try_again(lambda: ports.objects.put(target, data))
-    place = take_place(ports, keys, size=len(entry.data or b""))
-    sequence = int(place["next"])
-    accepted = Accepted(job_id(dataset.dataset_id, sequence), sequence)
-    item = job_item(
-        keys,
-        sequence,
-        kind=entry.kind,
-        log_key=log_key,
-        sha256=sha256,
-        size=len(entry.data or b""),
-        rows=entry.rows,
-        reserved=entry.reserved,
-        accepted_at=ports.clock(),
-        log_bytes=int(place["bytes"]),
-    )
-    if entry.reserved and entry.quota is not None:
-        _put_job_with_reservation(ports, keys, item, reserved=entry.reserved, quota=entry.quota)
-    else:
-        _put_job(ports, keys, item)
-    wake_indexer(ports, keys)
-    return accepted
+def delete_where(ports: Ports, dataset: Dataset, selection: SelectionJson) -> Accepted:
+    """Accept the deletion of all records that a selection means when the write is applied.
+
+    Raises:
+        LimitReached, NotFound, TryAgain: as for `upsert`.
+    """
+    return append(ports, dataset, Entry(JobKind.DELETE, encode_delete_where(selection), 0))
 
 
-def _check_room(ports: Ports, dataset: Dataset, keys: DatasetKeys, entry: _Entry) -> None:
-    found = {item["sk"]: item for item in ports.table.batch_get([keys.head, keys.sequence])}
-    head = found.get(keys.head.sk)
-    sequence = found.get(keys.sequence.sk)
-    if head is None or sequence is None or sequence.get("closed"):
-        raise NotFound("dataset_not_found", "dataset not found")
-    jobs_ahead = int(sequence["next"]) - int(head["watermark"])
-    bytes_ahead = int(sequence["bytes"]) - int(head["log_bytes"])
-    if jobs_ahead >= LOG_MAX_JOBS_AHEAD or bytes_ahead + len(entry.data or b"") > LOG_MAX_BYTES_AHEAD:
-        raise _backlog_full(jobs_ahead, bytes_ahead)
-    if entry.kind is JobKind.UPSERT:
-        row_bytes = dataset.dimension * 4 + ROW_OVERHEAD_BYTES
-        # Rows of cells do not count, nor do rows that a build is going to leave out.
-        rows = min(int(head["row_count"]), int(head.get("flat_rows", head["row_count"]))) + entry.rows
-        if rows * row_bytes > RESIDENT_MAX_BYTES:
-            raise Conflict(
-                "dataset_full",
-                f"a dataset takes at most {RESIDENT_MAX_BYTES // row_bytes} vectors of this dimension by uploads; "
-                f"bulk imports have no such limit",
-                {"limit_bytes": RESIDENT_MAX_BYTES, "row_bytes": row_bytes},
-            )
-        # What waits may all be new rows, or none of it: known once it is applied.
-        rows_ahead = max(0, bytes_ahead) // (dataset.dimension * 4 + _LOG_ROW_BYTES)
-        if (rows + rows_ahead) * row_bytes > RESIDENT_MAX_BYTES + COMMIT_MAX_BYTES:
-            raise _backlog_full(jobs_ahead, bytes_ahead)
+def patch(ports: Ports, dataset: Dataset, *, ids: Sequence[str], patches: Sequence[bytes]) -> Accepted:
+    """Accept changes to the metadata of n ids, each a JSON object to merge (RFC 7396); missing ids are fine.
 
-
-def _backlog_full(jobs_ahead: int, bytes_ahead: int) -> LimitReached:
-    return LimitReached(
-        "backlog_full",
-        "the dataset has too many writes waiting to be indexed; send this one again later",
-        retry_after=_BACKLOG_RETRY_SECONDS,
-        details={"jobs_waiting": jobs_ahead, "bytes_waiting": bytes_ahead},
-    )
-
-
-def _put_job(ports: Ports, keys: DatasetKeys, item: Item) -> None:
-    try:
-        retry_busy(lambda: ports.table.put(item, condition=Absent("pk")))
-    except ConditionFailed as lost:
-        _recognise(lost.item, item)
-    except StorageBusy as busy:
-        _end_doubt(ports, keys, item, busy)
-
-
-def _put_job_with_reservation(
-    ports: Ports, keys: DatasetKeys, item: Item, *, reserved: int, quota: int
-) -> None:
-    writes: list[Write] = [
-        PutItem(item, condition=Absent("pk")),
-        *reservation(keys, rows=reserved, quota=quota),
-    ]
-    # Nobody else can be at this place of the log with this data, so the data's name is the token.
-    token = str(item["log_key"]).rsplit("/", 1)[-1][:36]
-    if reserved > quota:
-        close_place(ports, keys, item)
-        raise _over_quota(quota, vectors_used(ports.table.get(TenantKeys(keys.tenant_id).quota)))
-    try:
-        retry_busy(lambda: ports.table.transact(writes, token=token))
-    except StorageBusy as busy:
-        _end_doubt(ports, keys, item, busy)
-    except TransactionCancelled as lost:
-        if lost.failed[1]:
-            close_place(ports, keys, item)
-            raise _over_quota(quota, vectors_used(lost.items[1])) from lost
-        if lost.failed[2]:
-            raise NotFound("dataset_not_found", "dataset not found") from lost
-        _recognise(lost.items[0], item)
-
-
-def _over_quota(quota: int, used: int) -> LimitReached:
-    return LimitReached(
-        "vector_quota_exceeded",
-        "the tenant's vector quota would be exceeded; nothing was stored",
-        retry_after=_QUOTA_RETRY_SECONDS,
-        details={"limit": quota, "used": used},
-    )
-
-
-def _end_doubt(ports: Ports, keys: DatasetKeys, item: Item, busy: StorageBusy) -> None:
-    """Whether the job was stored is not known: close its place, unless it turns out to be there."""
-    stored = close_place(ports, keys, item)
-    if stored is None:
-        raise TryAgain("storage is busy; send the request again") from busy
-    _recognise(stored, item)
-
-
-def _recognise(stored: Item | None, ours: Item) -> None:
-    """The place is taken: by our own first attempt, or closed because we were late."""
-    if stored is None or stored.get("log_key") != ours["log_key"] or stored.get("kind") != ours["kind"]:
-        raise TryAgain("the write took too long and was closed; nothing was stored, send it again")
+    Raises:
+        LimitReached, NotFound, TryAgain: as for `upsert`.
+    """
+    if not ids:
+        return append(ports, dataset, Entry(JobKind.PATCH, None, 0))
+    return append(ports, dataset, Entry(JobKind.PATCH, encode_patch(ids, patches), len(ids)))
