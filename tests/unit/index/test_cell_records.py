@@ -13,7 +13,8 @@ from shoal.index.container import pack, unpack
 from shoal.index.records import Record, Records, write_records
 from shoal.model.filters import parse_filter
 from shoal.model.records import Rows
-from tests.unit.index.test_records import METADATA, conditions, rows_of
+from shoal.model.selection import Selection
+from tests.unit.index.test_records import METADATA, conditions, rows_of, where
 
 
 def encoded(rows: Rows) -> bytes:
@@ -45,17 +46,17 @@ def test_filters_find_what_they_find_in_a_shard(
     parsed = parse_filter(condition)
     records, oracle = CellRecords(encoded(rows)), Records(write_records(rows))
     for _ in range(2):  # the second answer is a kept one
-        found = records.matching(parsed)
+        found = records.matching(Selection(filter=parsed))
         assert found.dtype == np.uint32
         assert not found.flags.writeable
-        assert found.tolist() == oracle.matching(parsed).tolist()
+        assert found.tolist() == oracle.matching(Selection(filter=parsed)).tolist()
     oracle.close()
 
 
 def test_only_the_last_filters_are_kept() -> None:
     records = CellRecords(encoded(rows_of([b'{"n":1}', b'{"n":2}'])))
     for number in range(20):
-        assert len(records.matching(parse_filter({"n": number}))) == (number in (1, 2))
+        assert len(records.matching(where({"n": number}))) == (number in (1, 2))
     assert len(records._answers) == 8
 
 
@@ -68,7 +69,7 @@ def test_a_row_that_is_not_there_is_corrupt(row: int) -> None:
 @pytest.mark.parametrize("raw", [b"{", b"[]", b"", b'"\xff"'])
 def test_metadata_that_is_no_object_is_corrupt(raw: bytes) -> None:
     with pytest.raises(CorruptObject, match="metadata"):
-        CellRecords(encoded(rows_of([raw]))).matching(parse_filter({"$not": {"a": 1}}))
+        CellRecords(encoded(rows_of([raw]))).matching(where({"$not": {"a": 1}}))
 
 
 def test_lengths_that_do_not_fit_and_ids_that_are_no_text_are_corrupt() -> None:
@@ -99,6 +100,6 @@ def test_a_damaged_block_is_corrupt_and_nothing_worse(data: st.DataObject) -> No
     try:
         records = CellRecords(raw[:size])
         records.all()
-        records.matching(parse_filter({"a": 1}))
+        records.matching(where({"a": 1}))
     except CorruptObject:
         return

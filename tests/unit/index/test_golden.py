@@ -22,10 +22,10 @@ from shoal.index.log_codec import LogDelete, LogUpsert
 from shoal.index.records import Records, write_records
 from shoal.index.shard import decode_vectors, encode_shard
 from shoal.model.datasets import Metric
-from shoal.model.filters import parse_filter
 from shoal.model.manifests import FileRef, ShardRef
 from shoal.model.records import Rows
 from tests.unit.index.hexfile import read_hex, write_hex
+from tests.unit.index.test_records import where
 
 GOLDEN = Path(__file__).parent / "golden"
 IDS = ("a", "é/🙂", "x" * 40)
@@ -117,7 +117,7 @@ def test_shard() -> None:
     records = Records(golden("records.v1"))
     ids, sequences, metadata = records.all()
     assert (ids, metadata, sequences.tolist()) == (IDS, METADATA, [7, 2**40, 9])
-    assert records.matching(parse_filter({"tags": "y"})).tolist() == [1]
+    assert records.matching(where({"tags": "y"})).tolist() == [1]
     records.close()
 
 
@@ -140,7 +140,7 @@ def test_cell_records() -> None:
     records = CellRecords(golden("cell_records.v1"))
     ids, sequences, metadata = records.all()
     assert (ids, metadata, sequences.tolist()) == (IDS, METADATA, [7, 2**40, 9])
-    assert records.matching(parse_filter({"tags": "y"})).tolist() == [1]
+    assert records.matching(where({"tags": "y"})).tolist() == [1]
 
 
 @pytest.mark.parametrize("metric", list(Metric))

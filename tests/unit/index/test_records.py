@@ -16,6 +16,7 @@ from shoal.index.records import Record, Records, write_records
 from shoal.index.shard import RECORDS_FILE, VECTORS_FILE, decode_vectors, encode_shard
 from shoal.model.filters import parse_filter
 from shoal.model.records import Rows
+from shoal.model.selection import Selection
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 VALUES = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 1.0, -0.0]) | TEXT
@@ -35,6 +36,10 @@ def rows_of(metadata: list[bytes]) -> Rows:
         vectors=np.arange(count * 2, dtype=np.float32).reshape(count, 2),
         metadata=tuple(metadata),
     )
+
+
+def where(condition: dict[str, Any]) -> Selection:
+    return Selection(filter=parse_filter(condition))
 
 
 @given(st.lists(METADATA, max_size=20), st.data())
@@ -105,7 +110,7 @@ def test_filters_find_what_a_plain_loop_finds(
     parsed = parse_filter(condition)
     expected = [n for n, value in enumerate(values) if parsed.matches(value)]
     for _ in range(2):  # the second time from the cache
-        found = records.matching(parsed)
+        found = records.matching(Selection(filter=parsed))
         assert found.dtype == np.uint32
         assert found.tolist() == expected
         assert not found.flags.writeable
@@ -114,7 +119,7 @@ def test_filters_find_what_a_plain_loop_finds(
 
 def test_a_filter_of_very_many_conditions_is_no_problem_for_the_database() -> None:
     records = Records(write_records(rows_of([b'{"a":1}'])))
-    condition = parse_filter({f"key{n}": {"$exists": True} for n in range(2000)})
+    condition = where({f"key{n}": {"$exists": True} for n in range(2000)})
     assert records.matching(condition).tolist() == []
     records.close()
 
@@ -122,7 +127,7 @@ def test_a_filter_of_very_many_conditions_is_no_problem_for_the_database() -> No
 def test_only_the_last_filters_are_kept() -> None:
     records = Records(write_records(rows_of([b'{"a":1}'])))
     for n in range(100):
-        records.matching(parse_filter({"a": n}))
+        records.matching(where({"a": n}))
     assert len(records._answers) == 32
     records.close()
 
@@ -131,14 +136,14 @@ def test_only_the_last_filters_are_kept() -> None:
 def test_metadata_that_is_no_object_is_corrupt(metadata: bytes) -> None:
     records = Records(write_records(rows_of([metadata])))
     with pytest.raises(CorruptObject, match="row 0"):
-        records.matching(parse_filter({"a": {"$exists": False}}))
+        records.matching(where({"a": {"$exists": False}}))
     records.close()
 
 
 def test_threads_may_share_it() -> None:
     records = Records(write_records(rows_of([b'{"n":%d}' % n for n in range(200)])))
     with ThreadPoolExecutor(4) as pool:
-        rows = list(pool.map(lambda n: records.matching(parse_filter({"n": n})).tolist(), range(200)))
+        rows = list(pool.map(lambda n: records.matching(where({"n": n})).tolist(), range(200)))
         found = list(pool.map(lambda n: records.by_rows([n])[n].sequence, range(200)))
     assert rows == [[n] for n in range(200)]
     assert found == [n * 2**40 + 7 for n in range(200)]
@@ -166,7 +171,7 @@ def test_a_damaged_database_is_corrupt_and_nothing_worse(data: st.DataObject) ->
     for read in (
         records.all,
         lambda: records.by_rows([0, 39]),
-        lambda: records.matching(parse_filter({"a": "x"})),
+        lambda: records.matching(where({"a": "x"})),
     ):
         try:
             read()

@@ -40,8 +40,7 @@ class BuiltCells:
 
 def cut(geometry: Geometry, rows: CellRows) -> Iterator[CellRows]:
     """The rows of a cell as cells that are small enough to be read: itself, or several."""
-    record_bytes = memoryview(rows.columns.ids.data).nbytes + memoryview(rows.columns.metadata.data).nbytes
-    parts = parts_of(len(rows), rows.columns.vectors.nbytes, record_bytes)
+    parts = parts_of(len(rows), rows.columns.vectors.nbytes, rows.columns.record_bytes)
     if parts == 1:
         yield rows
         return
@@ -51,14 +50,14 @@ def cut(geometry: Geometry, rows: CellRows) -> Iterator[CellRows]:
 
 
 def lay_out(
-    cells: Sequence[CellRows], vectors: Vectors, sequence: int
+    cells: Sequence[CellRows], vectors: Vectors, sequences: NDArray[np.uint64]
 ) -> tuple[dict[str, Buffer], NDArray[np.void]]:
     """The files of a shard of cells, and its table of `CELL` as shard 0.
 
     Args:
         cells: the rows of each, at least one cell and one row in each.
         vectors: of all of them, one after the other: float32, shape (n, dimension). The file is a view of them.
-        sequence: that all rows carry.
+        sequences: the place in the log of each row's last write: uint64, shape (n,).
     """
     table = np.zeros(len(cells), dtype=CELL)
     file = np.ascontiguousarray(vectors, dtype="<f4").data.cast("B")
@@ -67,8 +66,14 @@ def lay_out(
     first_row, start = 0, 0
     for number, rows in enumerate(cells):
         raw = file[first_row * row_bytes : (first_row + len(rows)) * row_bytes]
-        sequences = np.full(len(rows), sequence, dtype=np.uint64)
-        block = encode_cell_records(sequences, rows.columns.ids, rows.columns.metadata)
+        columns = rows.columns
+        block = encode_cell_records(
+            sequences[first_row : first_row + len(rows)],
+            columns.ids,
+            columns.metadata,
+            columns.namespaces,
+            columns.documents,
+        )
         digests = np.void(digest128(raw)), np.void(digest128(block))
         table[number] = (0, first_row, len(rows), start, len(block), *digests)
         blocks.append(block)

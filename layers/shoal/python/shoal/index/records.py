@@ -1,4 +1,4 @@
-"""records.sqlite: ids, sequences and metadata of a shard's rows, read by row number or by filter."""
+"""records.sqlite: a shard's rows but for their vectors, read by row number or by selection."""
 
 import sqlite3
 import threading
@@ -12,16 +12,23 @@ from numpy.typing import NDArray
 
 from shoal.errors import CorruptObject
 from shoal.index.checksums import Buffer
+from shoal.index.column_file import Blobs
 from shoal.index.filter_answers import FilterAnswers
-from shoal.model.filters import Filter
+from shoal.index.record_columns import RecordColumns
 from shoal.model.records import Rows
+from shoal.model.selection import Selection
 
-FORMAT = 1
+FORMAT = 2
+"""Format 2 has namespaces and documents. Rows without both are written as format 1."""
+_PLAIN_FORMAT = 1
 _APPLICATION_ID = 0x53484F4C
-_SCHEMA = (
+_PLAIN_SCHEMA = (
     "CREATE TABLE rows (row INTEGER PRIMARY KEY, id TEXT NOT NULL, "
     "sequence INTEGER NOT NULL, metadata BLOB NOT NULL)"
 )
+_SCHEMA = f"{_PLAIN_SCHEMA[:-1]}, namespace TEXT NOT NULL, document BLOB NOT NULL)"
+"""Documents come last: who reads what stands before them does not read their pages."""
+_SCHEMAS = {_PLAIN_FORMAT: _PLAIN_SCHEMA, FORMAT: _SCHEMA}
 _PARAMETERS = 500
 _CACHED_FILTERS = 32
 _NEEDLES = 8
@@ -31,11 +38,16 @@ _HEADER_BYTES = 100
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row without its vector. `metadata` is a compact JSON object in UTF-8."""
+    """One row without its vector. `metadata` is a compact JSON object in UTF-8, as is the text of `document`.
+
+    `namespace` is "" and `document` b"" where the record has none.
+    """
 
     id: str
     sequence: int
     metadata: bytes
+    namespace: str = ""
+    document: bytes = b""
 
 
 def write_records(rows: Rows) -> bytes:
@@ -43,16 +55,19 @@ def write_records(rows: Rows) -> bytes:
 
     There is no index on the id: ids are found through the id index of the dataset.
     """
+    columns: list[Sequence[object]] = [range(len(rows)), rows.ids, rows.sequences.tolist(), rows.metadata]
+    version = _PLAIN_FORMAT
+    if any(rows.namespaces) or any(rows.documents):
+        version = FORMAT
+        columns += [rows.namespaces, rows.documents]
     connection = sqlite3.connect(":memory:")
     try:
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
-        connection.execute(_SCHEMA)
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute(_SCHEMAS[version])
+        places = ", ".join("?" * len(columns))
         with connection:
-            connection.executemany(
-                "INSERT INTO rows VALUES (?, ?, ?, ?)",
-                zip(range(len(rows)), rows.ids, rows.sequences.tolist(), rows.metadata, strict=True),
-            )
+            connection.executemany(f"INSERT INTO rows VALUES ({places})", zip(*columns, strict=True))  # noqa: S608 (only ?)
         return connection.serialize()
     finally:
         connection.close()
@@ -73,13 +88,14 @@ class Records:
         self._connection = sqlite3.connect(":memory:", check_same_thread=False)
         self._finalizer = weakref.finalize(self, self._connection.close)
         try:
-            self._count = _open(self._connection, data)
+            self._count, version = _open(self._connection, data)
         except (sqlite3.Error, UnicodeDecodeError, TypeError) as error:
             self.close()
             raise CorruptObject("records cannot be opened") from error
         except CorruptObject:
             self.close()
             raise
+        self._plain = version == _PLAIN_FORMAT
 
     def __len__(self) -> int:
         return self._count
@@ -88,8 +104,10 @@ class Records:
         """Free the database. It also happens when the last reference goes."""
         self._finalizer()
 
-    def by_rows(self, rows: Sequence[int] | NDArray[np.integer]) -> dict[int, Record]:
-        """The records at `rows`, by row number.
+    def by_rows(
+        self, rows: Sequence[int] | NDArray[np.integer], *, documents: bool = True
+    ) -> dict[int, Record]:
+        """The records at `rows`, by row number; without their documents where nobody wants them.
 
         Raises:
             CorruptObject: a row that is not there, or a damaged page.
@@ -99,9 +117,10 @@ class Records:
         for start in range(0, len(wanted), _PARAMETERS):
             some = wanted[start : start + _PARAMETERS]
             places = ",".join("?" * len(some))
-            query = f"SELECT row, id, sequence, metadata FROM rows WHERE row IN ({places})"  # noqa: S608 (only ?)
-            for row, name, sequence, metadata in self._read(query, some):
-                found[row] = Record(id=name, sequence=sequence, metadata=metadata)
+            columns = self._columns(documents=documents)
+            query = f"SELECT {columns} FROM rows WHERE row IN ({places})"  # noqa: S608 (only ?)
+            for row, *record in self._read(query, some):
+                found[row] = Record(*record)
         if len(found) != len(wanted):
             missing = next(row for row in wanted if row not in found)
             raise CorruptObject(f"records have no row {missing}")
@@ -113,30 +132,73 @@ class Records:
         Raises:
             CorruptObject: row numbers with gaps, or a damaged page.
         """
-        table = self._read("SELECT row, id, sequence, metadata FROM rows ORDER BY row", ())
+        table = self._table(documents=False)
+        return tuple(row[1] for row in table), _sequences(table), tuple(row[3] for row in table)
+
+    def columns(self) -> RecordColumns:
+        """Everything in row order.
+
+        Raises:
+            CorruptObject: row numbers with gaps, or a damaged page.
+        """
+        table = self._table(documents=True)
+        try:
+            return RecordColumns(
+                ids=Blobs.of([row[1].encode() for row in table]),
+                sequences=_sequences(table),
+                metadata=Blobs.of([row[3] for row in table]),
+                namespaces=Blobs.of([row[4].encode() for row in table]),
+                documents=Blobs.of([row[5] for row in table]),
+            )
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise CorruptObject("records hold values of other types") from error
+
+    def _table(self, *, documents: bool) -> list[Any]:
+        columns = self._columns(documents=documents)
+        table = self._read(f"SELECT {columns} FROM rows ORDER BY row", ())  # noqa: S608 (names of columns)
         if [row[0] for row in table] != list(range(self._count)):
             raise CorruptObject("records have gaps in their row numbers")
-        sequences = np.fromiter((row[2] for row in table), dtype=np.uint64, count=len(table))
-        return tuple(row[1] for row in table), sequences, tuple(row[3] for row in table)
+        return table
 
-    def matching(self, condition: Filter) -> NDArray[np.uint32]:
-        """Row numbers, ascending, whose metadata matches: uint32, read-only.
+    def _columns(self, *, documents: bool) -> str:
+        """The columns to read; those that there are none of are empty."""
+        if self._plain:
+            return "row, id, sequence, metadata, '', x''"
+        return f"row, id, sequence, metadata, namespace, {'document' if documents else "x''"}"
 
-        The answers of the last few filters are kept. Rows whose raw bytes rule a match out are not parsed.
+    def matching(self, selection: Selection) -> NDArray[np.uint32]:
+        """Numbers of the rows that a selection takes, ascending: uint32, read-only.
+
+        The answers of the last few selections are kept. Metadata is parsed of rows of the namespace and the prefix
+        only, and not where its raw bytes rule a match out.
 
         Raises:
             CorruptObject: metadata that is not a JSON object, or a damaged page.
         """
-        return self._answers.of(condition, self._candidates)
+        return self._answers.of(selection, self._candidates)
 
-    def _candidates(self, condition: Filter) -> list[tuple[int, bytes]]:
-        """A row without a backslash spells every string as it is, so it can be searched raw."""
-        needles = condition.needles[:_NEEDLES]
-        query = "SELECT row, metadata FROM rows"
+    def _candidates(self, selection: Selection) -> list[tuple[int, bytes]]:
+        """Compared as bytes, in which a zero ends nothing.
+
+        A row without a backslash spells every string as it is, so it can be searched raw.
+        """
+        terms: list[str] = ["1"]
+        parameters: list[bytes | int] = []
+        if selection.namespace is not None:
+            terms.append(f"CAST({"''" if self._plain else 'namespace'} AS BLOB) = ?")
+            parameters.append(encoded(selection.namespace))
+        if selection.prefix:
+            beginning = encoded(selection.prefix)
+            terms.append("substr(CAST(id AS BLOB), 1, ?) = ?")
+            parameters += [len(beginning), beginning]
+        needles = selection.filter.needles[:_NEEDLES] if selection.filter else ()
         if needles:
             present = " AND ".join("instr(metadata, ?)" for _ in needles)
-            query += f" WHERE ({present}) OR instr(metadata, x'5c')"
-        return self._read(f"{query} ORDER BY row", needles)
+            terms.append(f"(({present}) OR instr(metadata, x'5c'))")
+            parameters += needles
+        metadata = "metadata" if selection.filter else "x''"
+        query = f"SELECT row, {metadata} FROM rows WHERE {' AND '.join(terms)} ORDER BY row"  # noqa: S608 (only ?)
+        return self._read(query, parameters)
 
     def _read(self, query: str, parameters: Sequence[object]) -> list[Any]:
         try:
@@ -146,8 +208,17 @@ class Records:
             raise CorruptObject("records cannot be read") from error
 
 
-def _open(connection: sqlite3.Connection, data: Buffer) -> int:
-    """Load the bytes with everything switched off that stored bytes could use; returns the number of rows."""
+def encoded(text: str) -> bytes:
+    """Text to be compared with stored UTF-8: what no UTF-8 can be equals none of it."""
+    return text.encode(errors="surrogatepass")
+
+
+def _sequences(table: list[Any]) -> NDArray[np.uint64]:
+    return np.fromiter((row[2] for row in table), dtype=np.uint64, count=len(table))
+
+
+def _open(connection: sqlite3.Connection, data: Buffer) -> tuple[int, int]:
+    """Load the bytes with all switched off that stored bytes could use; the number of rows, and the format."""
     if memoryview(data).nbytes < _HEADER_BYTES:
         raise CorruptObject("records are cut short")
     connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
@@ -158,12 +229,12 @@ def _open(connection: sqlite3.Connection, data: Buffer) -> int:
     if connection.execute("PRAGMA application_id").fetchone() != (_APPLICATION_ID,):
         raise CorruptObject("not a database of records")
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version != FORMAT:
+    if version not in _SCHEMAS:
         raise CorruptObject(f"records of format version {version}")
-    if connection.execute("SELECT sql FROM sqlite_master").fetchall() != [(_SCHEMA,)]:
+    if connection.execute("SELECT sql FROM sqlite_master").fetchall() != [(_SCHEMAS[version],)]:
         raise CorruptObject("records with another schema")
     (count,) = connection.execute("SELECT count(*) FROM rows").fetchone()
     (last,) = connection.execute("SELECT max(row) FROM rows").fetchone()
     if count and last != count - 1:
         raise CorruptObject("records have gaps in their row numbers")
-    return int(count)
+    return int(count), int(version)

@@ -65,14 +65,14 @@ class CellSearch:
         """Choose the first cells; what to load for them. Without a filter they hold `wanted` live rows."""
         self._openings = self._rounds.first(wanted)
         pieces = self._vector_pieces(self._openings)
-        return pieces + self._record_pieces(self._openings) if self._request.filter is not None else pieces
+        return pieces + self._record_pieces(self._openings) if self._request.selection is not None else pieces
 
     def score(self, loaded: dict[str, Any]) -> None:
         """Search the cells that were opened last, which are in `loaded` by now."""
         for some in self._openings:
             item = self._imports[some.place]
             vectors: list[CellVectors] = [loaded[piece.name] for piece in item.cells.vectors(some.cells)]
-            if self._request.filter is None:
+            if self._request.selection is None:
                 numbers, scores = self._all_rows(item, some.cells, vectors)
             else:
                 records: list[CellRecords] = [loaded[piece.name] for piece in item.cells.records(some.cells)]
@@ -88,8 +88,8 @@ class CellSearch:
 
     def widen(self, loaded: dict[str, Any]) -> bool:
         """Open as many cells again, with vectors only where something matches; False: there are no more."""
-        condition = self._request.filter
-        if condition is None:
+        selection = self._request.selection
+        if selection is None:
             return False
         with self._trace.stage("route"):
             openings = self._rounds.more()
@@ -108,10 +108,10 @@ class CellSearch:
     def _with_matches(self, some: Opening, loaded: dict[str, Any]) -> Opening:
         """Only the cells in which something matches; the others' vectors are not needed."""
         cells = self._imports[some.place].cells
-        condition = self._request.filter
+        selection = self._request.selection
         pieces = cells.records(some.cells)
         matches = np.array(
-            [condition is None or len(loaded[piece.name].matching(condition)) > 0 for piece in pieces],
+            [selection is None or len(loaded[piece.name].matching(selection)) > 0 for piece in pieces],
             dtype=np.bool_,
         )
         self._rounds.give_back(int(cells.vector_bytes[some.cells[~matches]].sum()))
@@ -145,13 +145,13 @@ class CellSearch:
         vectors: list[CellVectors],
         records: list[CellRecords],
     ) -> Best:
-        condition = self._request.filter
-        if condition is None or not len(cells):
+        selection = self._request.selection
+        if selection is None or not len(cells):
             return np.empty(0, np.int64), np.empty(0, np.float32)
         first = item.cells.first[cells].tolist()
         blocks, lengths, numbers = [], [], []
         for start, some, record in zip(first, vectors, records, strict=True):
-            rows = record.matching(condition).astype(np.int64)
+            rows = record.matching(selection).astype(np.int64)
             if len(item.dead):
                 rows = rows[~_contains(item.dead, rows + start)]
             whole = len(rows) == len(some.rows)

@@ -10,7 +10,7 @@ from shoal.index import exact
 from shoal.index.cell_records import CellRecords
 from shoal.index.cell_set import CellSet
 from shoal.index.shard import CELL_RECORDS_FILE, VECTORS_FILE, decode_vectors
-from shoal.model.records import Rows, Vectors
+from shoal.model.records import Rows, Vectors, concatenate
 from shoal.services.loadable import Piece
 from shoal.services.parts import PartReader
 from shoal.storage.keys import TenantKeys
@@ -134,13 +134,8 @@ class Cells:
         cells = np.flatnonzero(self.cell_set.table["shard"] == shard)
         vectors: Sequence[CellVectors] = reader.load_all(self.vectors(cells))
         records: Sequence[CellRecords] = reader.load_all(self.records(cells))
-        columns = [block.all() for block in records]
-        return Rows(
-            ids=tuple(name for ids, _, _ in columns for name in ids),
-            sequences=np.concatenate([sequences for _, sequences, _ in columns]),
-            vectors=np.concatenate([block.rows for block in vectors]),
-            metadata=tuple(value for _, _, metadata in columns for value in metadata),
-        )
+        pairs = zip(records, vectors, strict=True)
+        return concatenate([record.columns().with_vectors(some.rows) for record, some in pairs])
 
 
 def _digests(table: NDArray[np.void], what: str) -> list[bytes]:

@@ -79,9 +79,9 @@ def _scan(
     """Exact search over the rows that are live and match the filter."""
     vectors: ShardVectors = loaded[snapshot.vectors_part(shard).name]
     rows = None
-    if request.filter is not None:
+    if request.selection is not None:
         records: Records = loaded[snapshot.records_part(shard).name]
-        rows = records.matching(request.filter)
+        rows = records.matching(request.selection)
     trace.candidates += shard.rows if rows is None else len(rows)
     metric = snapshot.dataset.metric
     return exact.top_k(
@@ -98,10 +98,10 @@ def _scan(
 def walks_graph(manifest: Manifest, request: QueryRequest) -> bool:
     """Whether the resident shard is searched by its graph rather than exactly.
 
-    Exactly where a filter decides, and where calibration found the graph wanting at its widest beam (dot products
-    of vectors of very unequal lengths do that): slower is better than wrong. An explicit `ef` is obeyed.
+    Exactly where a selection decides, and where calibration found the graph wanting at its widest beam (dot
+    products of vectors of very unequal lengths do that): slower is better than wrong. An explicit `ef` is obeyed.
     """
-    if request.filter is not None:
+    if request.selection is not None:
         return False
     recall = manifest.recall
     return request.ef is not None or recall is None or recall.measured >= recall.target

@@ -100,13 +100,4 @@ def _alive(rows: NDArray[np.int64], dead: BitMap | None) -> NDArray[np.int64]:
 
 def _scan(records: Records | CellRecords, selection: Selection) -> NDArray[np.int64]:
     """The rows of some records that match: int64, ascending."""
-    if selection.namespace:
-        return np.empty(0, dtype=np.int64)  # no stored record has a namespace yet
-    if selection.filter is None:
-        rows = np.arange(len(records), dtype=np.int64)
-    else:
-        rows = records.matching(selection.filter).astype(np.int64)
-    if selection.prefix is not None:
-        ids, _, _ = records.all()
-        rows = rows[[ids[row].startswith(selection.prefix) for row in rows.tolist()]]
-    return rows
+    return records.matching(selection).astype(np.int64)

@@ -53,7 +53,7 @@ class Rounds:
     def __init__(self, imports: Sequence[Import], request: QueryRequest, *, budget: int) -> None:
         self._imports = imports
         self._vector = request.vector
-        self._filtered = request.filter is not None
+        self._filtered = request.selection is not None
         self._room = budget
         self._probes = [_probes(item.recall, request) for item in imports]
         self._seen = [np.zeros(len(item.cells), dtype=np.bool_) for item in imports]
@@ -136,4 +136,4 @@ def _probes(recall: CellRecall, request: QueryRequest) -> int:
     """An explicit number is obeyed; what a filter leaves of a cell is less, so it needs more of them."""
     if request.nprobe is not None:
         return request.nprobe
-    return recall.probes if request.filter is None else max(recall.probes, recall.filtered_probes)
+    return recall.probes if request.selection is None else max(recall.probes, recall.filtered_probes)

@@ -14,6 +14,7 @@ from shoal.index.checksums import verify
 from shoal.index.graph import Graph, load_graph
 from shoal.index.id_index import Entries, Located
 from shoal.index.id_run import RunFront
+from shoal.index.record_columns import RecordColumns
 from shoal.index.records import Records
 from shoal.index.shard import CELL_RECORDS_FILE, INDEX_FILE, RECORDS_FILE, VECTORS_FILE, decode_vectors
 from shoal.model import manifests
@@ -112,8 +113,8 @@ class Snapshot:
             found = (cells.rows_of(self.reader, shard.shard_id) for cells in self.cells())
             return next(rows for rows in found if rows is not None)
         vectors, records = self.reader.load_all([self.vectors_part(shard), self.records_part(shard)])
-        ids, sequences, metadata = records.all()
-        return Rows(ids, sequences, vectors.rows, metadata)
+        columns: RecordColumns = records.columns()
+        return columns.with_vectors(vectors.rows)
 
     def shard(self, shard_id: str) -> ShardRef:
         """The shard of that id; it is one of this version's."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from shoal.index import id_index, id_run
 from shoal.index.built_cells import BuiltCells, cut, encode_built, lay_out, signposts_of
-from shoal.index.cell_blocks import CellRows, concatenate, decode_block
+from shoal.index.cell_blocks import CellRows, concatenate, decode_block, sequences_of
 from shoal.index.cell_model import decode_model
 from shoal.index.cell_recall import candidates
 from shoal.index.cell_sizes import joined
@@ -40,12 +40,14 @@ def _build(work: Workspace, task: BuildItem, name: str) -> Built:
     geometry = centroids.geometry
     cells = list(_cells(work, decode_plan(work.read(task.plan)), geometry))
     sequence = sequence_of(work)
+    sequences = np.concatenate([sequences_of(rows, sequence) for rows in cells])
     hashes = np.concatenate([rows.hashes for rows in cells])
     vectors = np.concatenate([rows.columns.vectors for rows in cells])
-    files, table = lay_out(cells, vectors, sequence)
+    files, table = lay_out(cells, vectors, sequences)
     del cells
     outbox = Outbox(work.ports, work.dataset)
-    shard = outbox.shard_of(files, rows=len(vectors), sequences=(sequence, sequence))
+    oldest, newest = int(sequences.min()), int(sequences.max())
+    shard = outbox.shard_of(files, rows=len(vectors), sequences=(oldest, newest))
     del files
     outbox.flush()
     placed = geometry.placed(vectors)
@@ -63,7 +65,6 @@ def _build(work: Workspace, task: BuildItem, name: str) -> Built:
         for some in (False, True)
     )
     built = BuiltCells(table, signposts_of(geometry, placed, table), nearest, filtered)
-    sequences = np.full(len(vectors), sequence, dtype=np.uint64)
     entries = id_index.entries(hashes, sequences, shard.shard_id, np.arange(len(vectors)))
     return Built(
         number=task.number,
