@@ -38,7 +38,8 @@ class Job:
 
     `log_bytes` is the length of the log up to and with this place. An aborted place has no log object and changes
     nothing; so does an upsert whose lines were all rejected. `opened` is the place at which an import began, where
-    this is the place at which it ends. `outcome` is what it did: to be believed only once it is applied.
+    this is the place at which it ends. `outcome` is what it did: to be believed only once it is applied. `follows`
+    is the place before this one where that is not the number before: those in between were never handed out.
     """
 
     job_id: str
@@ -54,6 +55,7 @@ class Job:
     log_bytes: int = 0
     opened: int | None = None
     outcome: Outcome | None = None
+    follows: int | None = None
 
 
 def status_of(job: Job, head: Head) -> JobStatus:

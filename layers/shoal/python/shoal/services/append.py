@@ -7,20 +7,22 @@ loses and gets 503 instead of an acknowledgement.
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from shoal.errors import (
     ConditionFailed,
     Conflict,
     LimitReached,
     NotFound,
+    RequestError,
     StorageBusy,
     TransactionCancelled,
     TryAgain,
 )
 from shoal.index.checksums import sha256_hex
 from shoal.model.datasets import Dataset
-from shoal.model.ids import job_id, new_token
+from shoal.model.ids import job_id, new_log_name
 from shoal.model.jobs import JobKind
 from shoal.model.limits import (
     COMMIT_MAX_BYTES,
@@ -32,10 +34,10 @@ from shoal.services.heads import keys_of
 from shoal.services.places import job_item
 from shoal.services.quotas import reservation, vectors_used
 from shoal.services.retry import retry_busy
-from shoal.services.sequence import close_place, or_try_again, take_place
+from shoal.services.sequence import close_place, jobs_ahead, or_try_again, take_place
 from shoal.services.wake import wake_indexer
 from shoal.storage.keys import DatasetKeys, TenantKeys
-from shoal.storage.ports import Absent, Item, Ports, PutItem, Write
+from shoal.storage.ports import Absent, CheckItem, Item, Ports, PutItem, Write
 
 _log = logging.getLogger(__name__)
 _BACKLOG_RETRY_SECONDS = 2
@@ -56,9 +58,19 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Requirement:
+    """What must be true of another item when the job is put, and the error where it is not."""
+
+    check: CheckItem
+    error: RequestError
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """What takes a place: its kind and its data (None: it changes nothing), `rows` and how many of them reserve
     quota, and the rows that the tenant may hold (None: no limit).
+
+    `attributes` are more of the job's item.
     """
 
     kind: JobKind
@@ -66,6 +78,8 @@ class Entry:
     rows: int
     reserved: int = 0
     quota: int | None = None
+    requires: Requirement | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
@@ -75,6 +89,7 @@ def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
         LimitReached: `vector_quota_exceeded`, or `backlog_full` while the indexer is behind.
         Conflict: `dataset_full`.
         NotFound: the dataset has been deleted.
+        RequestError: what the entry requires is not so.
         TryAgain: nothing was accepted.
     """
     keys = keys_of(dataset)
@@ -84,26 +99,33 @@ def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
     if entry.data is not None:
         data = entry.data
         sha256 = sha256_hex(data)
-        log_key = keys.log_object(new_token())
+        log_key = keys.log_object(new_log_name(ports.clock(), sha256))
         target = log_key
         or_try_again(lambda: ports.objects.put(target, data))
-    place = take_place(ports, keys, size=len(entry.data or b""))
+    try:
+        place = take_place(ports, keys, size=len(entry.data or b""))
+    except ShoalError:
+        _forget(ports, log_key)
+        raise
     sequence = int(place["next"])
     accepted = Accepted(job_id(dataset.dataset_id, sequence), sequence)
-    item = job_item(
-        keys,
-        sequence,
-        kind=entry.kind,
-        log_key=log_key,
-        sha256=sha256,
-        size=len(entry.data or b""),
-        rows=entry.rows,
-        reserved=entry.reserved,
-        accepted_at=ports.clock(),
-        log_bytes=int(place["bytes"]),
-    )
-    if entry.reserved and entry.quota is not None:
-        _put_job_with_reservation(ports, keys, item, reserved=entry.reserved, quota=entry.quota)
+    item: Item = {
+        **job_item(
+            keys,
+            sequence,
+            kind=entry.kind,
+            log_key=log_key,
+            sha256=sha256,
+            size=len(entry.data or b""),
+            rows=entry.rows,
+            reserved=entry.reserved,
+            accepted_at=ports.clock(),
+            log_bytes=int(place["bytes"]),
+        ),
+        **entry.attributes,
+    }
+    if (entry.reserved and entry.quota is not None) or entry.requires:
+        _put_job_and_more(ports, keys, item, entry)
     else:
         _put_job(ports, keys, item)
     wake_indexer(ports, keys)
@@ -116,10 +138,10 @@ def _check_room(ports: Ports, dataset: Dataset, keys: DatasetKeys, entry: Entry)
     sequence = found.get(keys.sequence.sk)
     if head is None or sequence is None or sequence.get("closed"):
         raise NotFound("dataset_not_found", "dataset not found")
-    jobs_ahead = int(sequence["next"]) - int(head["watermark"])
+    waiting = jobs_ahead(sequence, watermark=int(head["watermark"]))
     bytes_ahead = int(sequence["bytes"]) - int(head["log_bytes"])
-    if jobs_ahead >= LOG_MAX_JOBS_AHEAD or bytes_ahead + len(entry.data or b"") > LOG_MAX_BYTES_AHEAD:
-        raise _backlog_full(jobs_ahead, bytes_ahead)
+    if waiting >= LOG_MAX_JOBS_AHEAD or bytes_ahead + len(entry.data or b"") > LOG_MAX_BYTES_AHEAD:
+        raise _backlog_full(waiting, bytes_ahead)
     if entry.kind is JobKind.UPSERT:
         row_bytes = dataset.dimension * 4 + ROW_OVERHEAD_BYTES
         # Rows of cells do not count, nor do rows that a build is going to leave out.
@@ -134,15 +156,15 @@ def _check_room(ports: Ports, dataset: Dataset, keys: DatasetKeys, entry: Entry)
         # What waits may all be new rows, or none of it: known once it is applied.
         rows_ahead = max(0, bytes_ahead) // (dataset.dimension * 4 + _LOG_ROW_BYTES)
         if (rows + rows_ahead) * row_bytes > RESIDENT_MAX_BYTES + COMMIT_MAX_BYTES:
-            raise _backlog_full(jobs_ahead, bytes_ahead)
+            raise _backlog_full(waiting, bytes_ahead)
 
 
-def _backlog_full(jobs_ahead: int, bytes_ahead: int) -> LimitReached:
+def _backlog_full(waiting: int, bytes_ahead: int) -> LimitReached:
     return LimitReached(
         "backlog_full",
         "the dataset has too many writes waiting to be indexed; send this one again later",
         retry_after=_BACKLOG_RETRY_SECONDS,
-        details={"jobs_waiting": jobs_ahead, "bytes_waiting": bytes_ahead},
+        details={"jobs_waiting": waiting, "bytes_waiting": bytes_ahead},
     )
 
 
@@ -155,32 +177,36 @@ def _put_job(ports: Ports, keys: DatasetKeys, item: Item) -> None:
         _end_doubt(ports, keys, item, busy)
 
 
-def _put_job_with_reservation(
-    ports: Ports, keys: DatasetKeys, item: Item, *, reserved: int, quota: int
-) -> None:
-    writes: list[Write] = [
-        PutItem(item, condition=Absent("pk")),
-        *reservation(keys, rows=reserved, quota=quota),
-    ]
+def _put_job_and_more(ports: Ports, keys: DatasetKeys, item: Item, entry: Entry) -> None:
+    """Put the job in one transaction with what it reserves and what it requires."""
+    reserves: tuple[Write, ...] = ()
+    if entry.reserved and entry.quota is not None:
+        if entry.reserved > entry.quota:
+            close_place(ports, keys, item)
+            raise over_quota(entry.quota, vectors_used(ports.table.get(TenantKeys(keys.tenant_id).quota)))
+        reserves = reservation(keys, rows=entry.reserved, quota=entry.quota)
+    requires: tuple[Write, ...] = (entry.requires.check,) if entry.requires else ()
+    writes: list[Write] = [PutItem(item, condition=Absent("pk")), *reserves, *requires]
     # Nobody else can be at this place of the log with this data, so the data's name is the token.
     token = str(item["log_key"]).rsplit("/", 1)[-1][:36]
-    if reserved > quota:
-        close_place(ports, keys, item)
-        raise _over_quota(quota, vectors_used(ports.table.get(TenantKeys(keys.tenant_id).quota)))
     try:
         retry_busy(lambda: ports.table.transact(writes, token=token))
     except StorageBusy as busy:
         _end_doubt(ports, keys, item, busy)
     except TransactionCancelled as lost:
-        if lost.failed[1]:
+        if reserves and lost.failed[1]:
             close_place(ports, keys, item)
-            raise _over_quota(quota, vectors_used(lost.items[1])) from lost
-        if lost.failed[2]:
+            raise over_quota(entry.quota or 0, vectors_used(lost.items[1])) from lost
+        if reserves and lost.failed[2]:
             raise NotFound("dataset_not_found", "dataset not found") from lost
-        _recognise(lost.items[0], item)
+        if entry.requires and lost.failed[-1] and not lost.failed[0]:
+            close_place(ports, keys, item)
+            raise entry.requires.error from lost
+        _recognise(ports, lost.items[0], item)
 
 
-def _over_quota(quota: int, used: int) -> LimitReached:
+def over_quota(quota: int, used: int) -> LimitReached:
+    """The error of a write for which the tenant's quota has no room."""
     return LimitReached(
         "vector_quota_exceeded",
         "the tenant's vector quota would be exceeded; nothing was stored",
@@ -194,10 +220,25 @@ def _end_doubt(ports: Ports, keys: DatasetKeys, item: Item, busy: StorageBusy) -
     stored = close_place(ports, keys, item)
     if stored is None:
         raise TryAgain("storage is busy; send the request again") from busy
-    _recognise(stored, item)
+    _recognise(ports, stored, item)
 
 
-def _recognise(stored: Item | None, ours: Item) -> None:
+def _recognise(ports: Ports, stored: Item | None, ours: Item) -> None:
     """The place is taken: by our own first attempt, or closed because we were late."""
     if stored is None or stored.get("log_key") != ours["log_key"] or stored.get("kind") != ours["kind"]:
+        _forget(ports, ours["log_key"])
         raise TryAgain("the write took too long and was closed; nothing was stored, send it again")
+
+
+def _forget(ports: Ports, log_key: str | None) -> None:
+    """Remove the data of a write that no place names, and that nobody was told is stored.
+
+    Best effort: the janitor would find it too. But should the table ever be lost, a log object that was not applied
+    is taken for a write that was accepted.
+    """
+    if log_key is None:
+        return
+    try:
+        ports.objects.delete([log_key])
+    except ShoalError:
+        _log.info("data of a refused write left to the janitor", extra={"log_key": log_key})

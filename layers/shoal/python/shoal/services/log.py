@@ -40,9 +40,10 @@ def read_tail(ports: Ports, keys: DatasetKeys, *, watermark: int) -> LogTail:
     while True:
         page = ports.table.query(keys.partition, start=first, stop=_LAST_SK, limit=_PAGE, after=after)
         for job in map(parse_job, page.items):
-            if job.sequence > expected:
+            first_not_missing = job.sequence if job.follows is None else job.follows + 1
+            if first_not_missing > expected:
                 # A later place was taken after the missing ones, so they have been open for as long at least.
-                missing = range(expected, job.sequence)[: COMMIT_MAX_JOBS - len(jobs)]
+                missing = range(expected, first_not_missing)[: COMMIT_MAX_JOBS - len(jobs)]
                 closed = _close(ports, keys, missing, open_since=job.accepted_at)
                 if closed is None:
                     return LogTail(tuple(jobs), waits=True)

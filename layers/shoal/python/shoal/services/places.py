@@ -73,4 +73,5 @@ def parse_job(item: Item) -> Job:
         error=item.get("error"),
         log_bytes=int(item["log_bytes"]),
         opened=None if item.get("opened") is None else int(item["opened"]),
+        follows=None if item.get("follows") is None else int(item["follows"]),
     )
