@@ -5,6 +5,7 @@ import secrets
 from hashlib import sha256
 
 _JOB = re.compile(r"job_([0-9a-f]{16})([0-9a-f]{16})")
+_LOG_NAME = re.compile(r"([0-9a-f]{12})[0-9a-f]{16}([0-9a-f]{32})")
 
 
 def new_tenant_id() -> str:
@@ -20,6 +21,22 @@ def new_dataset_id() -> str:
 def new_token() -> str:
     """A name that nobody else has, for shards, parts and log objects."""
     return secrets.token_hex(16)
+
+
+def new_log_name(now: float, sha256: str) -> str:
+    """A name that nobody else has for what a write puts into the log: 12 hex digits of milliseconds, so that names
+    sort by age, 16 random ones, and the first 32 of its SHA-256 (hex), which verify it where no job does.
+    """
+    return f"{int(now * 1000):012x}{secrets.token_hex(8)}{sha256[:32]}"
+
+
+def parse_log_name(name: str) -> tuple[float, str] | None:
+    """When the object of a write was named (epoch seconds), and the first 32 hex digits of its SHA-256.
+
+    None for a name of before they told that.
+    """
+    match = _LOG_NAME.fullmatch(name)
+    return (int(match[1], 16) / 1000, match[2]) if match else None
 
 
 def job_id(dataset_id: str, sequence: int) -> str:

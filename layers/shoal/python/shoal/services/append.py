@@ -16,6 +16,7 @@ from shoal.errors import (
     LimitReached,
     NotFound,
     RequestError,
+    ShoalError,
     StorageBusy,
     TransactionCancelled,
     TryAgain,
@@ -82,6 +83,10 @@ class Entry:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
+class _InDoubt(TryAgain):
+    """Whether the job is stored is not known: its data must stay."""
+
+
 def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
     """Put a write into the log of a dataset.
 
@@ -103,12 +108,20 @@ def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
         target = log_key
         or_try_again(lambda: ports.objects.put(target, data))
     try:
-        place = take_place(ports, keys, size=len(entry.data or b""))
-    except ShoalError:
+        sequence = _enter(ports, keys, entry, log_key=log_key, sha256=sha256)
+    except _InDoubt:
+        raise
+    except (RequestError, TryAgain):
         _forget(ports, log_key)
         raise
+    wake_indexer(ports, keys)
+    return Accepted(job_id(dataset.dataset_id, sequence), sequence)
+
+
+def _enter(ports: Ports, keys: DatasetKeys, entry: Entry, *, log_key: str | None, sha256: str | None) -> int:
+    """Take a place for what has been stored; its number."""
+    place = take_place(ports, keys, size=len(entry.data or b""))
     sequence = int(place["next"])
-    accepted = Accepted(job_id(dataset.dataset_id, sequence), sequence)
     item: Item = {
         **job_item(
             keys,
@@ -128,8 +141,7 @@ def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
         _put_job_and_more(ports, keys, item, entry)
     else:
         _put_job(ports, keys, item)
-    wake_indexer(ports, keys)
-    return accepted
+    return sequence
 
 
 def _check_room(ports: Ports, dataset: Dataset, keys: DatasetKeys, entry: Entry) -> None:
@@ -202,7 +214,7 @@ def _put_job_and_more(ports: Ports, keys: DatasetKeys, item: Item, entry: Entry)
         if entry.requires and lost.failed[-1] and not lost.failed[0]:
             close_place(ports, keys, item)
             raise entry.requires.error from lost
-        _recognise(ports, lost.items[0], item)
+        _recognise(lost.items[0], item)
 
 
 def over_quota(quota: int, used: int) -> LimitReached:
@@ -219,22 +231,21 @@ def _end_doubt(ports: Ports, keys: DatasetKeys, item: Item, busy: StorageBusy) -
     """Whether the job was stored is not known: close its place, unless it turns out to be there."""
     stored = close_place(ports, keys, item)
     if stored is None:
-        raise TryAgain("storage is busy; send the request again") from busy
-    _recognise(ports, stored, item)
+        raise _InDoubt("storage is busy; send the request again") from busy
+    _recognise(stored, item)
 
 
-def _recognise(ports: Ports, stored: Item | None, ours: Item) -> None:
+def _recognise(stored: Item | None, ours: Item) -> None:
     """The place is taken: by our own first attempt, or closed because we were late."""
     if stored is None or stored.get("log_key") != ours["log_key"] or stored.get("kind") != ours["kind"]:
-        _forget(ports, ours["log_key"])
         raise TryAgain("the write took too long and was closed; nothing was stored, send it again")
 
 
 def _forget(ports: Ports, log_key: str | None) -> None:
-    """Remove the data of a write that no place names, and that nobody was told is stored.
+    """Remove the data of a write that was refused, and that no place names.
 
-    Best effort: the janitor would find it too. But should the table ever be lost, a log object that was not applied
-    is taken for a write that was accepted.
+    Best effort: the janitor finds it too. But should the table ever be lost, log objects that were not applied are
+    taken for writes that were accepted.
     """
     if log_key is None:
         return
