@@ -35,8 +35,19 @@ EXPORT_PREFIX = "EXPORT#"
 """Sort keys of a dataset's exports begin with it."""
 SNAPSHOT_PREFIX = "SNAPSHOT#"
 """Sort keys of a dataset's snapshots begin with it."""
+COMPACTION_PREFIX = "COMPACTION#"
+"""Sort keys of a dataset's compactions begin with it."""
+NAME_PREFIX = "NAME#"
+"""Sort keys of a tenant's names of datasets begin with it."""
+DELETED_PREFIX = "DELETED#"
+"""Sort keys of a tenant's deleted datasets that are not cleaned yet begin with it."""
+JANITOR = Key("JANITOR", "CURSOR")
+"""How far the janitor came."""
+OBJECTS_PREFIX = "t/"
+"""Keys of the objects of all tenants begin with it, but for uploads, rejects and exports."""
 STAGING_PREFIX = "staging/"
 UPLOAD_NAME = "upload"
+_DESCRIPTOR = re.compile(rf"t/({_TENANT.pattern})/(?:tenant|datasets/({_DATASET.pattern}))\.json")
 _UPLOAD = re.compile(rf"staging/t/({_TENANT.pattern})/({_DATASET.pattern})/({_IMPORT.pattern})/{UPLOAD_NAME}")
 
 
@@ -87,7 +98,11 @@ class TenantKeys:
 
     def name(self, scope: str, name: str) -> Key:
         """The item that holds a dataset's name in a scope."""
-        return Key(self.partition, f"NAME#{_checked(_SCOPE, scope, 'scope')}#{name}")
+        return Key(self.partition, f"{NAME_PREFIX}{_checked(_SCOPE, scope, 'scope')}#{name}")
+
+    def deleted(self, dataset_id: str) -> Key:
+        """The tenant's pointer to a dataset that is deleted, for as long as anything is left of it."""
+        return Key(self.partition, f"{DELETED_PREFIX}{_checked(_DATASET, dataset_id, 'dataset id')}")
 
     @property
     def objects(self) -> str:
@@ -98,6 +113,10 @@ class TenantKeys:
     def descriptor(self) -> str:
         """What is needed to find the tenant and its keys again without the table."""
         return f"t/{self.tenant_id}/tenant.json"
+
+    def folder(self, name: str) -> str:
+        """Where objects of one sort lie: `datasets`, `log`, `manifests`, `parts` or `shards`."""
+        return f"t/{self.tenant_id}/{_checked(_TOKEN, name, 'folder')}/"
 
     def shard_prefix(self, shard_id: str) -> str:
         """Where a shard's files lie; shards belong to the tenant, because clones share them."""
@@ -173,6 +192,11 @@ class DatasetKeys:
         return f"t/{self.tenant_id}/manifests/{self.dataset_id}/{version:016x}-{token}.json"
 
     @property
+    def log_folder(self) -> str:
+        """Where the data of all its writes lies."""
+        return f"t/{self.tenant_id}/log/{self.dataset_id}/"
+
+    @property
     def descriptor(self) -> str:
         """What is needed to find the dataset again without the table: written by each commit."""
         return f"t/{self.tenant_id}/datasets/{self.dataset_id}.json"
@@ -245,7 +269,7 @@ class WorkKeys:
     @property
     def item(self) -> Key:
         """The run itself, among its dataset's items."""
-        prefix = EXPORT_PREFIX if _EXPORT.fullmatch(self.run_id) else "COMPACTION#"
+        prefix = EXPORT_PREFIX if _EXPORT.fullmatch(self.run_id) else COMPACTION_PREFIX
         return Key(f"D#{self.tenant_id}#{self.dataset_id}", prefix + self.run_id)
 
     def work(self, name: str) -> str:
@@ -264,6 +288,14 @@ def run_by_id(run_id: str) -> Key:
     if not _COMPACTION.fullmatch(run_id):
         _checked(_EXPORT, run_id, "compaction or export id")
     return Key(f"RUN#{run_id}", "META")
+
+
+def parse_descriptor_key(key: str) -> TenantKeys | DatasetKeys | None:
+    """Whose descriptor lies under an S3 key; None where it is not the key of a descriptor."""
+    match = _DESCRIPTOR.fullmatch(key)
+    if match is None:
+        return None
+    return TenantKeys(match[1]) if match[2] is None else DatasetKeys(match[1], match[2])
 
 
 def parse_upload_key(key: str) -> ImportKeys | None:
