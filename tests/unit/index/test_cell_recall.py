@@ -9,7 +9,7 @@ from shoal.errors import CorruptObject
 from shoal.index import exact
 from shoal.index.built_cells import BuiltCells, decode_built, encode_built
 from shoal.index.cell_model import decode_model, encode_model
-from shoal.index.cell_probes import least_probes, probe_places
+from shoal.index.cell_probes import least_probes, probe_places, probes_needed
 from shoal.index.cell_recall import CANDIDATE, candidates, pick_queries
 from shoal.index.cell_set import CELL
 from shoal.index.centroids import Centroids, centroids_of, tidy
@@ -76,7 +76,7 @@ def test_rows_that_tie_by_the_thousand_are_kept_few(metric: Metric) -> None:
     assert np.bincount(found["query"], minlength=40).tolist() == [32] * 40
     probing = probing_of(centroids.geometry, centroids.placed[:1])
     places = probe_places(probing, queries)
-    assert least_probes(places, queries, [found], metric=metric, target=0.95).measured == 1.0
+    assert least_probes(probes_needed(places, queries, [found], metric=metric), 0.95).measured == 1.0
 
 
 def test_nothing_to_find_is_found_at_once() -> None:
@@ -85,7 +85,7 @@ def test_nothing_to_find_is_found_at_once() -> None:
     probing = probing_of(centroids.geometry, centroids.placed)
     places = probe_places(probing, queries)
     nothing = np.empty(0, dtype=CANDIDATE)
-    probes = least_probes(places, queries, [nothing], metric=Metric.L2, target=0.95)
+    probes = least_probes(probes_needed(places, queries, [nothing], metric=Metric.L2), 0.95)
     assert (probes.probes, probes.measured) == (1, 1.0)
 
 

@@ -24,7 +24,8 @@ _KEPT = 32
 """Candidates of a query from one shard; more than the ten that count, because ties are no misses."""
 _LIMIT_ROWS, _LIMIT_RANK = 10_000, 16
 """A row counts as near where it is nearer than the 16th of so many rows of the sample."""
-_FILTER_ONE_IN = np.uint64(100)
+FILTER_ONE_IN = 100
+"""Of the rows, which the filter that is tried leaves."""
 _BLOCK_ROWS = 4096
 _LONG = np.float32(2.0**60)
 _HELD = 500_000
@@ -108,7 +109,7 @@ def candidates(
     """
     limits = queries.limits
     if filtered:
-        chosen = np.flatnonzero((hashes[:, 1] >> np.uint64(20)) % _FILTER_ONE_IN == 0)
+        chosen = np.flatnonzero((hashes[:, 1] >> np.uint64(20)) % np.uint64(FILTER_ONE_IN) == 0)
         vectors, placed, hashes, cells = vectors[chosen], placed[chosen], hashes[chosen], cells[chosen]
         limits = np.full(len(limits), -np.inf, dtype=np.float32)
     asked, rows = _hits(centroids, queries, placed, hashes, limits)

@@ -9,10 +9,11 @@ from shoal.errors import CorruptObject
 from shoal.index import id_index, id_run
 from shoal.index.built_cells import BuiltCells, decode_built
 from shoal.index.cell_model import decode_model
-from shoal.index.cell_probes import least_probes, probe_places
+from shoal.index.cell_probes import least_probes, probe_places, probes_needed
 from shoal.index.cell_recall import Queries
 from shoal.index.cell_set import CellSet, decode_cell_set, encode_cell_set
 from shoal.model.import_work import Product, Settled
+from shoal.model.limits import FILTERED_RECALL
 from shoal.model.manifests import CellRecall, CellSetRef
 from shoal.services.imports.cell_work import Built, Grouped, Trained, sequence_of
 from shoal.services.imports.workspace import Workspace
@@ -76,16 +77,19 @@ def _recall(work: Workspace, cells: CellSet, queries: Queries, built: Sequence[B
             kind.append(moved)
         first += len(one.table)
     target = work.dataset.target_recall
+    filtered_target = max(target, FILTERED_RECALL)
     places = probe_places(cells.probing, queries)
-    plain, filtered = (
-        least_probes(places, queries, kind, metric=cells.metric, target=target) for kind in found
-    )
+    needed, needed_filtered = (probes_needed(places, queries, kind, metric=cells.metric) for kind in found)
+    plain = least_probes(needed, target)
+    filtered = least_probes(needed_filtered, filtered_target)
     return CellRecall(
         target=target,
         measured=plain.measured,
         probes=plain.probes,
         filtered_measured=filtered.measured,
         filtered_probes=filtered.probes,
+        filtered_target=filtered_target,
+        sure_probes=least_probes(needed, filtered_target).probes,
         samples=len(queries.vectors),
         sampled_at=work.ports.clock(),
     )
