@@ -97,7 +97,7 @@ def build_resident(
         outbox = Outbox(ports, dataset)
         product = _build(snapshot, snapshot.dead(), outbox, now=ports.clock())
         outbox.flush()
-        built = _swap_in(ports, cache, dataset, keys, product=product)
+        built = _swap_in(ports, cache, dataset, keys, builder=builder, product=product)
     finally:
         release_build(ports, keys, owner=builder)
     after = open_snapshot(cache, dataset, read_head(ports, keys) or head)
@@ -173,6 +173,7 @@ def _swap_in(
     dataset: Dataset,
     keys: DatasetKeys,
     *,
+    builder: str,
     product: _Product,
 ) -> bool:
     """Hold the lease until the product is current, carrying over what happened while it was built."""
@@ -190,7 +191,7 @@ def _swap_in(
             continue
         try:
             with kept(ports, keys, lease):
-                done = _catch_up(ports, reader, dataset, keys, lease, product)
+                done = _catch_up(ports, reader, dataset, keys, lease, builder, product)
         finally:
             release(ports, keys, lease)
             # Whoever found the lease taken has left their write to us.
@@ -207,6 +208,7 @@ def _catch_up(
     dataset: Dataset,
     keys: DatasetKeys,
     lease: Lease,
+    builder: str,
     product: _Product,
 ) -> bool | None:
     """Whether the product was swapped in; None when the swap was lost and another try may succeed."""
@@ -214,6 +216,10 @@ def _catch_up(
     head = parse_head(item) if item else None
     snapshot = open_snapshot(reader, dataset, head) if head is not None and head.live else None
     if snapshot is None or head is None:
+        return False
+    if head.build_owner != builder:
+        # A restore ends builds: shards of the same ids may be back with rows alive that this one has left out.
+        _log.info("the build lease is gone", extra={"dataset_id": keys.dataset_id})
         return False
     manifest = snapshot.manifest
     row_maps = product.row_maps
