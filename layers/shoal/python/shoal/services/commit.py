@@ -17,6 +17,7 @@ from shoal.model.ids import new_token
 from shoal.model.import_work import Product
 from shoal.model.jobs import Job, JobKind, next_commit
 from shoal.model.limits import COMMIT_SPACING_SECONDS, GAP_SECONDS, LEASE_SECONDS
+from shoal.model.manifests import Manifest
 from shoal.model.merge_policy import has_outgrown
 from shoal.services.changes import gather
 from shoal.services.heads import Swap, parse_head, parse_meta, read_head, swap_head
@@ -26,6 +27,7 @@ from shoal.services.log_data import LogData, read_product, read_writes
 from shoal.services.parts import PartReader
 from shoal.services.publish import Publication, publish
 from shoal.services.publish_import import publish_import
+from shoal.services.publish_restore import publish_restore, read_restored
 from shoal.services.settle import settle
 from shoal.services.snapshot import empty_manifest, open_snapshot
 from shoal.services.sweep import unlist
@@ -152,9 +154,9 @@ def _commit_once(work: _Drain, lease: Lease) -> _Outcome:
         return _Outcome.LOST
     tail = read_tail(ports, keys, watermark=head.watermark)
     spacing = work.last_commit + COMMIT_SPACING_SECONDS - ports.clock()
-    shared = bool(tail.jobs) and tail.jobs[0].kind is not JobKind.IMPORT
+    shared = bool(tail.jobs) and tail.jobs[0].kind not in {JobKind.IMPORT, JobKind.RESTORE}
     if shared and 0 < spacing <= COMMIT_SPACING_SECONDS:
-        # Under load: what arrives meanwhile goes into the same swap. An import has one for itself anyway.
+        # Under load: what arrives meanwhile goes into the same swap. An import or a restore has one for itself.
         time.sleep(spacing)
         tail = read_tail(ports, keys, watermark=head.watermark)
     if not tail.jobs:
@@ -184,14 +186,17 @@ def _publish(work: _Drain, head: Head, jobs: tuple[Job, ...]) -> Swap:
     """Store what these jobs make of the dataset."""
     imported = jobs[0] if jobs[0].kind is JobKind.IMPORT else None
     product: Product | None = None
+    restored: Manifest | None = None
     writes: list[tuple[int, LogUpsert | LogDelete]] = []
     error = None
-    if imported is not None:
-        product, error = read_product(work.log, imported, head=head)
-    else:
-        writes, error = read_writes(work.log, jobs)
     snapshot = open_snapshot(work.reader, work.dataset, head)
     manifest = snapshot.manifest if snapshot else empty_manifest(work.dataset)
+    if imported is not None:
+        product, error = read_product(work.log, imported, head=head)
+    elif jobs[0].kind is JobKind.RESTORE:
+        restored, error = read_restored(work.log, jobs[0], current=manifest)
+    else:
+        writes, error = read_writes(work.log, jobs)
     opened = tuple(job.sequence for job in jobs if job.kind is JobKind.IMPORT_OPEN)
     publication = Publication(
         dataset=work.dataset,
@@ -205,6 +210,8 @@ def _publish(work: _Drain, head: Head, jobs: tuple[Job, ...]) -> Swap:
         now=work.ports.clock(),
         closed=frozenset(job.opened for job in jobs if job.opened is not None),
     )
+    if restored is not None:
+        return publish_restore(work.ports, work.reader, publication, restored)
     if product is not None and product.rows:
         return publish_import(work.ports, work.reader, publication, product)
     return publish(work.ports, work.reader, publication, gather(writes))

@@ -48,7 +48,7 @@ def read_product(log: LogData, job: Job, *, head: Head) -> tuple[Product | None,
             # Those under way at once may be more than there is room for: the root must not outgrow its limit.
             reason = too_many_cell_sets(head.cell_sets)
             break
-    _fail(log, job, reason)
+    fail(log, job, reason)
     return None, f"import {job.job_id} failed: {reason}"
 
 
@@ -63,7 +63,7 @@ def read_writes(
     for job, result in zip(wanted, loaded, strict=True):
         if isinstance(result, str):
             error = f"write {job.job_id} failed: {result}"
-            _fail(log, job, result)
+            fail(log, job, result)
         else:
             writes.append((job.sequence, result))
     return writes, error
@@ -92,7 +92,7 @@ def _read_log_object(log: LogData, job: Job) -> bytes:
     return data
 
 
-def _fail(log: LogData, job: Job, reason: str) -> None:
+def fail(log: LogData, job: Job, reason: str) -> None:
     """Make the failure visible on the job, before the commit that passes over it."""
     _log.error("write cannot be applied", extra={"job_id": job.job_id, "reason": reason})
     retry_busy(
