@@ -18,12 +18,12 @@ from shoal.model.import_work import Chunk, Plan, Product, Settled
 from shoal.model.manifests import PartRef
 from shoal.model.records import Vectors
 from shoal.services.imports import chunks
-from shoal.services.imports.assign import assign
-from shoal.services.imports.build import build
 from shoal.services.imports.calibrate_cells import calibrate
-from shoal.services.imports.group import group
-from shoal.services.imports.train import train
 from shoal.services.imports.workspace import Workspace
+from shoal.services.pipeline.assign import assign
+from shoal.services.pipeline.build import build
+from shoal.services.pipeline.group import group
+from shoal.services.pipeline.train import train
 from shoal.storage.keys import TenantKeys
 from tests.unit.services.imports.work import make_work
 from tests.unit.services.world import World

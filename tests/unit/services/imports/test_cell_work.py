@@ -1,5 +1,7 @@
 """How rows are dealt out: each to one assigner and to one builder, and none gets too much for its memory."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,8 +10,8 @@ from hypothesis import strategies as st
 from shoal.errors import CorruptObject
 from shoal.index.cell_blocks import BLOCK
 from shoal.model.manifests import PartRef
-from shoal.services.imports import cell_work
-from shoal.services.imports.cell_work import (
+from shoal.services.pipeline import cell_work
+from shoal.services.pipeline.cell_work import (
     Assigned,
     assign_items,
     decode_plan,
@@ -17,20 +19,22 @@ from shoal.services.imports.cell_work import (
     plan_of,
     stretches,
 )
+from tests.unit.services.imports.work import make_work
+from tests.unit.services.world import World
 
 MB = 1000 * 1000
 
 
 @given(st.lists(st.integers(1, 400 * MB), min_size=1, max_size=60))
-def test_each_chunk_goes_to_one_assigner(sizes: list[int]) -> None:
+def test_each_piece_goes_to_one_assigner(sizes: list[int]) -> None:
     items = assign_items(list(enumerate(sizes)))
     assert [item.number for item in items] == list(range(len(items)))
-    assert [chunk for item in items for chunk in item.chunks] == list(range(len(sizes)))
+    assert [piece for item in items for piece in item.pieces] == list(range(len(sizes)))
     for item in items:
-        assert len(item.chunks) == 1 or sum(sizes[chunk] for chunk in item.chunks) <= 256 * MB
+        assert len(item.pieces) == 1 or sum(sizes[piece] for piece in item.pieces) <= 256 * MB
 
 
-def test_many_small_chunks_do_not_make_an_item_too_large() -> None:
+def test_many_small_pieces_do_not_make_an_item_too_large() -> None:
     items = assign_items([(number, 10) for number in range(10_000)])
     assert max(len(item.line()) for item in items) < 10_000
 
@@ -70,11 +74,7 @@ def test_each_block_goes_to_one_builder(counts: list[list[int]], row_bytes: int,
 
 
 def test_an_import_without_a_place_in_the_log_is_not_worked_on() -> None:
-    class Job:
-        sequence = None
-
-    class Work:
-        job = Job()
-
+    world = World()
+    work = make_work(world, world.create())
     with pytest.raises(CorruptObject, match="sequence"):
-        cell_work.sequence_of(Work())  # type: ignore[arg-type] # all that is looked at
+        _ = replace(work, job=replace(work.job, sequence=None)).sequence

@@ -19,10 +19,10 @@ from shoal.model.datasets import Metric
 from shoal.model.import_work import ChunkRecord, Product
 from shoal.model.imports import ImportStatus
 from shoal.model.records import Vectors
-from shoal.services.imports.assign import assign
-from shoal.services.imports.cell_work import Assigned, Trained
-from shoal.services.imports.group import group
-from shoal.services.imports.train import train
+from shoal.services.pipeline.assign import assign
+from shoal.services.pipeline.cell_work import Assigned, Trained
+from shoal.services.pipeline.group import group
+from shoal.services.pipeline.train import train
 from shoal.storage.memory.faults import AtCall, Fault, Faults, SimulatedCrash
 from shoal.storage.ports import Assign
 from tests.unit.services.imports.cells import (
@@ -251,5 +251,5 @@ def test_a_chunk_without_rows_is_not_assigned() -> None:
     made = settled_import(clustered(200, 8), Metric.L2, chunk_rows=[200, 0])
     train(made.work, {})
     with pytest.raises(CorruptObject, match="no rows"):
-        assign(made.work, {"number": 9, "chunks": [1]})
+        assign(made.work, {"number": 9, "pieces": [1]})
     assert made.work.needed("chunk-000001", ChunkRecord).columns is None

@@ -6,7 +6,7 @@ import pytest
 from shoal.index import exact
 from shoal.index.cell_model import decode_model
 from shoal.model.datasets import Metric
-from shoal.services.imports.cell_work import Trained
+from shoal.services.pipeline.cell_work import Trained
 from tests.unit.services.imports.cells import open_cells, run_steps, settled_import, stored_cells
 
 

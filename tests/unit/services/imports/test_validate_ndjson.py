@@ -17,10 +17,10 @@ from shoal.model.import_work import Chunk, ChunkRecord
 from shoal.model.imports import ErrorMode
 from shoal.model.limits import MAX_LINE_BYTES
 from shoal.model.ndjson_lines import LONG_LINE, judge_lines
-from shoal.services.imports.chunks import decode_sample
 from shoal.services.imports.source import upload_of
 from shoal.services.imports.validate import validate, validate_ndjson
 from shoal.services.imports.workspace import Workspace, open_workspace
+from shoal.services.pipeline.sample import decode_sample
 from shoal.storage.ports import Assign
 from tests.unit.services.imports.work import make_work
 from tests.unit.services.world import World

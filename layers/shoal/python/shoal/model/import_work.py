@@ -1,33 +1,11 @@
 """What the steps of an import tell each other through S3: items to map over, and one record of each result."""
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from shoal.errors import CorruptObject
 from shoal.model.manifests import CellSetRef, PartRef, RunRef, ShardRef
-
-
-class WorkRecord(BaseModel):
-    """Base of all: immutable, strict, and nothing in it that is not named."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    @classmethod
-    def parse(cls, data: bytes | str) -> Self:
-        """Read the stored form.
-
-        Raises:
-            CorruptObject: it is not one.
-        """
-        try:
-            return cls.model_validate_json(data)
-        except ValidationError as error:
-            raise CorruptObject(f"{cls.__name__} cannot be read: {error.error_count()} errors") from error
-
-    def line(self) -> bytes:
-        """The stored form, on one line."""
-        return self.model_dump_json().encode()
+from shoal.model.work import WorkRecord
 
 
 class Chunk(WorkRecord):
@@ -68,7 +46,7 @@ class ChunkRecord(WorkRecord):
     processed: int
     accepted: int
     rejected: int
-    reasons: dict[str, int] = {}
+    reasons: dict[str, int] = Field(default_factory=dict)
     columns: PartRef | None = None
     hashes: PartRef | None = None
     sample: PartRef | None = None
@@ -94,7 +72,7 @@ class Settled(WorkRecord):
     rows: int
     accepted: int
     rejected: int
-    kept: dict[str, PartRef | None] = {}
+    kept: dict[str, PartRef | None] = Field(default_factory=dict)
 
 
 class Product(WorkRecord):

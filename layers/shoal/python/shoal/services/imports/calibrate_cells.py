@@ -12,29 +12,29 @@ from shoal.index.cell_model import decode_model
 from shoal.index.cell_probes import least_probes, probe_places, probes_needed
 from shoal.index.cell_recall import Queries
 from shoal.index.cell_set import CellSet, decode_cell_set, encode_cell_set
-from shoal.model.import_work import Product, Settled
+from shoal.model.import_work import Product
 from shoal.model.limits import FILTERED_RECALL
 from shoal.model.manifests import CellRecall, CellSetRef
-from shoal.services.imports.cell_work import Built, Grouped, Trained, sequence_of
-from shoal.services.imports.workspace import Workspace
 from shoal.services.outbox import Outbox
 from shoal.services.parallel import in_parallel
+from shoal.services.pipeline.cell_work import Built, Grouped, Trained
+from shoal.services.pipeline.run import Run
 
 
-def calibrate(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - no map's item
+def calibrate(work: Run, item: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - no map's item
     """Put the shards' cells together and measure recall."""
     if work.recorded("product", Product) is None:
         work.record("product", _product(work))
     return {}
 
 
-def _product(work: Workspace) -> Product:
+def _product(work: Run) -> Product:
     names = [f"build-{number:06d}" for number in range(work.needed("grouped", Grouped).builds)]
     shards = in_parallel(lambda name: work.needed(name, Built), names)
     built = in_parallel(lambda one: decode_built(work.read(one.cells)), shards)
     rows = sum(one.shard.rows for one in shards)
-    if rows != work.needed("settled", Settled).rows:
-        raise CorruptObject("the shards have other rows than were settled")
+    if rows != work.row_count():
+        raise CorruptObject("the shards have other rows than count")
     centroids, queries = decode_model(work.read(work.needed("trained", Trained).model))
     tables = [one.table.copy() for one in built]
     for number, table in enumerate(tables):
@@ -55,7 +55,7 @@ def _product(work: Workspace) -> Product:
         sha256=part.sha256,
         cells=len(cells),
         rows=rows,
-        sequence=sequence_of(work),
+        sequence=work.sequence,
         recall=recall,
     )
     entries = in_parallel(lambda one: id_run.decode_run(work.read(one.run)), shards)
@@ -66,7 +66,7 @@ def _product(work: Workspace) -> Product:
     return Product(rows=rows, cell_set=cell_set, run=run)
 
 
-def _recall(work: Workspace, cells: CellSet, queries: Queries, built: Sequence[BuiltCells]) -> CellRecall:
+def _recall(work: Run, cells: CellSet, queries: Queries, built: Sequence[BuiltCells]) -> CellRecall:
     """What is measured, with and without a filter."""
     first = 0
     found: tuple[list[Any], list[Any]] = ([], [])

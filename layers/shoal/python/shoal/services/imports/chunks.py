@@ -6,22 +6,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
-from shoal.errors import CorruptObject
 from shoal.index import id_index
-from shoal.index.checksums import Buffer
 from shoal.index.column_file import Columns, encode_columns
-from shoal.index.container import count_of, pack, section_of, unpack
 from shoal.model.import_work import Chunk, ChunkRecord
-from shoal.model.limits import MAX_DIMENSION, MAX_REJECTED_RECORD_BYTES, MAX_REJECTS_A_CHUNK
+from shoal.model.limits import MAX_REJECTED_RECORD_BYTES, MAX_REJECTS_A_CHUNK
 from shoal.model.manifests import PartRef
-from shoal.model.records import Vectors
 from shoal.services.imports.workspace import Workspace
 from shoal.services.parallel import in_parallel
+from shoal.services.pipeline.sample import encode_sample, sample_positions
 from shoal.storage.ports import Add
-
-_SAMPLE_KIND, _SAMPLE_FORMAT = "sample", 1
 
 
 @dataclass(slots=True)
@@ -65,7 +59,7 @@ def store_chunk(
     parts: dict[str, PartRef] = {}
     if columns is not None and accepted:
         hashes = id_index.hash_encoded(columns.ids.tolist(), work.dataset.hash_key)
-        chosen = _sample_positions(accepted, chunk)
+        chosen = sample_positions(accepted, chunk.sample_rows, seed=chunk.number)
         parts = {
             "columns": work.put(f"{name}-columns", encode_columns(columns)),
             "hashes": work.put(f"{name}-hashes", np.ascontiguousarray(hashes, dtype="<u8").data.cast("B")),
@@ -105,40 +99,6 @@ def only_count(work: Workspace) -> bool:
     """Whether too many records have been rejected already: then lines need only be counted."""
     job = work.fresh()
     return job.too_many_rejected(job.records_rejected)
-
-
-def _sample_positions(rows: int, chunk: Chunk) -> NDArray[np.intp]:
-    """Which rows go into the sample, ascending: the same for each attempt."""
-    if chunk.sample_rows >= rows:
-        return np.arange(rows)
-    rng = np.random.default_rng(chunk.number)
-    return np.sort(rng.choice(rows, size=chunk.sample_rows, replace=False))
-
-
-def encode_sample(vectors: Vectors, hashes: NDArray[np.uint64]) -> bytes:
-    """The object of a sample: vectors (float32, shape (n, dimension)) and hashed ids (uint64, shape (n, 2))."""
-    attributes = {"rows": len(vectors), "dimension": int(vectors.shape[1])}
-    sections = {
-        "vectors": np.ascontiguousarray(vectors, dtype="<f4").tobytes(),
-        "hashes": np.ascontiguousarray(hashes, dtype="<u8").tobytes(),
-    }
-    return pack(_SAMPLE_KIND, _SAMPLE_FORMAT, attributes, sections)
-
-
-def decode_sample(data: Buffer) -> tuple[Vectors, NDArray[np.uint64]]:
-    """Read a sample, after its checksum has been compared.
-
-    Raises:
-        CorruptObject: it is not one.
-    """
-    container = unpack(_SAMPLE_KIND, data, versions=(_SAMPLE_FORMAT,))
-    rows = count_of(container.attributes, "rows")
-    dimension = count_of(container.attributes, "dimension", most=MAX_DIMENSION)
-    if not dimension:
-        raise CorruptObject("sample: no dimension")
-    vectors = np.frombuffer(section_of(container, "vectors", size=rows * dimension * 4), dtype="<f4")
-    hashes = np.frombuffer(section_of(container, "hashes", size=rows * 16), dtype="<u8")
-    return vectors.reshape(rows, dimension).astype(np.float32, copy=False), hashes.reshape(rows, 2)
 
 
 def chunk_records(work: Workspace, count: int) -> list[ChunkRecord]:

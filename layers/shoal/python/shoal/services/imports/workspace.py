@@ -1,34 +1,26 @@
-"""Where one import is worked on: its upload, what its steps store on the way, and how far it is.
+"""Where one import is worked on: its upload, its chunks, and how far it is."""
 
-Attempts do not meet (invariant 8): what a step makes goes under a name that no other attempt has, and a small
-record under a fixed name, put only if there is none, says whose counts.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
-from shoal.errors import ConditionFailed, CorruptObject, ImportStopped, ObjectMissing, PreconditionFailed
-from shoal.index.checksums import Buffer, sha256_hex, verify
-from shoal.model.datasets import Dataset
-from shoal.model.ids import new_token
-from shoal.model.import_work import WorkRecord
+from shoal.errors import ConditionFailed, CorruptObject, ImportStopped
+from shoal.model.import_work import ChunkRecord, Settled
 from shoal.model.imports import Import, ImportStatus
-from shoal.model.manifests import PartRef
 from shoal.services.heads import parse_head, parse_meta
 from shoal.services.imports.items import dataset_keys_of, keys_of_import, parse_import
 from shoal.services.imports.lookup import find_import, read_import
+from shoal.services.parallel import in_parallel
+from shoal.services.pipeline import run
+from shoal.services.pipeline.run import Piece, Run
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import ImportKeys
 from shoal.storage.ports import Action, Add, AnyOf, Assign, Compare, Ports
 
 
 @dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(Run):
     """One import at work. `job` is the import as it was when the step began."""
 
-    ports: Ports
-    dataset: Dataset
     job: Import
 
     @property
@@ -36,71 +28,45 @@ class Workspace:
         """The import's keys."""
         return keys_of_import(self.job)
 
-    # --- objects
+    @property
+    def run_id(self) -> str:
+        """The import's id."""
+        return self.job.import_id
 
-    def put(self, name: str, data: Buffer) -> PartRef:
-        """Store an object of this attempt; `name` says what it is."""
-        key = self.keys.work(f"{name}-{new_token()}")
-        retry_busy(lambda: self.ports.objects.put(key, memoryview(data)))
-        return PartRef(key=key, size=memoryview(data).nbytes, sha256=sha256_hex(data))
+    @property
+    def sequence(self) -> int:
+        """The place in the log from which on newer writes win over the import."""
+        if self.job.sequence is None:
+            raise CorruptObject("an import at work has no sequence")
+        return self.job.sequence
 
-    def read(self, ref: PartRef) -> bytes:
-        """A stored object.
+    def key(self, name: str) -> str:
+        """Where an object of that name lies which the import makes on the way."""
+        return self.keys.work(name)
 
-        Raises:
-            CorruptObject: missing, or not what was stored.
-        """
-        try:
-            data = retry_busy(lambda: self.ports.objects.get(ref.key))
-        except ObjectMissing as missing:
-            raise CorruptObject(f"{ref.key} is named but missing") from missing
-        verify(data, sha256=ref.sha256, size=ref.size, name=ref.key)
-        return data
+    # --- its rows, once they are settled
 
-    def read_range(self, ref: PartRef, start: int, stop: int) -> bytes:
-        """Bytes ``[start, stop)`` of a stored object, which can't be verified by its checksum."""
-        if start == stop:
-            return b""
-        data = retry_busy(lambda: self.ports.objects.get(ref.key, byte_range=(start, stop)))
-        if len(data) != stop - start:
-            raise CorruptObject(f"{ref.key} ends before byte {stop}")
-        return data
+    def row_count(self) -> int:
+        """How many rows count."""
+        return self.needed("settled", Settled).rows
 
-    # --- records: the first one of a name counts
-
-    def record[R: WorkRecord](self, name: str, made: R) -> tuple[R, bool]:
-        """Store the record of a result unless there is one; the record that counts, and whether it is ours."""
-        key = self.keys.work(f"{name}.json")
-        try:
-            retry_busy(lambda: self.ports.objects.put(key, made.line(), if_none_match=True))
-        except PreconditionFailed:
-            there = type(made).parse(retry_busy(lambda: self.ports.objects.get(key)))
-            return there, there == made
-        return made, True
-
-    def recorded[R: WorkRecord](self, name: str, kind: type[R]) -> R | None:
-        """The record of a result; None where there is none yet."""
-        key = self.keys.work(f"{name}.json")
-        try:
-            return kind.parse(retry_busy(lambda: self.ports.objects.get(key)))
-        except ObjectMissing:
-            return None
-
-    def needed[R: WorkRecord](self, name: str, kind: type[R]) -> R:
-        """The record of a result that an earlier step has made.
+    def pieces(self, numbers: Collection[int] | None = None) -> list[Piece]:
+        """The chunks that have accepted rows: those of the numbers given, or all.
 
         Raises:
-            CorruptObject: there is none.
+            CorruptObject: a chunk that is asked for has none, or is not there.
         """
-        found = self.recorded(name, kind)
-        if found is None:
-            raise CorruptObject(f"no record {name} of import {self.job.import_id}")
-        return found
+        kept = self.needed("settled", Settled).kept
+        chosen = sorted(map(int, kept) if numbers is None else numbers)
 
-    def put_items(self, name: str, items: Sequence[WorkRecord]) -> str:
-        """Store what a map goes over, a JSON line each; the key."""
-        ref = self.put(name, b"".join(item.line() + b"\n" for item in items))
-        return ref.key
+        def piece(number: int) -> Piece:
+            record = self.needed(f"chunk-{number:06d}", ChunkRecord)
+            if record.columns is None or record.hashes is None or record.sample is None:
+                raise CorruptObject(f"chunk {number} has no rows")
+            places = kept[str(number)]
+            return Piece(number, record.accepted, record.columns, record.hashes, record.sample, places)
+
+        return in_parallel(piece, chosen)
 
     # --- the import itself
 
@@ -146,9 +112,8 @@ class Workspace:
         self.update(Add("done", 1))
 
 
-type Step = Callable[[Workspace, Mapping[str, Any]], Mapping[str, Any]]
-"""A step of the workflow: called with the import and the item of the map (empty outside of one); what it returns
-is the state's output."""
+type Step = run.Step[Workspace]
+"""A step of the import's workflow."""
 
 
 def open_workspace(ports: Ports, import_id: str) -> Workspace:

@@ -1,4 +1,4 @@
-"""Step `train`: where the cells of an import are going to be, learnt from a sample of its rows."""
+"""Step `train`: where the cells of a run are going to be, learnt from a sample of its rows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,12 +12,11 @@ from shoal.index.cell_recall import pick_queries
 from shoal.index.cell_sizes import cell_count, rows_wanted
 from shoal.index.centroids import centroids_of, short_directions
 from shoal.index.geometry import geometry_of
-from shoal.model.import_work import ChunkRecord, Plan, Settled
 from shoal.model.records import Vectors
-from shoal.services.imports.cell_work import Trained, assign_items
-from shoal.services.imports.chunks import chunk_records, decode_sample
-from shoal.services.imports.workspace import Workspace
 from shoal.services.parallel import in_parallel
+from shoal.services.pipeline.cell_work import Trained, assign_items
+from shoal.services.pipeline.run import Piece, Run
+from shoal.services.pipeline.sample import decode_sample
 
 _SAMPLE_BYTES = 400 * 1000 * 1000
 """Of the sample in memory. Training holds it about three times."""
@@ -29,8 +28,8 @@ _COMPARED_ROWS = 2048
 _SEED = 17
 
 
-def train(work: Workspace, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001 - no map's item
-    """Choose the cells and the queries of calibration, and deal the chunks out to assigners."""
+def train(work: Run, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001 - no map's item
+    """Choose the cells and the queries of calibration, and deal the pieces out to assigners."""
     trained = work.recorded("trained", Trained)
     if trained is None:
         work.enter("clustering")
@@ -39,17 +38,12 @@ def train(work: Workspace, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: 
     return {"items_key": trained.items_key}
 
 
-def _train(work: Workspace) -> Trained:
-    settled = work.needed("settled", Settled)
-    records = [
-        record
-        for record in chunk_records(work, work.needed("plan", Plan).chunks)
-        if str(record.number) in settled.kept
-    ]
+def _train(work: Run) -> Trained:
+    pieces = work.pieces()
     dimension = work.dataset.dimension
-    count = cell_count(settled.rows, dimension)
+    count = cell_count(work.row_count(), dimension)
     most = min(rows_wanted(count, dimension), _SAMPLE_BYTES // (4 * dimension))
-    sample, hashes = _sample(work, records, most)
+    sample, hashes = _sample(work, pieces, most)
     geometry = geometry_of(sample, work.dataset.metric)
     centroids = centroids_of(geometry, kmeans.train(geometry, sample, count, seed=_SEED))
     each = _QUERIES_EACH if dimension <= _WIDE else _WIDE_QUERIES_EACH
@@ -58,7 +52,7 @@ def _train(work: Workspace) -> Trained:
     short = short_directions(centroids, some, np.random.default_rng(_SEED))
     centroids = centroids_of(geometry, centroids.placed, directions=short)
     model = work.put("cell-model", encode_model(centroids, queries))
-    items = assign_items([(record.number, record.columns.size) for record in records if record.columns])
+    items = assign_items([(piece.number, piece.columns.size) for piece in pieces])
     return Trained(
         cells=len(centroids),
         model=model,
@@ -67,23 +61,21 @@ def _train(work: Workspace) -> Trained:
     )
 
 
-def _sample(work: Workspace, records: Sequence[ChunkRecord], most: int) -> tuple[Vectors, NDArray[np.uint64]]:
-    """About `most` rows of all chunks' samples, and the hashes of their ids."""
+def _sample(work: Run, pieces: Sequence[Piece], most: int) -> tuple[Vectors, NDArray[np.uint64]]:
+    """About `most` rows of all pieces' samples, and the hashes of their ids."""
     row_bytes = work.dataset.dimension * 4 + 16
-    there = sum(record.sample.size for record in records if record.sample) // row_bytes
+    there = sum(piece.sample.size for piece in pieces) // row_bytes
     share = min(1.0, most / max(there, 1))
 
-    def some(record: ChunkRecord) -> tuple[Vectors, NDArray[np.uint64]]:
-        if record.sample is None:
-            raise AssertionError("a chunk with accepted records has a sample")
-        vectors, hashes = decode_sample(work.read(record.sample))
+    def some(piece: Piece) -> tuple[Vectors, NDArray[np.uint64]]:
+        vectors, hashes = decode_sample(work.read(piece.sample))
         wanted = max(1, round(share * len(vectors)))
         if wanted >= len(vectors):
             return vectors, hashes
-        rng = np.random.default_rng(record.number)
+        rng = np.random.default_rng(piece.number)
         chosen = np.sort(rng.choice(len(vectors), size=wanted, replace=False))
         return vectors[chosen], hashes[chosen]
 
-    parts = in_parallel(some, records)
+    parts = in_parallel(some, pieces)
     sample = np.concatenate([vectors for vectors, _ in parts])
     return np.ascontiguousarray(sample), np.concatenate([hashes for _, hashes in parts])

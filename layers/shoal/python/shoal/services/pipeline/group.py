@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from shoal.errors import CorruptObject
 from shoal.index.cell_blocks import BLOCK
-from shoal.model.import_work import Settled
-from shoal.services.imports.cell_work import (
+from shoal.services.parallel import in_parallel
+from shoal.services.pipeline.cell_work import (
     Assigned,
     BuildItem,
     Grouped,
@@ -19,11 +19,10 @@ from shoal.services.imports.cell_work import (
     plan_of,
     stretches,
 )
-from shoal.services.imports.workspace import Workspace
-from shoal.services.parallel import in_parallel
+from shoal.services.pipeline.run import Run
 
 
-def group(work: Workspace, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001 - no map's item
+def group(work: Run, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001 - no map's item
     """Deal the cells out to builders."""
     grouped = work.recorded("grouped", Grouped)
     if grouped is None:
@@ -32,14 +31,14 @@ def group(work: Workspace, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: 
     return {"items_key": grouped.items_key}
 
 
-def _group(work: Workspace) -> Grouped:
-    trained, settled = work.needed("trained", Trained), work.needed("settled", Settled)
+def _group(work: Run) -> Grouped:
+    trained, rows = work.needed("trained", Trained), work.row_count()
     names = [f"assign-{number:06d}" for number in range(trained.tasks)]
     assigned = in_parallel(lambda name: work.needed(name, Assigned), names)
     tables = np.stack(in_parallel(lambda one: _table(work, one, trained.cells), assigned))
-    if int(tables["rows"].sum(dtype=np.int64)) != settled.rows:
-        raise CorruptObject("the assigners have other rows than were settled")
-    mean_rows = settled.rows / trained.cells
+    if int(tables["rows"].sum(dtype=np.int64)) != rows:
+        raise CorruptObject("the assigners have other rows than count")
+    mean_rows = rows / trained.cells
 
     def item_of(place: tuple[int, Stretch]) -> BuildItem:
         number, stretch = place
@@ -51,7 +50,7 @@ def _group(work: Workspace) -> Grouped:
     return Grouped(builds=len(items), items_key=work.put_items("build-items", items))
 
 
-def _table(work: Workspace, assigned: Assigned, cells: int) -> NDArray[np.void]:
+def _table(work: Run, assigned: Assigned, cells: int) -> NDArray[np.void]:
     """What an assigner has of each cell: of `BLOCK`."""
     table = np.frombuffer(work.read(assigned.table), dtype=BLOCK)
     if len(table) != cells or int(table["size"].sum()) != assigned.blocks.size:

@@ -13,20 +13,19 @@ from shoal.index.cell_model import decode_model
 from shoal.index.cell_recall import candidates
 from shoal.index.cell_sizes import joined
 from shoal.index.geometry import Geometry
-from shoal.services.imports.cell_work import (
+from shoal.services.outbox import Outbox
+from shoal.services.parallel import in_parallel
+from shoal.services.pipeline.cell_work import (
     BuildItem,
     BuildPlan,
     Built,
     Trained,
     decode_plan,
-    sequence_of,
 )
-from shoal.services.imports.workspace import Workspace
-from shoal.services.outbox import Outbox
-from shoal.services.parallel import in_parallel
+from shoal.services.pipeline.run import Run
 
 
-def build(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:
+def build(work: Run, item: Mapping[str, Any]) -> dict[str, Any]:
     """Build the item's shard."""
     task = BuildItem.model_validate(item)
     name = f"build-{task.number:06d}"
@@ -35,12 +34,11 @@ def build(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _build(work: Workspace, task: BuildItem, name: str) -> Built:
+def _build(work: Run, task: BuildItem, name: str) -> Built:
     centroids, queries = decode_model(work.read(work.needed("trained", Trained).model))
     geometry = centroids.geometry
     cells = list(_cells(work, decode_plan(work.read(task.plan)), geometry))
-    sequence = sequence_of(work)
-    sequences = np.concatenate([sequences_of(rows, sequence) for rows in cells])
+    sequences = np.concatenate([sequences_of(rows, work.sequence) for rows in cells])
     hashes = np.concatenate([rows.hashes for rows in cells])
     vectors = np.concatenate([rows.columns.vectors for rows in cells])
     files, table = lay_out(cells, vectors, sequences)
@@ -74,7 +72,7 @@ def _build(work: Workspace, task: BuildItem, name: str) -> Built:
     )
 
 
-def _cells(work: Workspace, plan: BuildPlan, geometry: Geometry) -> Iterator[CellRows]:
+def _cells(work: Run, plan: BuildPlan, geometry: Geometry) -> Iterator[CellRows]:
     """The rows of each cell: tiny ones joined, large ones cut."""
     stops = plan.tables["size"].cumsum(axis=1, dtype=np.int64)
     rows = plan.tables["rows"].sum(axis=0, dtype=np.int64)

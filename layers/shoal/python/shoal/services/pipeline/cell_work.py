@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from shoal.errors import CorruptObject
 from shoal.index.cell_blocks import BLOCK
 from shoal.index.checksums import Buffer
 from shoal.index.container import count_of, pack, section_of, unpack
-from shoal.model.import_work import WorkRecord
 from shoal.model.manifests import PartRef, ShardRef
-from shoal.services.imports.workspace import Workspace
+from shoal.model.work import WorkRecord
 
 SHARD_VECTOR_BYTES = 128 * 1000 * 1000
 """Vector bytes of a shard of cells, at most (but for a single block that is larger)."""
@@ -21,19 +19,19 @@ SHARD_BYTES = 384 * 1000 * 1000
 """The same with ids and metadata. Its builder holds them about four times."""
 _LEAST_SHARD = 16 * 1000 * 1000
 _TASK_BYTES = 256 * 1000 * 1000
-"""Bytes of columns that one assigner takes, at most (but for a single chunk). It holds them five times."""
+"""Bytes of columns that one assigner takes, at most (but for a single piece). It holds them five times."""
 _LEAST_TASK = 16 * 1000 * 1000
-_TASK_CHUNKS = 1000
+_TASK_PIECES = 1000
 _PIECES = 10
-"""Into how many a small import is cut, so that five functions at a time have two each."""
+"""Into how many a small run is cut, so that five functions at a time have two each."""
 _PLAN_KIND, _PLAN_FORMAT = "cell-plan", 1
 
 
 class AssignItem(WorkRecord):
-    """Chunks whose rows one call puts in order."""
+    """Pieces whose rows one call puts in order."""
 
     number: int = Field(ge=0)
-    chunks: tuple[int, ...] = Field(strict=False)
+    pieces: tuple[int, ...] = Field(strict=False)
 
 
 class Trained(WorkRecord):
@@ -93,7 +91,7 @@ class Stretch:
 class BuildPlan:
     """Where a builder finds its rows: for each assigner its blocks, where they begin, and their table.
 
-    `tables` is of `BLOCK`, shape (assigners, cells); `mean_rows` those of a cell of the whole import.
+    `tables` is of `BLOCK`, shape (assigners, cells); `mean_rows` those of a cell of the whole run.
     """
 
     blocks: tuple[PartRef, ...]
@@ -102,26 +100,19 @@ class BuildPlan:
     mean_rows: float
 
 
-def sequence_of(work: Workspace) -> int:
-    """The place in the log from which on newer writes win over the import."""
-    if work.job.sequence is None:
-        raise CorruptObject("an import at work has no sequence")
-    return work.job.sequence
-
-
 def assign_items(sizes: Sequence[tuple[int, int]]) -> list[AssignItem]:
-    """Deal chunks, given as (number, bytes of columns), out to assigners; neighbours stay together."""
+    """Deal pieces, given as (number, bytes of columns), out to assigners; neighbours stay together."""
     total = sum(size for _, size in sizes)
     limit = min(max(total // _PIECES, _LEAST_TASK), _TASK_BYTES)
     tasks: list[list[int]] = []
     held = 0
     for number, size in sizes:
-        if not tasks or held + size > limit or len(tasks[-1]) >= _TASK_CHUNKS:
+        if not tasks or held + size > limit or len(tasks[-1]) >= _TASK_PIECES:
             tasks.append([])
             held = 0
         tasks[-1].append(number)
         held += size
-    return [AssignItem(number=number, chunks=tuple(chunks)) for number, chunks in enumerate(tasks)]
+    return [AssignItem(number=number, pieces=tuple(some)) for number, some in enumerate(tasks)]
 
 
 def stretches(tables: NDArray[np.void], row_bytes: int) -> list[Stretch]:
