@@ -8,17 +8,20 @@ An answer is the one that `Filter.matches` gives for every row, bit for bit, or 
 not indexed, nothing is said. A path that no row has is known to be absent.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from pyroaring import BitMap
 
 from shoal.errors import CorruptObject
 from shoal.index.checksums import Buffer, digest128
+from shoal.index.column_file import Columns
 from shoal.index.container import PREAMBLE_BYTES, count_of, pack, parse_header, unpack
 from shoal.index.properties_front import Column, SectionReader, SectionWriter
 from shoal.index.properties_gather import gather, gather_strings
 from shoal.index.properties_plan import ABSENT, Plan, every, plan_of
 from shoal.index.properties_runs import Place, Sections
+from shoal.index.record_columns import texts
 from shoal.model.conditions import Equals, Path, typed
 from shoal.model.limits import MAX_FILTER_DEPTH
 from shoal.model.selection import Selection
@@ -64,6 +67,19 @@ def properties_files(metadata: Iterable[bytes], namespaces: Iterable[str] | None
     """The two files of the index by name; arguments as of `encode_properties`."""
     front, sections = encode_properties(metadata, namespaces)
     return {FRONT_FILE: front, SECTIONS_FILE: sections}
+
+
+def properties_of_columns(blocks: Sequence[Columns]) -> dict[str, bytes]:
+    """The two files of the index of rows that come in blocks, by name.
+
+    Raises:
+        CorruptObject: metadata that is not a JSON object, or a namespace that is not UTF-8.
+    """
+    metadata = chain.from_iterable(block.metadata.tolist() for block in blocks)
+    if not any(block.namespaces.nbytes for block in blocks):
+        return properties_files(metadata)
+    names = chain.from_iterable(texts(block.namespaces, "a namespace") for block in blocks)
+    return properties_files(metadata, names)
 
 
 def check_section(data: Buffer, place: Place) -> bytes:

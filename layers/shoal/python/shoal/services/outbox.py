@@ -8,6 +8,7 @@ from shoal.errors import ObjectMissing
 from shoal.index import dead_rows, id_run
 from shoal.index.checksums import Buffer, sha256_hex
 from shoal.index.id_index import Entries
+from shoal.index.properties import properties_files
 from shoal.index.shard import encode_shard
 from shoal.model import manifests
 from shoal.model.datasets import Dataset
@@ -33,9 +34,15 @@ class Outbox:
         self._objects: dict[str, Buffer] = {}
 
     def shard(self, rows: Rows, *, index: bytes | None = None) -> ShardRef:
-        """Add a shard and describe it. `rows` is not empty."""
+        """Add a shard and describe it. `rows` is not empty.
+
+        One with a graph lives long and is large: it has an index of its properties too.
+        """
         between = (int(rows.sequences.min()), int(rows.sequences.max()))
-        return self.shard_of(encode_shard(rows, index=index), rows=len(rows), sequences=between)
+        files = encode_shard(rows, index=index)
+        if index is not None:
+            files |= properties_files(rows.metadata, rows.namespaces)
+        return self.shard_of(files, rows=len(rows), sequences=between)
 
     def shard_of(self, files: Mapping[str, Buffer], *, rows: int, sequences: tuple[int, int]) -> ShardRef:
         """Add a shard of ready files and describe it: its rows, its lowest and its highest sequence."""

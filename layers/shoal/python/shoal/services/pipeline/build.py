@@ -13,6 +13,7 @@ from shoal.index.cell_model import decode_model
 from shoal.index.cell_recall import candidates
 from shoal.index.cell_sizes import joined
 from shoal.index.geometry import Geometry
+from shoal.index.properties import properties_of_columns
 from shoal.services.outbox import Outbox
 from shoal.services.parallel import in_parallel
 from shoal.services.pipeline.cell_work import (
@@ -42,6 +43,7 @@ def _build(work: Run, task: BuildItem, name: str) -> Built:
     hashes = np.concatenate([rows.hashes for rows in cells])
     vectors = np.concatenate([rows.columns.vectors for rows in cells])
     files, table = lay_out(cells, vectors, sequences)
+    files |= properties_of_columns([rows.columns for rows in cells])
     del cells
     outbox = Outbox(work.ports, work.dataset)
     oldest, newest = int(sequences.min()), int(sequences.max())
