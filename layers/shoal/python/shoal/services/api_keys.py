@@ -25,6 +25,7 @@ from shoal.model.tenants import (
     parse_key,
 )
 from shoal.model.tenants import digest as secret_digest
+from shoal.services.descriptors import describe_tenant
 from shoal.services.retry import retry_busy
 from shoal.services.tenants import parse_tenant
 from shoal.storage.keys import TenantKeys, api_key_by_id
@@ -133,6 +134,7 @@ def create_key(
         if lost.failed[0]:
             raise NotFound("tenant_not_found", "tenant not found") from lost
         raise
+    describe_tenant(ports, tenant_id)
     return key, format_key(key.key_id, secret)
 
 
@@ -167,6 +169,7 @@ def revoke_key(ports: Ports, tenant_id: str, key_id: str) -> None:
         retry_busy(lambda: ports.table.update(meta, revoke, condition=ours))
     except ConditionFailed as lost:
         raise _no_such_key() from lost
+    describe_tenant(ports, tenant_id)
 
 
 def authenticate(ports: Ports, cache: KeyCache, presented: str) -> Principal:

@@ -21,6 +21,7 @@ from shoal.model.ids import new_token
 from shoal.model.manifests import Recall, RunRef, ShardRef
 from shoal.model.merge_policy import has_outgrown, must_rebuild
 from shoal.model.records import Rows, concatenate
+from shoal.services.descriptors import describe_dataset
 from shoal.services.heads import Swap, parse_head, parse_meta, read_head, swap_head
 from shoal.services.leases import Lease, acquire, acquire_build, ask_for, kept, release, release_build
 from shoal.services.outbox import Outbox
@@ -100,6 +101,8 @@ def build_resident(
         built = _swap_in(ports, cache, dataset, keys, builder=builder, product=product)
     finally:
         release_build(ports, keys, owner=builder)
+    if built:
+        describe_dataset(ports, keys)
     after = open_snapshot(cache, dataset, read_head(ports, keys) or head)
     if built and after is not None:
         if has_outgrown(after.manifest):

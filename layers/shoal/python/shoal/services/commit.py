@@ -20,6 +20,7 @@ from shoal.model.limits import COMMIT_SPACING_SECONDS, GAP_SECONDS, LEASE_SECOND
 from shoal.model.manifests import Manifest
 from shoal.model.merge_policy import has_outgrown
 from shoal.services.changes import gather
+from shoal.services.descriptors import describe_dataset
 from shoal.services.heads import Swap, parse_head, parse_meta, read_head, swap_head
 from shoal.services.leases import Lease, acquire, kept, release
 from shoal.services.log import read_tail
@@ -230,6 +231,7 @@ def _tell_others(work: _Drain) -> None:
     try:
         head = read_head(ports, keys)
         if head is not None and head.live:
+            describe_dataset(ports, keys)
             settle(ports, keys)
             if _build_due(work, head) and not (head.build_owner and head.build_until > ports.clock()):
                 send(ports.builds, keys)

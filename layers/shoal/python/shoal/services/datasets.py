@@ -6,6 +6,7 @@ import secrets
 from shoal.errors import Conflict, NotFound, StorageBusy, TransactionCancelled
 from shoal.model.datasets import Dataset, DatasetView, Metric, status_of
 from shoal.model.ids import new_dataset_id, new_token, transaction_token
+from shoal.services.descriptors import describe_dataset
 from shoal.services.heads import meta_item, new_head_item, parse_head, parse_meta
 from shoal.services.retry import retry_busy
 from shoal.services.settle import release_deleted
@@ -70,6 +71,7 @@ def create_dataset(
         if lost.failed[0]:
             raise Conflict("dataset_exists", f"dataset {name} already exists") from lost
         raise
+    describe_dataset(ports, keys)
     return DatasetView(dataset, parse_head(head), "empty")
 
 
@@ -137,7 +139,7 @@ def _views(ports: Ports, tenant_id: str, dataset_ids: list[str]) -> list[Dataset
 def delete_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> None:
     """Delete a dataset: its name is free at once, its log is closed, its rows give back their quota.
 
-    The objects stay until nothing needs them.
+    Its objects and its items stay until nothing needs them; the janitor finds it by the pointer that is left.
 
     Raises:
         NotFound: code `dataset_not_found`.
@@ -147,8 +149,10 @@ def delete_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> No
     if entry is None:
         raise _not_found()
     keys = DatasetKeys(tenant_id, entry["dataset_id"])
+    left = TenantKeys(tenant_id).deleted(keys.dataset_id)
     writes: list[Write] = [
         DeleteItem(name_key, condition=Compare("dataset_id", "=", entry["dataset_id"])),
+        PutItem({"pk": left.pk, "sk": left.sk, "dataset_id": keys.dataset_id}),
         UpdateItem(
             keys.head,
             (Assign("state", "deleted"), Assign("deleted_at", ports.clock())),
@@ -167,6 +171,7 @@ def delete_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> No
         retry_busy(lambda: ports.table.transact(writes, token=token), attempts=12)
     except TransactionCancelled as lost:
         raise _not_found() from lost
+    describe_dataset(ports, keys)
     try:
         release_deleted(ports, keys)
         ports.table.update(keys.sequence, [Drop("gsi1pk"), Drop("gsi1sk")])

@@ -4,6 +4,7 @@ import logging
 
 from shoal.errors import ConditionFailed
 from shoal.model.limits import BUILD_RETRY_SECONDS
+from shoal.services.descriptors import describe_dataset
 from shoal.services.heads import parse_head
 from shoal.services.listed import look_after_listed
 from shoal.services.settle import release_deleted, settle
@@ -40,6 +41,7 @@ def _look_after(ports: Ports, keys: DatasetKeys) -> bool:
     head = parse_head(head_item)
     if not head.live:
         release_deleted(ports, keys)
+        describe_dataset(ports, keys)
         ports.table.update(keys.sequence, [Drop("gsi1pk"), Drop("gsi1sk")])
         return False
     settle(ports, keys)

@@ -3,6 +3,7 @@
 from shoal.errors import ConditionFailed, NotFound
 from shoal.model.ids import new_tenant_id
 from shoal.model.tenants import Tenant, check_label
+from shoal.services.descriptors import describe_tenant
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import GSI, TENANTS, TenantKeys
 from shoal.storage.ports import Absent, Action, Assign, Drop, Exists, Item, Key, Ports
@@ -26,6 +27,7 @@ def create_tenant(ports: Ports, *, name: str) -> Tenant:
         "gsi1sk": tenant.tenant_id,
     }
     retry_busy(lambda: ports.table.put(item, condition=Absent("pk")))
+    describe_tenant(ports, tenant.tenant_id)
     return tenant
 
 
@@ -68,9 +70,11 @@ def set_quota(ports: Ports, tenant_id: str, *, vector_quota: int | None, query_q
         actions.append(Drop(attribute) if value is None else Assign(attribute, value))
     meta = _keys(tenant_id).meta
     try:
-        return parse_tenant(retry_busy(lambda: ports.table.update(meta, actions, condition=Exists("pk"))))
+        tenant = parse_tenant(retry_busy(lambda: ports.table.update(meta, actions, condition=Exists("pk"))))
     except ConditionFailed as lost:
         raise _not_found() from lost
+    describe_tenant(ports, tenant_id)
+    return tenant
 
 
 def parse_tenant(item: Item) -> Tenant:

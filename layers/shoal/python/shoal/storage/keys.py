@@ -37,6 +37,8 @@ SNAPSHOT_PREFIX = "SNAPSHOT#"
 """Sort keys of a dataset's snapshots begin with it."""
 COMPACTION_PREFIX = "COMPACTION#"
 """Sort keys of a dataset's compactions begin with it."""
+KEY_PREFIX = "KEY#"
+"""Sort keys of a tenant's pointers to its API keys begin with it."""
 NAME_PREFIX = "NAME#"
 """Sort keys of a tenant's names of datasets begin with it."""
 DELETED_PREFIX = "DELETED#"
@@ -94,7 +96,7 @@ class TenantKeys:
 
     def api_key(self, key_id: str) -> Key:
         """The tenant's pointer to one of its API keys."""
-        return Key(self.partition, f"KEY#{_checked(_TOKEN, key_id, 'key id')}")
+        return Key(self.partition, f"{KEY_PREFIX}{_checked(_TOKEN, key_id, 'key id')}")
 
     def name(self, scope: str, name: str) -> Key:
         """The item that holds a dataset's name in a scope."""

@@ -1,0 +1,230 @@
+"""Keeping descriptors: each tenant and each dataset described in the bucket, whenever its items change.
+
+What has changed in the table stays changed, whether or not it could be described: nothing here raises what storage
+raises. The next commit describes a dataset anew, and the janitor whatever is not described as it is.
+
+Whoever puts a descriptor reads the items once more afterwards, and puts it again where they have changed. So the
+last one put is as new as what was read after it: of two writers at once, one may put what the other knows to be
+old, but then it is the one that finds out.
+"""
+
+import logging
+
+from shoal.errors import ShoalError
+from shoal.model.ids import parse_log_name
+from shoal.model.limits import IMPORT_SECONDS
+from shoal.services.descriptor_files import (
+    DatasetDescriptor,
+    OpenImport,
+    TenantDescriptor,
+    encode_dataset,
+    encode_tenant,
+)
+from shoal.services.imports.items import parse_import
+from shoal.services.retry import retry_busy
+from shoal.storage.keys import (
+    IMPORT_PREFIX,
+    KEY_PREFIX,
+    SNAPSHOT_PREFIX,
+    DatasetKeys,
+    TenantKeys,
+    api_key_by_id,
+    sequence_sk,
+)
+from shoal.storage.ports import Item, Ports
+
+_log = logging.getLogger(__name__)
+
+LOG_WINDOW_SECONDS = 60.0
+"""A write names its object, stores it and takes its place in far less: a function behind the API has 29 s."""
+_IMPORT_AGE_SECONDS = 2 * IMPORT_SECONDS
+"""More than an import gets, the time for its upload included."""
+_TRIES = 3
+_LAST_SK = sequence_sk(16**16 - 1)
+_NOT_OF_HEAD = {
+    "fence",
+    "lease_owner",
+    "lease_until",
+    "lease_wanted_until",
+    "build_owner",
+    "build_until",
+    "build_inputs",
+}
+"""Leases: who works on the dataset, and not what it is."""
+_NOT_OF_KEYS = {"last_used_at"}
+"""Noted once in five minutes for each key in use, and worth no object."""
+
+
+def describe_dataset(ports: Ports, keys: DatasetKeys) -> bool:
+    """Have the bucket say what the table says of a dataset; whether it does now.
+
+    A dataset of which there are no items is left as it is described: the table may be the one that is lost.
+    """
+    try:
+        for _ in range(_TRIES):
+            made = dataset_descriptor(ports, keys)
+            if made is None:
+                return False
+            _put(ports, keys.descriptor, encode_dataset(made))
+            if dataset_is_described(ports, keys, made):
+                return True
+    except ShoalError as error:
+        _log.warning("dataset not described", extra={"dataset_id": keys.dataset_id, "reason": str(error)})
+        return False
+    _log.info("dataset changes while it is described", extra={"dataset_id": keys.dataset_id})
+    return False
+
+
+def describe_tenant(ports: Ports, tenant_id: str) -> bool:
+    """Have the bucket say what the table says of a tenant and its API keys; whether it does now."""
+    keys = TenantKeys(tenant_id)
+    try:
+        for _ in range(_TRIES):
+            made = tenant_descriptor(ports, keys)
+            if made is None:
+                return False
+            _put(ports, keys.descriptor, encode_tenant(made))
+            if tenant_is_described(ports, keys, made):
+                return True
+    except ShoalError as error:
+        _log.warning("tenant not described", extra={"tenant_id": tenant_id, "reason": str(error)})
+        return False
+    _log.info("tenant changes while it is described", extra={"tenant_id": tenant_id})
+    return False
+
+
+def dataset_is_described(ports: Ports, keys: DatasetKeys, descriptor: DatasetDescriptor) -> bool:
+    """Whether a descriptor says of a dataset what the table does; what is read here is compared, not the log."""
+    meta, head = _meta_and_head(ports, keys)
+    return (meta, head, _snapshots(ports, keys)) == (descriptor.meta, descriptor.head, descriptor.snapshots)
+
+
+def tenant_is_described(ports: Ports, keys: TenantKeys, descriptor: TenantDescriptor) -> bool:
+    """Whether a descriptor says of a tenant what the table does."""
+    now = tenant_descriptor(ports, keys)
+    return now is not None and (now.tenant, now.keys) == (descriptor.tenant, descriptor.keys)
+
+
+def dataset_descriptor(ports: Ports, keys: DatasetKeys) -> DatasetDescriptor | None:
+    """What there is to say of a dataset now; None where there is none."""
+    now = ports.clock()
+    meta, head = _meta_and_head(ports, keys)
+    if meta is None or head is None:
+        return None
+    if head["state"] != "live":
+        return DatasetDescriptor(now, meta, head)
+    watermark = int(head["watermark"])
+    since = _log_since(ports, keys, watermark, now)
+    return DatasetDescriptor(
+        written_at=now,
+        meta=meta,
+        head=head,
+        snapshots=_snapshots(ports, keys),
+        open_imports=_open_imports(ports, keys, now) if head.get("open_imports") else (),
+        log_since=since,
+        log_applied=_applied(ports, keys, watermark, since),
+    )
+
+
+def tenant_descriptor(ports: Ports, keys: TenantKeys) -> TenantDescriptor | None:
+    """What there is to say of a tenant now; None where there is none."""
+    now = ports.clock()
+    tenant = retry_busy(lambda: ports.table.get(keys.meta))
+    if tenant is None:
+        return None
+    ids = [item["key_id"] for item in _all(ports, keys.partition, prefix=KEY_PREFIX)]
+    found = retry_busy(lambda: ports.table.batch_get([api_key_by_id(key_id) for key_id in ids]))
+    told = [_without(item, _NOT_OF_KEYS) for item in found]
+    return TenantDescriptor(now, tenant, tuple(sorted(told, key=lambda item: str(item["pk"]))))
+
+
+def _meta_and_head(ports: Ports, keys: DatasetKeys) -> tuple[Item | None, Item | None]:
+    found = retry_busy(lambda: ports.table.batch_get([keys.meta, keys.head]))
+    items = {item["sk"]: item for item in found}
+    head = items.get(keys.head.sk)
+    return items.get(keys.meta.sk), None if head is None else _without(head, _NOT_OF_HEAD)
+
+
+def _snapshots(ports: Ports, keys: DatasetKeys) -> tuple[Item, ...]:
+    return tuple(_all(ports, keys.partition, prefix=SNAPSHOT_PREFIX))
+
+
+def _log_since(ports: Ports, keys: DatasetKeys, watermark: int, now: float) -> float:
+    """Before which moment no object was named whose write is still to be applied.
+
+    Writes under way have named theirs within the window, and so had the oldest that waits, when it was accepted.
+    """
+    page = ports.table.query(
+        keys.partition, start=sequence_sk(watermark + 1), stop=_LAST_SK, limit=1, ascending=True
+    )
+    accepted = [float(item["accepted_at"]) for item in page.items]
+    return min([now, *accepted]) - LOG_WINDOW_SECONDS
+
+
+def _applied(ports: Ports, keys: DatasetKeys, watermark: int, since: float) -> tuple[str, ...]:
+    """The names of the log objects that are applied, of those named at or after `since`."""
+    names: list[str] = []
+    if not watermark:
+        return ()
+    after = None
+    while True:
+        page = ports.table.query(
+            keys.partition,
+            start=sequence_sk(1),
+            stop=sequence_sk(watermark),
+            ascending=False,
+            limit=1000 if after else 50,
+            after=after,
+        )
+        for item in page.items:
+            # A name is older than its job, and places are taken in about the order in which they are filled.
+            if float(item["accepted_at"]) < since - LOG_WINDOW_SECONDS:
+                return tuple(sorted(names))
+            if item.get("log_key") is not None:
+                name = str(item["log_key"]).rsplit("/", 1)[-1]
+                told = parse_log_name(name)
+                if told is None or told[0] >= since:
+                    names.append(name)
+        after = page.after
+        if after is None:
+            return tuple(sorted(names))
+
+
+def _open_imports(ports: Ports, keys: DatasetKeys, now: float) -> tuple[OpenImport, ...]:
+    """The imports that are under way. Ids sort by age, and none goes on for longer than its limit."""
+    oldest = int((now - _IMPORT_AGE_SECONDS) * 1000)
+    found = _all(
+        ports, keys.partition, start=f"{IMPORT_PREFIX}imp_{oldest:012x}", stop=f"{IMPORT_PREFIX}imp_g"
+    )
+    jobs = [parse_import(item) for item in found]
+    return tuple(
+        OpenImport(job.sequence, job.import_id)
+        for job in jobs
+        if job.sequence is not None and not job.status.terminal
+    )
+
+
+def _all(
+    ports: Ports,
+    partition: str,
+    *,
+    prefix: str | None = None,
+    start: str | None = None,
+    stop: str | None = None,
+) -> list[Item]:
+    items: list[Item] = []
+    after = None
+    while True:
+        page = ports.table.query(partition, prefix=prefix, start=start, stop=stop, after=after)
+        items += page.items
+        after = page.after
+        if after is None:
+            return items
+
+
+def _put(ports: Ports, key: str, body: bytes) -> None:
+    retry_busy(lambda: ports.objects.put(key, body))
+
+
+def _without(item: Item, names: set[str]) -> Item:
+    return {name: value for name, value in item.items() if name not in names}
