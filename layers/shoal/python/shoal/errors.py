@@ -19,6 +19,7 @@ The tree::
     │   └── LimitReached              429, with seconds to wait
     ├── ImportRejected                an import cannot succeed, and why: ends it, is never tried again
     ├── ImportStopped                 an import has ended while a step of it was at work
+    ├── RunStopped                    a run of another workflow has: a compaction, for one
     └── TryAgain                      503: nothing was done, the same request may succeed later
 
 HTTP statuses and bodies belong to `shoal.http`; the numbers above are only there for the reader.
@@ -129,6 +130,12 @@ class ImportRejected(ShoalError):
 
 class ImportStopped(ShoalError):
     """The import has failed, was cancelled, or its dataset is gone: what is left of its workflow must not run."""
+
+
+class RunStopped(ShoalError):
+    """A compaction or an export has ended while a step of it was at work: somebody else was faster, or what it
+    works on is gone. The workflow must not go on.
+    """
 
 
 class TryAgain(ShoalError):
