@@ -12,7 +12,8 @@ from shoal.model.import_work import Chunk, Plan
 from shoal.model.imports import ImportFormat
 from shoal.model.limits import CHUNK_BYTES
 from shoal.services.imports.inspect import inspect
-from shoal.services.imports.plan import SAMPLE_BYTES, SAMPLE_ROWS, even_ranges, plan, sample_shares
+from shoal.services.imports.plan import even_ranges, plan
+from shoal.services.pipeline.sample_sizes import SAMPLE_BYTES, SAMPLE_ROWS, sample_shares
 from tests.unit.services.imports.work import make_work
 from tests.unit.services.world import World
 

@@ -15,8 +15,8 @@ from shoal.model.import_work import Chunk
 from shoal.model.limits import CHUNK_BYTES, MAX_IMPORT_ROWS
 from shoal.services.imports.parquet_file import Range
 from shoal.services.imports.parquet_open import Opened, open_parquet, readable
-from shoal.services.imports.plan import sample_shares
 from shoal.services.imports.workspace import Workspace
+from shoal.services.pipeline.sample_sizes import sample_shares
 
 MAX_ROW_GROUP_BYTES = 400 * 1000 * 1000
 MAX_CHUNK_BYTES = 2 * CHUNK_BYTES

@@ -1,21 +1,17 @@
 """Step "plan": the file in chunks, each of which one call validates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from shoal.errors import ImportRejected
-from shoal.index.cell_sizes import cell_count, rows_wanted
 from shoal.model.import_work import Chunk, Plan, Unpacked
 from shoal.model.imports import ImportFormat
 from shoal.model.limits import CHUNK_BYTES
 from shoal.services.imports.inspect import EMPTY
 from shoal.services.imports.source import upload_of
 from shoal.services.imports.workspace import Workspace
+from shoal.services.pipeline.sample_sizes import sample_shares
 
-SAMPLE_ROWS = 131_072
-"""Rows that cells are trained on, at most: 32 for each of 4,096 cells."""
-SAMPLE_BYTES = 256 * 1000 * 1000
-"""Of their vectors: one function holds them a few times over."""
 _VALUE_BYTES = 8
 """Of a value in a line, with its comma, where it has few digits: there are rather fewer rows than it says."""
 
@@ -68,17 +64,3 @@ def even_ranges(size: int, most: int) -> list[tuple[int, int]]:
     """As few ranges ``[start, stop)`` of at most `most` bytes as cover `size` bytes, of nearly one length."""
     count = -(-size // most)
     return [(size * number // count, size * (number + 1) // count) for number in range(count)]
-
-
-def sample_shares(sizes: Sequence[int], *, dimension: int, rows: int) -> list[int]:
-    """How many rows of each chunk go into the sample: in proportion to its size, at least one.
-
-    Args:
-        sizes: of the chunks, in any unit.
-        dimension: length of a vector.
-        rows: of all chunks, about: no more than training will want are stored twice.
-    """
-    useful = rows_wanted(cell_count(max(rows, 1), dimension), dimension)
-    wanted = min(SAMPLE_ROWS, SAMPLE_BYTES // (4 * dimension), useful)
-    total = max(sum(sizes), 1)
-    return [max(wanted * size // total, 1) for size in sizes]
