@@ -18,17 +18,17 @@ from shoal.model.manifests import CellRecall, CellSetRef
 from shoal.services.outbox import Outbox
 from shoal.services.parallel import in_parallel
 from shoal.services.pipeline.cell_work import Built, Grouped, Trained
-from shoal.services.pipeline.run import Run
+from shoal.services.pipeline.run import IndexRun
 
 
-def calibrate(work: Run, item: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - no map's item
+def calibrate(work: IndexRun, item: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG001 - no map's item
     """Put the shards' cells together and measure recall."""
     if work.recorded("product", Product) is None:
         work.record("product", _product(work))
     return {}
 
 
-def _product(work: Run) -> Product:
+def _product(work: IndexRun) -> Product:
     names = [f"build-{number:06d}" for number in range(work.needed("grouped", Grouped).builds)]
     shards = in_parallel(lambda name: work.needed(name, Built), names)
     built = in_parallel(lambda one: decode_built(work.read(one.cells)), shards)
@@ -66,7 +66,7 @@ def _product(work: Run) -> Product:
     return Product(rows=rows, cell_set=cell_set, run=run)
 
 
-def _recall(work: Run, cells: CellSet, queries: Queries, built: Sequence[BuiltCells]) -> CellRecall:
+def _recall(work: IndexRun, cells: CellSet, queries: Queries, built: Sequence[BuiltCells]) -> CellRecall:
     """What is measured, with and without a filter."""
     first = 0
     found: tuple[list[Any], list[Any]] = ([], [])

@@ -11,14 +11,14 @@ from shoal.services.imports.items import dataset_keys_of, keys_of_import, parse_
 from shoal.services.imports.lookup import find_import, read_import
 from shoal.services.parallel import in_parallel
 from shoal.services.pipeline import run
-from shoal.services.pipeline.run import Piece, Run
+from shoal.services.pipeline.run import IndexRun, Piece
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import ImportKeys
 from shoal.storage.ports import Action, Add, AnyOf, Assign, Compare, Ports
 
 
 @dataclass(frozen=True, slots=True)
-class Workspace(Run):
+class Workspace(IndexRun):
     """One import at work. `job` is the import as it was when the step began."""
 
     job: Import

@@ -10,10 +10,10 @@ from shoal.index.cell_model import decode_model
 from shoal.index.column_file import decode_columns
 from shoal.services.parallel import in_parallel
 from shoal.services.pipeline.cell_work import Assigned, AssignItem, Trained
-from shoal.services.pipeline.run import Piece, Run
+from shoal.services.pipeline.run import IndexRun, Piece
 
 
-def assign(work: Run, item: Mapping[str, Any]) -> dict[str, Any]:
+def assign(work: IndexRun, item: Mapping[str, Any]) -> dict[str, Any]:
     """Sort the rows that count of the item's pieces."""
     task = AssignItem.model_validate(item)
     name = f"assign-{task.number:06d}"
@@ -33,7 +33,7 @@ def assign(work: Run, item: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _rows(work: Run, task: AssignItem) -> CellRows:
+def _rows(work: IndexRun, task: AssignItem) -> CellRows:
     """The rows that count, in the order of the pieces."""
 
     def read(piece: Piece) -> CellRows:

@@ -23,10 +23,10 @@ from shoal.services.pipeline.cell_work import (
     Trained,
     decode_plan,
 )
-from shoal.services.pipeline.run import Run
+from shoal.services.pipeline.run import IndexRun
 
 
-def build(work: Run, item: Mapping[str, Any]) -> dict[str, Any]:
+def build(work: IndexRun, item: Mapping[str, Any]) -> dict[str, Any]:
     """Build the item's shard."""
     task = BuildItem.model_validate(item)
     name = f"build-{task.number:06d}"
@@ -35,7 +35,7 @@ def build(work: Run, item: Mapping[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _build(work: Run, task: BuildItem, name: str) -> Built:
+def _build(work: IndexRun, task: BuildItem, name: str) -> Built:
     centroids, queries = decode_model(work.read(work.needed("trained", Trained).model))
     geometry = centroids.geometry
     cells = list(_cells(work, decode_plan(work.read(task.plan)), geometry))
@@ -74,7 +74,7 @@ def _build(work: Run, task: BuildItem, name: str) -> Built:
     )
 
 
-def _cells(work: Run, plan: BuildPlan, geometry: Geometry) -> Iterator[CellRows]:
+def _cells(work: IndexRun, plan: BuildPlan, geometry: Geometry) -> Iterator[CellRows]:
     """The rows of each cell: tiny ones joined, large ones cut."""
     stops = plan.tables["size"].cumsum(axis=1, dtype=np.int64)
     rows = plan.tables["rows"].sum(axis=0, dtype=np.int64)

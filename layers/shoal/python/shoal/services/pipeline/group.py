@@ -19,10 +19,10 @@ from shoal.services.pipeline.cell_work import (
     plan_of,
     stretches,
 )
-from shoal.services.pipeline.run import Run
+from shoal.services.pipeline.run import IndexRun
 
 
-def group(work: Run, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001 - no map's item
+def group(work: IndexRun, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001 - no map's item
     """Deal the cells out to builders."""
     grouped = work.recorded("grouped", Grouped)
     if grouped is None:
@@ -31,7 +31,7 @@ def group(work: Run, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001
     return {"items_key": grouped.items_key}
 
 
-def _group(work: Run) -> Grouped:
+def _group(work: IndexRun) -> Grouped:
     trained, rows = work.needed("trained", Trained), work.row_count()
     names = [f"assign-{number:06d}" for number in range(trained.tasks)]
     assigned = in_parallel(lambda name: work.needed(name, Assigned), names)
@@ -50,7 +50,7 @@ def _group(work: Run) -> Grouped:
     return Grouped(builds=len(items), items_key=work.put_items("build-items", items))
 
 
-def _table(work: Run, assigned: Assigned, cells: int) -> NDArray[np.void]:
+def _table(work: IndexRun, assigned: Assigned, cells: int) -> NDArray[np.void]:
     """What an assigner has of each cell: of `BLOCK`."""
     table = np.frombuffer(work.read(assigned.table), dtype=BLOCK)
     if len(table) != cells or int(table["size"].sum()) != assigned.blocks.size:

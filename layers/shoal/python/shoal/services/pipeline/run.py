@@ -38,7 +38,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Run(ABC):
-    """A run at work. Kinds of runs differ in where their rows come from; storing and remembering is the same."""
+    """A run at work. Kinds of runs differ in what they are about; storing and remembering is the same."""
 
     ports: Ports
     dataset: Dataset
@@ -50,26 +50,9 @@ class Run(ABC):
     def run_id(self) -> str:
         """Its name."""
 
-    @property
-    @abstractmethod
-    def sequence(self) -> int:
-        """The place in the log that rows carry which have none of their own."""
-
     @abstractmethod
     def key(self, name: str) -> str:
         """Where an object of that name lies which the run makes on the way."""
-
-    @abstractmethod
-    def pieces(self, numbers: Collection[int] | None = None) -> list[Piece]:
-        """The pieces that have rows, by number: those of the numbers given, or all.
-
-        Raises:
-            CorruptObject: a piece that is asked for has no rows, or is not there.
-        """
-
-    @abstractmethod
-    def row_count(self) -> int:
-        """How many rows count, of all pieces together."""
 
     @abstractmethod
     def enter(self, stage: str, *, total: int = 0) -> None:
@@ -147,6 +130,28 @@ class Run(ABC):
         """Store what a map goes over, a JSON line each; the key."""
         ref = self.put(name, b"".join(item.line() + b"\n" for item in items))
         return ref.key
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRun(Run):
+    """A run that indexes rows: those of a file, or those that are there."""
+
+    @property
+    @abstractmethod
+    def sequence(self) -> int:
+        """The place in the log that rows carry which have none of their own."""
+
+    @abstractmethod
+    def pieces(self, numbers: Collection[int] | None = None) -> list[Piece]:
+        """The pieces that have rows, by number: those of the numbers given, or all.
+
+        Raises:
+            CorruptObject: a piece that is asked for has no rows, or is not there.
+        """
+
+    @abstractmethod
+    def row_count(self) -> int:
+        """How many rows count, of all pieces together."""
 
 
 type Step[R: Run] = Callable[[R, Mapping[str, Any]], Mapping[str, Any]]

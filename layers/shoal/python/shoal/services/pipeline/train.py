@@ -15,7 +15,7 @@ from shoal.index.geometry import geometry_of
 from shoal.model.records import Vectors
 from shoal.services.parallel import in_parallel
 from shoal.services.pipeline.cell_work import Trained, assign_items
-from shoal.services.pipeline.run import Piece, Run
+from shoal.services.pipeline.run import IndexRun, Piece
 from shoal.services.pipeline.sample import decode_sample
 
 _SAMPLE_BYTES = 400 * 1000 * 1000
@@ -28,7 +28,7 @@ _COMPARED_ROWS = 2048
 _SEED = 17
 
 
-def train(work: Run, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001 - no map's item
+def train(work: IndexRun, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001 - no map's item
     """Choose the cells and the queries of calibration, and deal the pieces out to assigners."""
     trained = work.recorded("trained", Trained)
     if trained is None:
@@ -38,7 +38,7 @@ def train(work: Run, item: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG001
     return {"items_key": trained.items_key}
 
 
-def _train(work: Run) -> Trained:
+def _train(work: IndexRun) -> Trained:
     pieces = work.pieces()
     dimension = work.dataset.dimension
     count = cell_count(work.row_count(), dimension)
@@ -61,7 +61,7 @@ def _train(work: Run) -> Trained:
     )
 
 
-def _sample(work: Run, pieces: Sequence[Piece], most: int) -> tuple[Vectors, NDArray[np.uint64]]:
+def _sample(work: IndexRun, pieces: Sequence[Piece], most: int) -> tuple[Vectors, NDArray[np.uint64]]:
     """About `most` rows of all pieces' samples, and the hashes of their ids."""
     row_bytes = work.dataset.dimension * 4 + 16
     there = sum(piece.sample.size for piece in pieces) // row_bytes
