@@ -7,7 +7,7 @@ from shoal.errors import Conflict, NotFound, StorageBusy, TransactionCancelled
 from shoal.model.datasets import Dataset, DatasetView, Metric, status_of
 from shoal.model.ids import new_dataset_id, new_token, transaction_token
 from shoal.services.descriptors import describe_dataset
-from shoal.services.heads import meta_item, new_head_item, parse_head, parse_meta
+from shoal.services.heads import keys_of, meta_item, new_head_item, parse_head, parse_meta
 from shoal.services.retry import retry_busy
 from shoal.services.settle import release_deleted
 from shoal.storage.keys import PENDING, DatasetKeys, TenantKeys
@@ -50,20 +50,9 @@ def create_dataset(
         created_at=ports.clock(),
         hash_key=secrets.token_bytes(16),
     )
-    keys = DatasetKeys(tenant_id, dataset.dataset_id)
-    name_key = TenantKeys(tenant_id).name(scope, name)
+    keys = keys_of(dataset)
     head = new_head_item(keys)
-    name_item: Item = {"pk": name_key.pk, "sk": name_key.sk, "dataset_id": dataset.dataset_id}
-    sequence: Item = {"pk": keys.sequence.pk, "sk": keys.sequence.sk, "next": 0, "bytes": 0, "reserved": 0}
-    settled: Item = {"pk": keys.settled.pk, "sk": keys.settled.sk, "row_count": 0, "reserved_total": 0}
-    name_is_free = Absent("pk")
-    writes: list[Write] = [
-        PutItem(name_item, condition=name_is_free),
-        PutItem(meta_item(dataset), condition=Absent("pk")),
-        PutItem(head),
-        PutItem(sequence),
-        PutItem(settled),
-    ]
+    writes = creation(dataset, head)
     token = transaction_token("create", tenant_id, dataset.dataset_id)
     try:
         retry_busy(lambda: ports.table.transact(writes, token=token))
@@ -73,6 +62,39 @@ def create_dataset(
         raise
     describe_dataset(ports, keys)
     return DatasetView(dataset, parse_head(head), "empty")
+
+
+def creation(dataset: Dataset, head: Item, *, listed: bool = False) -> list[Write]:
+    """What puts a new dataset there, in one transaction: its name first, which must be free.
+
+    Its log goes on from the watermark of HEAD, and the tenant has been told of the rows that HEAD counts.
+    `listed`: the sweep looks after it.
+    """
+    keys = keys_of(dataset)
+    name_key = TenantKeys(dataset.tenant_id).name(dataset.scope, dataset.name)
+    name_item: Item = {"pk": name_key.pk, "sk": name_key.sk, "dataset_id": dataset.dataset_id}
+    sequence = {
+        "pk": keys.sequence.pk,
+        "sk": keys.sequence.sk,
+        "next": head["watermark"],
+        "bytes": 0,
+        "reserved": 0,
+        **({"taken_at": dataset.created_at, "gsi1pk": PENDING, "gsi1sk": keys.partition} if listed else {}),
+    }
+    settled: Item = {
+        "pk": keys.settled.pk,
+        "sk": keys.settled.sk,
+        "row_count": head["row_count"],
+        "reserved_total": 0,
+    }
+    name_is_free = Absent("pk")
+    return [
+        PutItem(name_item, condition=name_is_free),
+        PutItem(meta_item(dataset), condition=Absent("pk")),
+        PutItem(head),
+        PutItem(sequence),
+        PutItem(settled),
+    ]
 
 
 def resolve(ports: Ports, tenant_id: str, *, scope: str, name: str) -> Dataset:

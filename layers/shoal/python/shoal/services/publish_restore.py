@@ -13,14 +13,14 @@ from shoal.errors import CorruptObject, ObjectMissing
 from shoal.index.checksums import verify
 from shoal.index.log_restore import decode_restore
 from shoal.model.jobs import Job
-from shoal.model.manifests import Manifest, PartRef
+from shoal.model.manifests import Manifest
 from shoal.services.heads import Swap
 from shoal.services.log_data import LogData, fail
 from shoal.services.outbox import Outbox
-from shoal.services.parallel import in_parallel
 from shoal.services.parts import PartReader
 from shoal.services.publish import Publication, send
 from shoal.services.retry import retry_busy
+from shoal.services.roots import check_there, named_by
 from shoal.services.snapshot import Snapshot, manifest_part
 from shoal.storage.keys import TenantKeys
 from shoal.storage.ports import Ports
@@ -89,7 +89,7 @@ def publish_restore(ports: Ports, reader: PartReader, base: Publication, restore
     return replace(swap, ends_build=True)
 
 
-def check_stored(ports: Ports, snapshot: Snapshot, *, known: Snapshot | None = None) -> None:
+def check_stored(ports: Ports, snapshot: Snapshot, *, known: Snapshot) -> None:
     """See that all that a version needs is stored (invariant 7), and that what others hang on can be read.
 
     Args:
@@ -101,23 +101,16 @@ def check_stored(ports: Ports, snapshot: Snapshot, *, known: Snapshot | None = N
         CorruptObject, ObjectMissing: it is not, and never will be.
     """
     snapshot.dead()
-    expected = objects_of(snapshot)
-    if known is not None:
-        there = objects_of(known)
-        expected = {key: size for key, size in expected.items() if key not in there}
-    heads = in_parallel(lambda key: retry_busy(lambda: ports.objects.head(key)), expected)
-    for (key, size), stored in zip(expected.items(), heads, strict=True):
-        if stored is None or stored.size != size:
-            raise ObjectMissing(f"{key} is not there")
+    there = _objects_of(known)
+    check_there(ports, {key: size for key, size in _objects_of(snapshot).items() if key not in there})
 
 
-def objects_of(snapshot: Snapshot) -> dict[str, int]:
+def _objects_of(snapshot: Snapshot) -> dict[str, int]:
     """The objects that a version names, itself or through its cell sets: key and size in bytes."""
-    manifest, tenant = snapshot.manifest, TenantKeys(snapshot.dataset.tenant_id)
-    base: tuple[PartRef, ...] = (manifest.dead_base,) if manifest.dead_base else ()
-    parts = (*manifest.runs, *manifest.cell_sets, *base, *manifest.dead_increments)
-    return {part.key: part.size for part in parts} | {
+    tenant = TenantKeys(snapshot.dataset.tenant_id)
+    return named_by(tenant.tenant_id, snapshot.manifest) | {
         tenant.shard_file(shard.shard_id, name): file.size
-        for shard in snapshot.all_shards()
+        for cells in snapshot.cells()
+        for shard in cells.cell_set.shards
         for name, file in shard.files.items()
     }

@@ -4,15 +4,17 @@ A version is immutable, so nothing is copied: the item that holds the name keeps
 reaches (invariant 7), until the name is taken away or the dataset is deleted.
 """
 
+from contextlib import suppress
+
 from shoal.errors import ConditionFailed, Conflict, NotFound, StorageBusy, TransactionCancelled, TryAgain
 from shoal.model.datasets import Dataset, Head
 from shoal.model.ids import new_token, transaction_token
 from shoal.model.limits import MAX_SNAPSHOTS
 from shoal.model.snapshots import NamedSnapshot, check_snapshot_name
+from shoal.services.descriptors import describe_dataset
 from shoal.services.heads import keys_of, read_head
-from shoal.services.outbox import Outbox
 from shoal.services.retry import retry_busy
-from shoal.services.snapshot import empty_manifest
+from shoal.services.roots import put_root
 from shoal.storage.keys import SNAPSHOT_PREFIX, DatasetKeys
 from shoal.storage.ports import Absent, AllOf, CheckItem, Compare, Condition, Item, Ports, PutItem, Write
 
@@ -41,6 +43,7 @@ def create_snapshot(ports: Ports, dataset: Dataset, name: str) -> NamedSnapshot:
             raise NotFound("dataset_not_found", "dataset not found")
         named = _named(ports, dataset, head, name)
         if _put(ports, keys, named, head):
+            describe_dataset(ports, keys)
             return named
     raise TryAgain("the dataset changes too quickly to be named; send the request again")
 
@@ -48,8 +51,10 @@ def create_snapshot(ports: Ports, dataset: Dataset, name: str) -> NamedSnapshot:
 def _named(ports: Ports, dataset: Dataset, head: Head, name: str) -> NamedSnapshot:
     manifest, sha256 = head.manifest, head.manifest_sha256
     if manifest is None or sha256 is None:
+        from shoal.services.snapshot import empty_manifest  # and numpy with it, which no other name needs
+
         # Before the first commit there is no root yet. The name needs one like any other.
-        manifest, sha256 = Outbox(ports, dataset).send(empty_manifest(dataset))
+        manifest, sha256 = put_root(ports, keys_of(dataset), empty_manifest(dataset), unique=new_token())
     return NamedSnapshot(
         name, manifest, sha256, head.version, head.watermark, head.row_count, created_at=ports.clock()
     )
@@ -114,11 +119,11 @@ def delete_snapshot(ports: Ports, dataset: Dataset, name: str) -> None:
         NotFound: code `snapshot_not_found`.
     """
     found = get_snapshot(ports, dataset, name)
-    try:
-        key = keys_of(dataset).snapshot(name)
-        retry_busy(lambda: ports.table.delete(key, condition=still(found)))
-    except ConditionFailed:
-        return  # by somebody else, or by an attempt of ours whose answer was lost
+    keys = keys_of(dataset)
+    # Where it is another by now it was deleted by somebody else, or by an attempt of ours whose answer was lost.
+    with suppress(ConditionFailed):
+        retry_busy(lambda: ports.table.delete(keys.snapshot(name), condition=still(found)))
+    describe_dataset(ports, keys)
 
 
 def still(named: NamedSnapshot) -> Condition:
