@@ -18,7 +18,7 @@ from shoal.index.container import Container, count_of, pack, section_of, unpack
 from shoal.index.geometry import Geometry
 from shoal.index.graph import load_graph
 from shoal.index.probing import LONGEST, Probing, graph_over, probing_of
-from shoal.index.shard import CELL_RECORDS_FILE, VECTORS_FILE
+from shoal.index.shard import CELL_RECORDS_FILE, PROPERTIES_FILE, PROPERTY_FRONT_FILE, VECTORS_FILE
 from shoal.model.datasets import Metric
 from shoal.model.manifests import ShardRef
 from shoal.model.records import Vectors
@@ -39,6 +39,7 @@ CELL = np.dtype(
 """56 bytes. `shard`: index into the shards; the rest of it is places in that shard's two files, and `digest128` of
 what lies there."""
 _MAX_CELLS = 1_000_000
+_PROPERTY_FILES = {PROPERTY_FRONT_FILE, PROPERTIES_FILE}
 _SHARDS = TypeAdapter(tuple[ShardRef, ...])
 
 
@@ -182,7 +183,7 @@ def _check_shards(shards: Sequence[ShardRef], table: NDArray[np.void], dimension
     if (np.diff(numbers) != (starts[1:] == 0)).any() or starts[0] != 0:
         raise CorruptObject("cells: a cell lies in two shards")
     for shard in shards:
-        if shard.files.keys() != {VECTORS_FILE, CELL_RECORDS_FILE}:
+        if shard.files.keys() - _PROPERTY_FILES != {VECTORS_FILE, CELL_RECORDS_FILE}:
             raise CorruptObject("cells: a shard has other files")
         if shard.files[VECTORS_FILE].size != shard.rows * dimension * 4:
             raise CorruptObject("cells: size of vectors does not fit the rows")

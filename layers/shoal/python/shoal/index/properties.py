@@ -22,13 +22,14 @@ from shoal.index.properties_gather import gather, gather_strings
 from shoal.index.properties_plan import ABSENT, Plan, every, plan_of
 from shoal.index.properties_runs import Place, Sections
 from shoal.index.record_columns import texts
+from shoal.index.shard import PROPERTIES_FILE, PROPERTY_FRONT_FILE
 from shoal.model.conditions import Equals, Path, typed
 from shoal.model.limits import MAX_FILTER_DEPTH
 from shoal.model.selection import Selection
 
 FRONT_KIND, SECTIONS_KIND = "properties-front", "properties"
 FORMAT = 1
-FRONT_FILE, SECTIONS_FILE = "properties.front", "properties"
+FRONT_FILE, SECTIONS_FILE = PROPERTY_FRONT_FILE, PROPERTIES_FILE
 _MAX_ROWS = 2**32 - 2
 _NAMESPACE = Path("namespace", ("namespace",))
 

@@ -12,6 +12,9 @@ RECORDS_FILE = "records.sqlite"
 INDEX_FILE = "index.hnsw"
 CELL_RECORDS_FILE = "records.cells"
 """In place of `RECORDS_FILE` in a shard of cells: a block of `index.cell_records` for each cell."""
+PROPERTY_FRONT_FILE = "properties.front"
+PROPERTIES_FILE = "properties"
+"""Beside either kind of shard but deltas: what `index.properties` makes of its metadata."""
 
 
 def encode_shard(rows: Rows, *, index: bytes | None = None) -> dict[str, bytes]:
