@@ -1,7 +1,7 @@
 """Every route of the native dialect, and of the service as a whole."""
 
 from shoal.http import docs
-from shoal.http.native import datasets, health, imports, jobs, keys, reads, usage, vectors
+from shoal.http.native import datasets, exports, health, imports, jobs, keys, reads, usage, vectors
 from shoal.http.router import Route, Router
 
 ROUTES: tuple[Route, ...] = (
@@ -10,6 +10,7 @@ ROUTES: tuple[Route, ...] = (
     *reads.ROUTES,  # before the greedy paths of `vectors`: POST .../vectors/fetch is not an id
     *vectors.ROUTES,
     *imports.ROUTES,
+    *exports.ROUTES,
     *jobs.ROUTES,
     *keys.ROUTES,
     *usage.ROUTES,
