@@ -11,33 +11,27 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from shoal.errors import ShoalError
-from shoal.index.log_codec import LogDelete, LogUpsert
 from shoal.model.datasets import Dataset, Head
 from shoal.model.ids import new_token
-from shoal.model.import_work import Product
-from shoal.model.jobs import Job, JobKind, next_commit
+from shoal.model.jobs import JobKind, next_commit
 from shoal.model.limits import COMMIT_SPACING_SECONDS, GAP_SECONDS, LEASE_SECONDS
-from shoal.model.manifests import Manifest
 from shoal.model.merge_policy import has_outgrown
-from shoal.services.changes import gather
 from shoal.services.descriptors import describe_dataset
-from shoal.services.heads import Swap, parse_head, parse_meta, read_head, swap_head
+from shoal.services.heads import parse_head, parse_meta, read_head, swap_head
+from shoal.services.job_items import expire_jobs
 from shoal.services.leases import Lease, acquire, kept, release
 from shoal.services.log import read_tail
-from shoal.services.log_data import LogData, read_product, read_writes
+from shoal.services.log_data import LogData
 from shoal.services.parts import PartReader
-from shoal.services.publish import Publication, publish
-from shoal.services.publish_import import publish_import
-from shoal.services.publish_restore import publish_restore, read_restored
+from shoal.services.publish_jobs import publish_jobs
 from shoal.services.settle import settle
-from shoal.services.snapshot import empty_manifest, open_snapshot
+from shoal.services.snapshot import open_snapshot
 from shoal.services.sweep import unlist
 from shoal.services.wake import send
-from shoal.storage.keys import DatasetKeys, sequence_sk
-from shoal.storage.ports import Assign, Exists, Ports
+from shoal.storage.keys import DatasetKeys
+from shoal.storage.ports import Ports
 
 _log = logging.getLogger(__name__)
-_JOB_KEPT_SECONDS = 7 * 86_400
 DRAIN_SECONDS = 8.0
 """Short, because a batch may hold ten busy datasets, which are drained one after the other within the 120 s that
 the function has: what is left of one comes back behind the others."""
@@ -162,8 +156,7 @@ def _commit_once(work: _Drain, lease: Lease) -> _Outcome:
         tail = read_tail(ports, keys, watermark=head.watermark)
     if not tail.jobs:
         return _Outcome.MUST_WAIT if tail.waits else _Outcome.NOTHING_TO_DO
-    jobs = next_commit(tail.jobs)
-    swap = _publish(work, head, jobs)
+    swap = publish_jobs(work.log, head, next_commit(tail.jobs), fence=lease.fence)
     if not swap_head(ports, keys, read=head, fence=lease.fence, swap=swap):
         _log.info("lost the swap", extra={"dataset_id": keys.dataset_id, "version": swap.manifest.version})
         return _Outcome.LOST
@@ -175,47 +168,12 @@ def _commit_once(work: _Drain, lease: Lease) -> _Outcome:
             "dataset_id": keys.dataset_id,
             "version": swap.manifest.version,
             "watermark": swap.manifest.watermark,
-            "jobs": len(jobs),
+            "jobs": swap.manifest.watermark - head.watermark,
             "row_count": swap.manifest.row_count,
             "deltas": len(swap.manifest.deltas),
         },
     )
     return _Outcome.COMMITTED
-
-
-def _publish(work: _Drain, head: Head, jobs: tuple[Job, ...]) -> Swap:
-    """Store what these jobs make of the dataset."""
-    imported = jobs[0] if jobs[0].kind is JobKind.IMPORT else None
-    product: Product | None = None
-    restored: Manifest | None = None
-    writes: list[tuple[int, LogUpsert | LogDelete]] = []
-    error = None
-    snapshot = open_snapshot(work.reader, work.dataset, head)
-    manifest = snapshot.manifest if snapshot else empty_manifest(work.dataset)
-    if imported is not None:
-        product, error = read_product(work.log, imported, head=head)
-    elif jobs[0].kind is JobKind.RESTORE:
-        restored, error = read_restored(work.log, jobs[0], current=manifest)
-    else:
-        writes, error = read_writes(work.log, jobs)
-    opened = tuple(job.sequence for job in jobs if job.kind is JobKind.IMPORT_OPEN)
-    publication = Publication(
-        dataset=work.dataset,
-        head=head,
-        manifest=manifest.model_copy(update={"open_imports": (*manifest.open_imports, *opened)}),
-        snapshot=snapshot,
-        watermark=jobs[-1].sequence,
-        reserved=sum(job.reserved for job in jobs),
-        log_bytes=max(head.log_bytes, *(job.log_bytes for job in jobs)),
-        error_message=error,
-        now=work.ports.clock(),
-        closed=frozenset(job.opened for job in jobs if job.opened is not None),
-    )
-    if restored is not None:
-        return publish_restore(work.ports, work.reader, publication, restored)
-    if product is not None and product.rows:
-        return publish_import(work.ports, work.reader, publication, product)
-    return publish(work.ports, work.reader, publication, gather(writes))
 
 
 def _build_due(work: _Drain, head: Head) -> bool:
@@ -235,26 +193,10 @@ def _tell_others(work: _Drain) -> None:
             settle(ports, keys)
             if _build_due(work, head) and not (head.build_owner and head.build_until > ports.clock()):
                 send(ports.builds, keys)
-            _expire_jobs(ports, keys, up_to=head.watermark)
+            expire_jobs(ports, keys, up_to=head.watermark)
         work.untold = False
     except ShoalError as error:
         _log.warning("left for later", extra={"dataset_id": keys.dataset_id, "reason": str(error)})
-
-
-def _expire_jobs(ports: Ports, keys: DatasetKeys, *, up_to: int) -> None:
-    """Applied jobs may be forgotten after a week; before that a reader may still ask for them.
-
-    Also those of commits that died before they came to this.
-    """
-    told = ports.table.get(keys.settled)
-    first = int(told.get("expired_up_to", 0)) + 1 if told else up_to + 1
-    expires_at = int(ports.clock()) + _JOB_KEPT_SECONDS
-    while first <= up_to:
-        page = ports.table.query(keys.partition, start=sequence_sk(first), stop=sequence_sk(up_to))
-        ports.table.batch_put([{**item, "expires_at": expires_at} for item in page.items])
-        reached = int(page.items[-1]["sequence"]) if page.after and page.items else up_to
-        ports.table.update(keys.settled, [Assign("expired_up_to", reached)], condition=Exists("pk"))
-        first = reached + 1
 
 
 def _wake_later(work: _Drain, *, delay_seconds: int = int(GAP_SECONDS) + 1) -> None:

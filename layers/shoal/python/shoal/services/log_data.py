@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from shoal.errors import CorruptObject, ObjectMissing
 from shoal.index.checksums import verify
-from shoal.index.log_codec import LogDelete, LogUpsert, decode
+from shoal.index.log_codec import LogUpsert, LogWrite, decode
 from shoal.model.datasets import Dataset, Head
 from shoal.model.import_work import Product
 from shoal.model.imports import too_many_cell_sets
@@ -52,13 +52,11 @@ def read_product(log: LogData, job: Job, *, head: Head) -> tuple[Product | None,
     return None, f"import {job.job_id} failed: {reason}"
 
 
-def read_writes(
-    log: LogData, jobs: tuple[Job, ...]
-) -> tuple[list[tuple[int, LogUpsert | LogDelete]], str | None]:
+def read_writes(log: LogData, jobs: tuple[Job, ...]) -> tuple[list[tuple[int, LogWrite]], str | None]:
     """The writes of these jobs with their sequences, and what is wrong with the last one that can't be applied."""
     wanted = [job for job in jobs if job.log_key is not None]
     loaded = in_parallel(lambda job: _read_write(log, job), wanted)
-    writes: list[tuple[int, LogUpsert | LogDelete]] = []
+    writes: list[tuple[int, LogWrite]] = []
     error = None
     for job, result in zip(wanted, loaded, strict=True):
         if isinstance(result, str):
@@ -69,13 +67,13 @@ def read_writes(
     return writes, error
 
 
-def _read_write(log: LogData, job: Job) -> LogUpsert | LogDelete | str:
+def _read_write(log: LogData, job: Job) -> LogWrite | str:
     """The write, or the reason why it can never be applied: what is the same when it is read again."""
     write = _try_to_read(log, job)
     return _try_to_read(log, job) if isinstance(write, str) else write
 
 
-def _try_to_read(log: LogData, job: Job) -> LogUpsert | LogDelete | str:
+def _try_to_read(log: LogData, job: Job) -> LogWrite | str:
     try:
         write = decode(_read_log_object(log, job))
     except (CorruptObject, ObjectMissing) as reason:

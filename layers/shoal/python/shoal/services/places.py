@@ -2,6 +2,7 @@
 
 from shoal.model.ids import job_id
 from shoal.model.jobs import Job, JobKind
+from shoal.model.writes import Outcome
 from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Item
 
@@ -73,5 +74,6 @@ def parse_job(item: Item) -> Job:
         error=item.get("error"),
         log_bytes=int(item["log_bytes"]),
         opened=None if item.get("opened") is None else int(item["opened"]),
+        outcome=None if item.get("outcome") is None else Outcome.of_json(item["outcome"]),
         follows=None if item.get("follows") is None else int(item["follows"]),
     )

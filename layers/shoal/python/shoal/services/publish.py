@@ -5,24 +5,26 @@ Nothing here is visible to a reader; a publication that loses its swap leaves ob
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from shoal.index import dead_rows, id_index
-from shoal.index.id_index import Entries, Located
+from shoal.index.id_index import Entries
 from shoal.model.datasets import Dataset, Head
 from shoal.model.limits import FOLD_MAX_BYTES, MAX_DEAD_INCREMENTS, MAX_DELTAS, MAX_DELTAS_HELD, MAX_RUNS
 from shoal.model.manifests import Manifest, PartRef, RunRef, ShardRef
 from shoal.model.merge_policy import fold_count
 from shoal.model.records import Rows, concatenate
-from shoal.services.changes import Change, rows_that_die
+from shoal.services.apply import Applied
+from shoal.services.changes import rows_that_die
 from shoal.services.heads import Swap
 from shoal.services.outbox import Outbox
 from shoal.services.parts import PartReader
 from shoal.services.snapshot import Snapshot, manifest_part, run_part
+from shoal.services.swept import emptied, nothing_left, row_total, tombstones_of
 from shoal.storage.ports import Ports
 
 _ROW_OVERHEAD_BYTES = 128
@@ -80,29 +82,33 @@ def live_positions(rows: int, dead: BitMap | None) -> NDArray[np.intp]:
     return np.flatnonzero(alive)
 
 
-def publish(ports: Ports, reader: PartReader, base: Publication, change: Change) -> Swap:
-    """Store what the change makes of the dataset.
+def publish(ports: Ports, reader: PartReader, base: Publication, applied: Applied) -> Swap:
+    """Store what writes make of the dataset.
 
     Args:
         ports: where to put it.
         reader: the cache, which then holds the new manifest and run.
         base: what is there now.
-        change: what comes on top.
+        applied: what comes on top.
 
     Raises:
         StorageError: nothing has changed for anybody.
     """
-    dataset, manifest, snapshot = base.dataset, base.manifest, base.snapshot
-    outbox = Outbox(ports, dataset)
-    upsert_hashes = _hashes(dataset, change.upserts.ids if change.upserts else ())
-    delete_hashes = _hashes(dataset, change.deleted)
-    replaced = _locate(snapshot, upsert_hashes)
-    removed = _locate(snapshot, delete_hashes)
-    died = dead_rows.union(rows_that_die(replaced), rows_that_die(removed))
+    manifest, snapshot, change = base.manifest, base.snapshot, applied.change
+    outbox = Outbox(ports, base.dataset)
+    died = dead_rows.union(rows_that_die(applied.replaced), rows_that_die(applied.removed))
+    for swept in applied.swept:
+        died = dead_rows.union(died, swept.rows)
+    # Every row that dies was the live row of one id, and every upsert leaves one live row.
+    row_count = manifest.row_count - row_total(died) + (len(change.upserts) if change.upserts else 0)
+    if snapshot is not None and not manifest.open_imports and nothing_left(snapshot, died):
+        base, died, snapshot = replace(base, manifest=emptied(manifest)), {}, None
+        manifest = base.manifest
 
     deltas = list(manifest.deltas)
-    moved: list[Rows] = []
+    fresh: list[Entries] = []
     if change.upserts is not None:
+        moved: list[Rows] = []
         for shard in deltas_to_fold(base, len(change.upserts)):
             if snapshot is None:
                 raise AssertionError("a manifest with deltas has been opened")
@@ -110,29 +116,23 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
             already_dead = snapshot.dead().get(shard.shard_id, BitMap())
             rows = live_rows(snapshot, shard, already_dead | died.pop(shard.shard_id, BitMap()))
             moved += [rows] if len(rows) else []
-
-    fresh: list[Entries] = []
-    if change.upserts is not None:
         rows = concatenate([*moved, change.upserts])
         shard = outbox.shard(rows)
         deltas.append(shard)
         numbers = np.arange(len(rows), dtype=np.int64)
-        fresh.append(id_index.entries(_hashes(dataset, rows.ids), rows.sequences, shard.shard_id, numbers))
-    # An open import may bring a row that is older than this delete: the tombstone keeps it out.
-    needs_tombstone = removed.live | bool(manifest.open_imports)
-    if needs_tombstone.any():
-        sequences = change.deleted_sequences[needs_tombstone]
-        fresh.append(id_index.tombstones(delete_hashes[needs_tombstone], sequences))
+        hashes = id_index.hash_ids(rows.ids, base.dataset.hash_key) if moved else applied.hashes
+        fresh.append(id_index.entries(hashes, rows.sequences, shard.shard_id, numbers))
+    if snapshot is not None:
+        fresh += _tombstones(snapshot, manifest, applied)
+    elif manifest.open_imports:
+        fresh.append(id_index.tombstones(applied.deleted_hashes, change.deleted_sequences))
     runs, newest_run = with_new_run(outbox, base, fresh)
 
     left = {shard.shard_id for shard in deltas}
     folded = {shard.shard_id for shard in manifest.deltas} - left
     dead_base, increments = with_dead_rows(outbox, base, died, gone=folded)
-
-    born = int((~replaced.live).sum())
-    gone = int(removed.live.sum())
     following = base.following(
-        row_count=manifest.row_count + born - gone,
+        row_count=row_count,
         deltas=tuple(deltas),
         runs=runs,
         dead_base=dead_base,
@@ -142,6 +142,16 @@ def publish(ports: Ports, reader: PartReader, base: Publication, change: Change)
     if newest_run is not None:
         reader.remember(run_part(runs[-1]), newest_run)
     return swap
+
+
+def _tombstones(snapshot: Snapshot, manifest: Manifest, applied: Applied) -> list[Entries]:
+    """What says that ids are deleted. It also keeps out the rows of an open import, which are older than that."""
+    needed = applied.removed.live | bool(manifest.open_imports)
+    found: list[Entries] = []
+    if needed.any():
+        sequences = applied.change.deleted_sequences[needed]
+        found.append(id_index.tombstones(applied.deleted_hashes[needed], sequences))
+    return [*found, *tombstones_of(snapshot, applied.swept)] if applied.swept else found
 
 
 def send(outbox: Outbox, reader: PartReader, base: Publication, following: Manifest) -> Swap:
@@ -171,14 +181,6 @@ def with_dead_rows(
         raise AssertionError("a manifest with dead rows has been opened")
     gathered = dead_rows.union(base.snapshot.dead(), died)
     return outbox.dead({name: rows for name, rows in gathered.items() if name not in gone}), ()
-
-
-def _hashes(dataset: Dataset, ids: tuple[str, ...]) -> NDArray[np.uint64]:
-    return id_index.hash_ids(ids, dataset.hash_key)
-
-
-def _locate(snapshot: Snapshot | None, hashes: NDArray[np.uint64]) -> Located:
-    return snapshot.locate(hashes) if snapshot else id_index.find([], hashes)
 
 
 def deltas_to_fold(base: Publication, rows: int) -> list[ShardRef]:
