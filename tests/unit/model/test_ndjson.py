@@ -3,6 +3,7 @@
 import json
 import math
 import struct
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shoal.errors import InvalidInput
-from shoal.model.limits import MAX_METADATA_BYTES
+from shoal.model.limits import MAX_DOCUMENT_BYTES, MAX_METADATA_BYTES
 from shoal.model.ndjson import parse
 
-type Verdict = tuple[str, list[bytes], bytes] | str
+type Verdict = tuple[str, list[bytes], bytes, str, bytes] | str
 
 
 def float32_bits(value: float) -> bytes | None:
@@ -25,6 +26,25 @@ def float32_bits(value: float) -> bytes | None:
     except OverflowError:
         return None
     return packed if math.isfinite(struct.unpack("<f", packed)[0]) else None
+
+
+def judge_texts(record: dict[str, Any]) -> tuple[str, bytes] | str:
+    """Namespace and document, read the plain way."""
+    namespace, document = (
+        "" if record.get(key) is None else record[key] for key in ("namespace", "document")
+    )
+    if not isinstance(namespace, str):
+        return "namespace must be a string"
+    if len(namespace) > 64:
+        return "namespace too long (max 64 chars)"
+    if any(unicodedata.category(character) == "Cc" for character in namespace):
+        return "namespace must not contain control characters"
+    if not isinstance(document, str):
+        return "document must be a string"
+    text = document.encode()
+    if len(text) > MAX_DOCUMENT_BYTES:
+        return f"document too large: got {len(text)} bytes expected at most {MAX_DOCUMENT_BYTES}"
+    return namespace, text
 
 
 def judge(line: bytes, dimension: int, *, refuse_zero: bool) -> Verdict:
@@ -57,11 +77,14 @@ def judge(line: bytes, dimension: int, *, refuse_zero: bool) -> Verdict:
     encoded = orjson.dumps(metadata or {})
     if len(encoded) > MAX_METADATA_BYTES:
         return f"metadata too large: got {len(encoded)} bytes expected at most {MAX_METADATA_BYTES}"
+    texts = judge_texts(record)
+    if isinstance(texts, str):
+        return texts
     if refuse_zero and all(
         value == 0 for value in struct.unpack(f"<{dimension}f", b"".join(b for b in bits if b))
     ):
         return "values must not be all zero under cosine"
-    return name, [b for b in bits if b is not None], encoded
+    return name, [b for b in bits if b is not None], encoded, *texts
 
 
 numbers: st.SearchStrategy[Any] = st.one_of(
@@ -73,6 +96,16 @@ numbers: st.SearchStrategy[Any] = st.one_of(
     ),
 )
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.text(max_size=5), st.floats(-1, 1))
+NAMESPACES = st.one_of(
+    st.text(max_size=3),
+    st.sampled_from(["", "a/b", "n" * 64, "n" * 65, "é" * 64, "é" * 65, "\t", "a\x7f", "\x85", "\u2028"]),
+)
+DOCUMENTS = st.one_of(
+    st.text(max_size=3),
+    st.sampled_from(
+        ["", '"values":[1,2]', "\x00\n", "d" * (MAX_DOCUMENT_BYTES + 1), "é" * (MAX_DOCUMENT_BYTES // 2)]
+    ),
+)
 records = st.fixed_dictionaries(
     {},
     optional={
@@ -81,6 +114,8 @@ records = st.fixed_dictionaries(
             st.lists(numbers, min_size=2, max_size=2), st.lists(numbers, max_size=3), scalars
         ),
         "metadata": st.one_of(scalars, st.dictionaries(st.text(max_size=3), scalars, max_size=3)),
+        "namespace": st.one_of(scalars, NAMESPACES),
+        "document": st.one_of(scalars, DOCUMENTS),
         "other": scalars,
     },
 )
@@ -91,7 +126,11 @@ good = st.fixed_dictionaries(
             st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=2, max_size=2
         ),
     },
-    optional={"metadata": st.dictionaries(st.text(max_size=3), scalars, max_size=3)},
+    optional={
+        "metadata": st.dictionaries(st.text(max_size=3), scalars, max_size=3),
+        "namespace": st.none() | NAMESPACES,
+        "document": st.none() | DOCUMENTS,
+    },
 )
 
 
@@ -140,9 +179,24 @@ def test_like_the_plain_reading(body: list[bytes], refuse_zero: bool) -> None:
     assert list(got.ids) == [verdict[0] for verdict in accepted]
     assert got.vectors.tobytes() == b"".join(b"".join(verdict[1]) for verdict in accepted)
     assert list(got.metadata) == [verdict[2] for verdict in accepted]
+    assert list(got.namespaces or [""] * len(got)) == [verdict[3] for verdict in accepted]
+    assert list(got.documents or [b""] * len(got)) == [verdict[4] for verdict in accepted]
     assert got.vectors.shape == (len(accepted), 2)
     assert got.vectors.dtype == np.float32
     assert got.vectors.flags.c_contiguous
+
+
+def test_texts_are_columns_only_where_there_are_any() -> None:
+    plain = (
+        b'{"id":"%d","values":[1],"metadata":{"pad":"' + b"x" * 400 + b'"},"namespace":"","document":null}'
+    )
+    body = b"\n".join(plain % number for number in range(1000))
+    got = parse(body, dimension=1, refuse_zero=False)
+    assert (len(got), got.namespaces, got.documents) == (1000, (), ())
+    with_texts = b'{"id":"last","values":[1],"namespace":"n","document":"\\u00e9"}'
+    got = parse(body + b"\n" + with_texts, dimension=1, refuse_zero=False)
+    assert got.namespaces == ("",) * 1000 + ("n",)
+    assert got.documents == (b"",) * 1000 + ("é".encode(),)
 
 
 @settings(max_examples=200, deadline=None)

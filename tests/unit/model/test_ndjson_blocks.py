@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shoal.model.ndjson import blocks_of
 from shoal.model.ndjson_blocks import BlockParser
-from shoal.model.ndjson_lines import INVALID_JSON, ParsedLines, judge_lines
+from shoal.model.ndjson_lines import INVALID_JSON, judge_lines
+from shoal.model.parsed_lines import ParsedLines
 
 DEEP = b'{"a":' * 300 + b"1" + b"}" * 300
 
@@ -115,7 +116,15 @@ metadata: st.SearchStrategy[str] = st.one_of(
         ]
     ),
 )
+namespaces = texts | st.sampled_from(
+    ['"n"', '"a\\tb"', '"\\u0085"', json.dumps("n" * 64), json.dumps("n" * 65), "{}"]
+)
+documents = texts | st.sampled_from(
+    ['"a text"', '"\\u0000"', json.dumps("d" * 262_145), '["values"]', '{"values":[1,2]}']
+)
 fields = st.one_of(
+    namespaces.map(lambda text: f'"namespace":{text}'),
+    documents.map(lambda text: f'"document":{text}'),
     texts.map(lambda text: f'"id":{text}'),
     _values(numbers, 0, 4),
     _values(good_numbers, 2, 2),
@@ -131,6 +140,10 @@ def _good_record(draw: st.DrawFn) -> str:
     found = [f'"id":{json.dumps(draw(st.text(min_size=1, max_size=3)))}', draw(_values(good_numbers, 2, 2))]
     if draw(st.booleans()):
         found.append(f'"metadata":{draw(metadata)}')
+    if draw(st.booleans()):
+        found.append(f'"namespace":{draw(namespaces)}')
+    if draw(st.booleans()):
+        found.append(f'"document":{draw(documents)}')
     return "{" + ",".join(draw(st.permutations(found))) + "}"
 
 
@@ -167,6 +180,7 @@ def judged(block: bytes, *, first_line: int, refuse_zero: bool) -> ParsedLines:
 def same(got: ParsedLines, wanted: ParsedLines) -> None:
     assert got.errors == wanted.errors
     assert (got.lines, got.ids, got.metadata) == (wanted.lines, wanted.ids, wanted.metadata)
+    assert got.texts == wanted.texts
     assert got.vectors.dtype == np.float32
     assert got.vectors.shape == wanted.vectors.shape
     assert got.vectors.tobytes() == wanted.vectors.tobytes()

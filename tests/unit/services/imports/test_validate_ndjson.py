@@ -37,6 +37,9 @@ LINES = st.sampled_from(
         b'{"id":"a","values":[1,2],"metadata":{"tags":["x","]"]}}\r',
         b'{"id":"b","values":[0,-0]}',
         b'{"id":"c","values":[1]}',
+        b'{"id":"f","values":[1,2],"namespace":"n","document":"a \\"text\\""}',
+        b'{"id":"g","values":[1,2],"namespace":"","document":"\xc3\xa9"}',
+        b'{"id":"h","values":[1,2],"namespace":"a\\tb"}',
         b'{"id":"d","values":[1e39,1]}',
         b'{"id":"\xff","values":[1,2]}',
         b'{"id":"\xc3\xa9","values":[1,2],"metadata":{"n":"\\u00e9"}}',
@@ -70,6 +73,8 @@ class Found:
     ids: list[bytes] = field(default_factory=list)
     vectors: list[bytes] = field(default_factory=list)
     metadata: list[bytes] = field(default_factory=list)
+    namespaces: list[bytes] = field(default_factory=list)
+    documents: list[bytes] = field(default_factory=list)
     rejects: list[tuple[int, str, str]] = field(default_factory=list)
 
     def add(self, work: Workspace, record: ChunkRecord) -> None:
@@ -86,6 +91,8 @@ class Found:
             self.ids += ids
             self.vectors += [row.tobytes() for row in columns.vectors]
             self.metadata += columns.metadata.tolist()
+            self.namespaces += columns.namespaces.tolist()
+            self.documents += columns.documents.tolist()
         if record.rejects is not None:
             for line in work.read(record.rejects).splitlines():
                 reject = orjson.loads(line)
@@ -97,7 +104,10 @@ def read_whole(data: bytes, *, refuse_zero: bool) -> Found:
     lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     numbered = [(number, line) for number, line in enumerate(lines, start=1) if line and not line.isspace()]
     parsed = judge_lines(numbered, dimension=2, refuse_zero=refuse_zero)
+    namespaces, documents = parsed.columns_of_texts()
     return Found(
+        namespaces=[each.encode() for each in namespaces],
+        documents=documents,
         lines=data.count(b"\n") + (not data.endswith(b"\n")),
         ids=[each.encode() for each in parsed.ids],
         vectors=[row.tobytes() for row in parsed.vectors],

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.errors import CorruptObject
-from shoal.index.column_file import Blobs
+from shoal.index.column_file import Blobs, Columns
 from shoal.model.records import Rows, Vectors
 
 
@@ -41,6 +41,18 @@ class RecordColumns:
             namespaces=texts(self.namespaces, "a namespace") if self.namespaces.nbytes else (),
             documents=tuple(self.documents.tolist()) if self.documents.nbytes else (),
         )
+
+
+def rows_of(columns: Columns, sequence: int) -> Rows:
+    """Columns as rows; those without sequences of their own carry `sequence`.
+
+    Raises:
+        CorruptObject: an id or a namespace that is not UTF-8.
+    """
+    own = columns.sequences
+    sequences = np.full(len(columns), sequence, dtype=np.uint64) if own is None else own
+    records = RecordColumns(columns.ids, sequences, columns.metadata, columns.namespaces, columns.documents)
+    return records.with_vectors(columns.vectors)
 
 
 def texts(blobs: Blobs, what: str) -> tuple[str, ...]:

@@ -1,8 +1,11 @@
 """NDJSON uploads: a body of lines into ids, vectors and metadata, with an exact reason for every bad line.
 
 Lines end at LF (a CR before it is white space); blank lines are skipped but counted; one byte order mark at the
-start is dropped. A record is `{"id", "values", "metadata"?}`; other fields are ignored, `"metadata": null` means
-none. `shoal.model.ndjson_lines` judges a line, `shoal.model.ndjson_blocks` does so quickly.
+start is dropped. A record is `{"id", "values", "metadata"?, "namespace"?, "document"?}`; other fields are ignored,
+null means that there is none. A namespace is a string of at most `MAX_NAMESPACE_CHARACTERS` without control
+characters, a document one of at most `MAX_DOCUMENT_BYTES` of UTF-8; both may be empty, which means none, too.
+
+`shoal.model.ndjson_lines` judges a line, `shoal.model.ndjson_blocks` does so quickly.
 """
 
 from collections.abc import Iterator
@@ -12,7 +15,8 @@ import numpy as np
 
 from shoal.errors import InvalidInput
 from shoal.model.ndjson_blocks import BLOCK_BYTES, BlockParser
-from shoal.model.ndjson_lines import INVALID_JSON, LineError
+from shoal.model.ndjson_lines import INVALID_JSON
+from shoal.model.parsed_lines import LineError, ParsedLines
 from shoal.model.records import Vectors
 
 BOM = b"\xef\xbb\xbf"
@@ -23,13 +27,16 @@ class ParsedBatch:
     """The good lines as columns, in order, and the bad ones.
 
     `ids`: n strings, repeats included. `vectors`: float32, shape (n, dimension). `metadata`: n compact JSON
-    objects in UTF-8.
+    objects in UTF-8. `namespaces`: n strings, and `documents`: n texts in UTF-8, empty where a record has none; of
+    both there is nothing at all where no record has either.
     """
 
     ids: tuple[str, ...]
     vectors: Vectors
     metadata: tuple[bytes, ...]
     errors: tuple[LineError, ...]
+    namespaces: tuple[str, ...] = ()
+    documents: tuple[bytes, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -43,24 +50,25 @@ def parse(body: bytes, *, dimension: int, refuse_zero: bool) -> ParsedBatch:
     """
     body = body.removeprefix(BOM)
     parser = BlockParser(dimension=dimension, refuse_zero=refuse_zero)
-    ids: list[str] = []
-    metadata: list[bytes] = []
-    errors: list[LineError] = []
-    vectors: list[Vectors] = []
+    blocks: list[ParsedLines] = []
     line = 1
     for block in blocks_of(body):
-        parsed = parser.parse(block, first_line=line)
+        blocks.append(parser.parse(block, first_line=line))
         line += block.count(b"\n")
-        ids += parsed.ids
-        metadata += parsed.metadata
-        errors += parsed.errors
-        vectors.append(parsed.vectors)
-    if not ids and not errors:
+    errors = tuple(error for parsed in blocks for error in parsed.errors)
+    if not errors and not any(map(len, blocks)):
         raise InvalidInput("invalid_ndjson", "Empty NDJSON body")
     if any(error.reason == INVALID_JSON for error in errors):
         _check_utf8(body)
-    joined = vectors[0] if len(vectors) == 1 else np.concatenate(vectors)
-    return ParsedBatch(tuple(ids), joined, tuple(metadata), tuple(errors))
+    texts = [parsed.columns_of_texts() for parsed in blocks] if any(parsed.texts for parsed in blocks) else []
+    return ParsedBatch(
+        ids=tuple(name for parsed in blocks for name in parsed.ids),
+        vectors=blocks[0].vectors if len(blocks) == 1 else np.concatenate([p.vectors for p in blocks]),
+        metadata=tuple(value for parsed in blocks for value in parsed.metadata),
+        errors=errors,
+        namespaces=tuple(value for namespaces, _ in texts for value in namespaces),
+        documents=tuple(value for _, documents in texts for value in documents),
+    )
 
 
 def blocks_of(

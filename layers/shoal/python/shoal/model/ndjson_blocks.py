@@ -36,10 +36,10 @@ from shoal.model.ndjson_lines import (
     NEGATIVE_ZERO,
     NO_METADATA,
     ZERO_VECTOR,
-    LineError,
-    ParsedLines,
     judge_lines,
 )
+from shoal.model.parsed_lines import NO_TEXTS, LineError, ParsedLines, merged
+from shoal.model.record_texts import Texts, judge_texts
 from shoal.model.records import Vectors
 
 BLOCK_BYTES = 128 * 1024
@@ -51,12 +51,16 @@ _APART = b",1e300,"
 
 @dataclass(slots=True)
 class _Plain:
-    """Plain lines as columns: their number, id, metadata, and the text of their numbers."""
+    """Plain lines as columns: their number, id, metadata, and the text of their numbers.
+
+    `texts` are of those that have any, by the number of the line; it may hold more lines than these.
+    """
 
     lines: list[int]
     ids: list[str]
     metadata: list[bytes]
     numbers: list[bytes]
+    texts: dict[int, Texts]
 
     def take(self, rows: list[int]) -> "_Plain":
         """Some of them."""
@@ -65,6 +69,7 @@ class _Plain:
             [self.ids[row] for row in rows],
             [self.metadata[row] for row in rows],
             [self.numbers[row] for row in rows],
+            self.texts,
         )
 
 
@@ -102,7 +107,10 @@ class BlockParser:
                 errors = [LineError(plain.lines[row], ZERO_VECTOR) for row in np.flatnonzero(zero).tolist()]
                 vectors = vectors[~zero]
                 plain = plain.take(np.flatnonzero(~zero).tolist())
-        parsed = ParsedLines(plain.lines, plain.ids, vectors, plain.metadata, errors)
+        texts = (
+            {line: plain.texts[line] for line in plain.lines if line in plain.texts} if plain.texts else {}
+        )
+        parsed = ParsedLines(plain.lines, plain.ids, vectors, plain.metadata, errors, texts)
         return self._with_judged(parsed, block, first_line, sorted(others)) if others else parsed
 
     # --- lines without their numbers
@@ -153,6 +161,7 @@ class BlockParser:
         numbers: list[int] = []
         ids: list[str] = []
         encoded: list[bytes] = []
+        texts: dict[int, Texts] = {}
         others: list[int] = []
         loads, dumps, mark = orjson.loads, orjson.dumps, self._mark
         for number, line in lines:
@@ -166,15 +175,20 @@ class BlockParser:
                         metadata = record.get("metadata")
                         if metadata is None or type(metadata) is dict:
                             compact = NO_METADATA if metadata is None else dumps(metadata)
-                            if len(compact) <= MAX_METADATA_BYTES:
+                            found: Texts | str = NO_TEXTS
+                            if "namespace" in record or "document" in record:
+                                found = judge_texts(record.get("namespace"), record.get("document"))
+                            if len(compact) <= MAX_METADATA_BYTES and type(found) is tuple:
                                 numbers.append(number)
                                 ids.append(record_id)
                                 encoded.append(compact)
+                                if found is not NO_TEXTS and found != NO_TEXTS:
+                                    texts[number] = found
                                 continue
             except (orjson.JSONDecodeError, orjson.JSONEncodeError):
                 pass
             others.append(number)
-        return _Plain(numbers, ids, encoded, []), others
+        return _Plain(numbers, ids, encoded, [], texts), others
 
     # --- numbers
 
@@ -228,16 +242,4 @@ class BlockParser:
             dimension=self._dimension,
             refuse_zero=self._refuse_zero,
         )
-        errors = sorted([*parsed.errors, *judged.errors], key=lambda error: error.line)
-        lines = parsed.lines + judged.lines
-        ids = parsed.ids + judged.ids
-        metadata = parsed.metadata + judged.metadata
-        vectors = np.concatenate([parsed.vectors, judged.vectors])
-        order = sorted(range(len(lines)), key=lines.__getitem__)
-        return ParsedLines(
-            [lines[row] for row in order],
-            [ids[row] for row in order],
-            vectors[order] if len(judged) else vectors,
-            [metadata[row] for row in order],
-            errors,
-        )
+        return merged(parsed, judged)

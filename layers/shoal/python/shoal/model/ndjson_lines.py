@@ -20,6 +20,8 @@ import numpy as np
 import orjson
 
 from shoal.model.limits import MAX_ID_CHARACTERS, MAX_LINE_BYTES, MAX_METADATA_BYTES
+from shoal.model.parsed_lines import NO_TEXTS, LineError, ParsedLines
+from shoal.model.record_texts import Texts, judge_texts
 from shoal.model.records import Vectors
 
 NO_METADATA = b"{}"
@@ -39,32 +41,6 @@ LONG_LINE = f"line too long (max {MAX_LINE_BYTES} bytes)"
 """Of an import, whose lines are read in blocks; a body of an upload is short anyway."""
 
 
-@dataclass(frozen=True, slots=True)
-class LineError:
-    """A line that was not accepted; lines are counted from 1."""
-
-    line: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedLines:
-    """The good lines as columns, in order, and the bad ones.
-
-    `lines`: the numbers of the n good ones. `ids`: n strings, repeats included. `vectors`: float32, shape
-    (n, dimension). `metadata`: n compact JSON objects in UTF-8.
-    """
-
-    lines: list[int]
-    ids: list[str]
-    vectors: Vectors
-    metadata: list[bytes]
-    errors: list[LineError]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-
 class _Fault(Exception):
     """Why a line is not accepted."""
 
@@ -79,7 +55,7 @@ class _Columns:
     raw: list[bytes]
     ids: list[str]
     values: "array[float]"
-    metadata: list[bytes | _Fault]
+    rest: list[tuple[bytes, Texts] | _Fault]
     errors: list[LineError]
 
 
@@ -127,7 +103,7 @@ def _parse_line(line: bytes, number: int, dimension: int, columns: _Columns) -> 
     columns.raw.append(line)
     columns.ids.append(record_id)
     # Kept back: a fault of the values, found after the cast, comes first.
-    columns.metadata.append(_encode_metadata(record.get("metadata")))
+    columns.rest.append(_rest(record))
 
 
 def _why_not_json(line: bytes) -> str:
@@ -168,6 +144,17 @@ def _to_float32(values: Sequence[float]) -> Vectors:
         return np.asarray(values, dtype=np.float64).astype(np.float32)
 
 
+def _rest(record: dict[str, object]) -> tuple[bytes, Texts] | _Fault:
+    """What stands beside the values."""
+    metadata = _encode_metadata(record.get("metadata"))
+    if isinstance(metadata, _Fault):
+        return metadata
+    if "namespace" not in record and "document" not in record:
+        return metadata, NO_TEXTS
+    texts = judge_texts(record.get("namespace"), record.get("document"))
+    return _Fault(texts) if isinstance(texts, str) else (metadata, texts)
+
+
 def _encode_metadata(metadata: object) -> bytes | _Fault:
     if metadata is None:
         return NO_METADATA
@@ -189,19 +176,23 @@ def _finish(columns: _Columns, dimension: int, *, refuse_zero: bool) -> ParsedLi
     zero = ~vectors.any(axis=1) if refuse_zero else np.zeros(len(vectors), dtype=np.bool_)
     good: list[int] = []
     kept: list[bytes] = []
+    kept_texts: dict[int, Texts] = {}
     errors = columns.errors
-    for row, metadata in enumerate(columns.metadata):
+    for row, rest in enumerate(columns.rest):
         if row in boolean:
             reason = BAD_VALUES
         elif not finite[row]:
             reason = NOT_FINITE
-        elif isinstance(metadata, _Fault):
-            reason = metadata.reason
+        elif isinstance(rest, _Fault):
+            reason = rest.reason
         elif zero[row]:
             reason = ZERO_VECTOR
         else:
             good.append(row)
+            metadata, texts = rest
             kept.append(metadata)
+            if texts is not NO_TEXTS and texts != NO_TEXTS:
+                kept_texts[columns.lines[row]] = texts
             continue
         errors.append(LineError(columns.lines[row], reason))
     lines, ids = columns.lines, columns.ids
@@ -209,4 +200,5 @@ def _finish(columns: _Columns, dimension: int, *, refuse_zero: bool) -> ParsedLi
         vectors = vectors[good]
         lines = [lines[row] for row in good]
         ids = [ids[row] for row in good]
-    return ParsedLines(lines, ids, vectors, kept, sorted(errors, key=lambda error: error.line))
+    errors = sorted(errors, key=lambda error: error.line)
+    return ParsedLines(lines, ids, vectors, kept, errors, kept_texts)

@@ -15,7 +15,7 @@ from shoal.services.loadable import Piece
 from shoal.services.parts import PartReader
 from shoal.storage.keys import TenantKeys
 
-_RECORD_BYTES = 48
+_RECORD_BYTES = 64
 """What open records may take for each row beside their bytes: places, and the answers of eight filters."""
 _CELL_BYTES = 32
 

@@ -7,8 +7,9 @@ import numpy as np
 
 from shoal.index import id_index
 from shoal.index.column_file import decode_columns
+from shoal.index.record_columns import rows_of
 from shoal.model.import_work import Plan, Product, Settled
-from shoal.model.records import Rows, concatenate
+from shoal.model.records import concatenate
 from shoal.services.imports.chunks import chunk_records
 from shoal.services.imports.workspace import Workspace
 from shoal.services.outbox import Outbox
@@ -30,7 +31,7 @@ def _build(work: Workspace) -> Product:
             continue
         columns = decode_columns(work.read(record.columns))
         kept = settled.kept[str(record.number)]
-        rows = _rows(work, columns.ids.tolist(), columns.vectors, columns.metadata.tolist())
+        rows = rows_of(columns, work.sequence)
         if kept is not None:
             rows = rows.take(np.frombuffer(work.read(kept), dtype="<u4").astype(np.intp))
         blocks.append(rows)
@@ -42,12 +43,3 @@ def _build(work: Workspace) -> Product:
     run = outbox.run(id_index.entries(hashes, rows.sequences, shard.shard_id, numbers))
     outbox.flush()
     return Product(rows=len(rows), shard=shard, run=run)
-
-
-def _rows(work: Workspace, ids: list[bytes], vectors: Any, metadata: list[bytes]) -> Rows:
-    return Rows(
-        ids=tuple(value.decode() for value in ids),
-        sequences=np.full(len(ids), work.job.sequence, dtype=np.uint64),
-        vectors=vectors,
-        metadata=tuple(metadata),
-    )

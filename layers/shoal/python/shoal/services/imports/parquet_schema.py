@@ -6,12 +6,14 @@ import pyarrow as pa
 
 from shoal.errors import ImportRejected
 
-COLUMNS = ("id", "values", "metadata")
+COLUMNS = ("id", "values", "metadata", "namespace", "document")
 """Those that are read; any other is ignored, as other fields of an NDJSON record are."""
 _EXPECTED = {
     "id": "string",
     "values": "list<float>",
     "metadata": "a struct, a map<string, ...> or JSON text",
+    "namespace": "string",
+    "document": "string",
 }
 _MAX_DEPTH = 64
 _MAX_SHOWN = 200
@@ -53,6 +55,12 @@ def check_schema(schema: pa.Schema, *, dimension: int) -> Schema:
         texts.append("metadata")
     elif "metadata" in types:
         _check_metadata(types["metadata"])
+    for name in ("namespace", "document"):
+        # A column in which all are null has no other type where its writer had nothing to tell it from.
+        if name in types and _is_text(types[name]):
+            texts.append(name)
+        elif name in types and not pa.types.is_null(types[name]):
+            raise _wrong(name, types[name])
     return Schema(tuple(names), tuple(texts))
 
 

@@ -1,5 +1,6 @@
 """Columns of text: the distinct strings once, whatever form they have, and which of them each row holds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -8,8 +9,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shoal.index.column_file import Blobs
-from shoal.model.limits import MAX_ID_CHARACTERS
+from shoal.model.limits import MAX_ID_CHARACTERS, MAX_NAMESPACE_CHARACTERS
 from shoal.model.ndjson_lines import BAD_ID, LONG_ID
+from shoal.model.record_texts import (
+    BAD_DOCUMENT,
+    BAD_NAMESPACE,
+    LONG_NAMESPACE,
+    document_fault,
+    namespace_fault,
+)
 
 _MAX_UTF8_BYTES = 4
 """Of a character."""
@@ -44,16 +52,29 @@ class Texts:
         return [bytes(data[start:stop]) for start, stop in pairwise(ends)]
 
     def blobs(self, chosen: NDArray[np.intp]) -> Blobs:
-        """The texts of some rows, none of which is null."""
+        """The texts of some rows; empty where one is null."""
         rows = self.rows[chosen]
         words = self.words
         if len(rows) != len(words) or not np.array_equal(rows, np.arange(len(words))):
-            words = words.take(pa.array(rows))
+            words = words.take(pa.array(rows, mask=rows < 0))
         taken = Texts(words, rows)
         ends = taken.ends
         if not len(words):
             return Blobs(np.zeros(0, dtype=np.uint32), b"")
         return Blobs(np.diff(ends).astype(np.uint32), bytes(taken.data[ends[0] : ends[-1]]))
+
+    def nbytes(self, chosen: NDArray[np.intp]) -> int:
+        """Bytes of the texts of some rows, once each has its own copy."""
+        lengths = np.append(np.diff(self.ends), 0)  # the last one is that of null rows
+        return int(lengths[self.rows[chosen]].sum(dtype=np.int64))
+
+    def front(self, row: int, most: int) -> str | None:
+        """The text of a row as people may recognize it: its first bytes; None where it is null."""
+        word = int(self.rows[row])
+        if word < 0:
+            return None
+        start, stop = self.ends[word : word + 2].tolist()
+        return bytes(self.data[start : min(stop, start + most)]).decode(errors="replace")
 
 
 def texts_of(column: pa.Array) -> Texts:
@@ -90,8 +111,45 @@ def judge_ids(texts: Texts) -> dict[int, str]:
         elif _characters(texts, word) > MAX_ID_CHARACTERS:
             reasons[word] = LONG_ID
     reasons |= dict.fromkeys(_not_utf8(texts), BAD_ID)
-    bad = np.isin(texts.rows, np.fromiter((-1, *reasons), dtype=np.int64))
-    return {row: reasons.get(int(texts.rows[row]), BAD_ID) for row in np.flatnonzero(bad).tolist()}
+    return _of_rows(texts, {-1: BAD_ID} | reasons)
+
+
+def judge_namespaces(texts: Texts) -> dict[int, str]:
+    """The reasons of the rows whose text is no namespace, by row; null is none."""
+    ends = texts.ends
+    most = MAX_NAMESPACE_CHARACTERS * _MAX_UTF8_BYTES
+    reasons: dict[int, str] = {}
+    for word in np.flatnonzero(np.diff(ends)).tolist():
+        start, stop = ends[word : word + 2].tolist()
+        try:
+            fault = (
+                LONG_NAMESPACE
+                if stop - start > most
+                else namespace_fault(str(texts.data[start:stop], "utf8"))
+            )
+        except UnicodeDecodeError:
+            fault = BAD_NAMESPACE
+        if fault is not None:
+            reasons[word] = fault
+    return _of_rows(texts, reasons)
+
+
+def judge_documents(texts: Texts) -> dict[int, str]:
+    """The reasons of the rows whose text is no document, by row; null is none."""
+    reasons = {
+        word: fault
+        for word, size in enumerate(np.diff(texts.ends).tolist())
+        if (fault := document_fault(size)) is not None
+    }
+    return _of_rows(texts, reasons | dict.fromkeys(_not_utf8(texts), BAD_DOCUMENT))
+
+
+def _of_rows(texts: Texts, reasons: Mapping[int, str]) -> dict[int, str]:
+    """The reasons of words as those of rows."""
+    if not reasons:
+        return {}
+    bad = np.isin(texts.rows, np.fromiter(reasons, dtype=np.int64))
+    return {row: reasons[int(texts.rows[row])] for row in np.flatnonzero(bad).tolist()}
 
 
 def _characters(texts: Texts, word: int) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 import orjson
 
 from shoal.errors import ImportStopped
-from shoal.index.column_file import Blobs, Columns
+from shoal.index.column_file import Blobs, Columns, joined
 from shoal.model.datasets import Metric
 from shoal.model.import_work import Chunk, ChunkRecord
 from shoal.model.imports import ImportFormat
@@ -74,6 +74,8 @@ class _Reading:
         self._ids: list[bytes] = []
         self._vectors: list[Vectors] = []
         self._metadata: list[bytes] = []
+        self._namespaces: list[Blobs] = []
+        self._documents: list[Blobs] = []
 
     def watched(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         """The same pieces, with a look before each at whether the import still wants to know."""
@@ -111,6 +113,12 @@ class _Reading:
             self._ids += [each.encode() for each in parsed.ids]
             self._vectors.append(parsed.vectors)
             self._metadata += parsed.metadata
+            namespaces, documents = parsed.columns_of_texts() if parsed.texts else ([], [])
+            for kept, found in (
+                (self._namespaces, [each.encode() for each in namespaces]),
+                (self._documents, documents),
+            ):
+                kept.append(Blobs.of(found) if found else Blobs.empty(len(parsed)))
 
     def store(self) -> ChunkRecord:
         """Store what was found."""
@@ -127,5 +135,11 @@ class _Reading:
         columns = None
         # What an import would have accepted is of no use once it is bound to fail.
         if self._ids and not self._counting:
-            columns = Columns(Blobs.of(self._ids), np.concatenate(self._vectors), Blobs.of(self._metadata))
+            columns = Columns(
+                Blobs.of(self._ids),
+                np.concatenate(self._vectors),
+                Blobs.of(self._metadata),
+                joined(self._namespaces),
+                joined(self._documents),
+            )
         return store_chunk(self._work, self._chunk, columns=columns, rejects=self._rejects, lines=self._lines)
