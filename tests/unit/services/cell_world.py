@@ -16,6 +16,7 @@ from shoal.index.column_file import Blobs
 from shoal.index.geometry import geometry_of
 from shoal.index.id_index import hash_ids
 from shoal.index.probing import signpost
+from shoal.index.properties import properties_files
 from shoal.index.shard import CELL_RECORDS_FILE, VECTORS_FILE
 from shoal.model.datasets import Dataset, Metric
 from shoal.model.ids import new_token
@@ -33,11 +34,16 @@ from tests.unit.services.world import Record, World
 
 @dataclass(frozen=True)
 class Layout:
-    """How an import was calibrated, and over how many shards its cells are spread."""
+    """How an import was calibrated, and over how many shards its cells are spread.
+
+    `indexed`: shards have an index of properties. `sure_probes` None: nothing was calibrated for filters.
+    """
 
     probes: int = 1
     filtered_probes: int = 1
     shards: int = 2
+    indexed: bool = True
+    sure_probes: int | None = 1
 
 
 PLAIN = Layout()
@@ -97,7 +103,7 @@ def add_cells(
 
     shards, table, entries = [], [], []
     for number, places in enumerate(np.array_split(np.arange(len(cells)), min(layout.shards, len(cells)))):
-        stored = _Stored(number)
+        stored = _Stored(number, indexed=layout.indexed)
         table += [stored.add(cells[place], sequence) for place in places.tolist()]
         shard = stored.put(world, dataset, sequence)
         shards.append(shard)
@@ -117,6 +123,8 @@ def add_cells(
         probes=layout.probes,
         filtered_measured=1.0,
         filtered_probes=layout.filtered_probes,
+        filtered_target=None if layout.sure_probes is None else 0.99,
+        sure_probes=layout.sure_probes,
         samples=10,
         sampled_at=world.clock(),
     )
@@ -146,30 +154,35 @@ def add_cells(
 class _Stored:
     """One shard of cells in the making."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, indexed: bool) -> None:
         self._number = number
+        self._indexed = indexed
         self._vectors = b""
         self._records = b""
+        self._metadata: list[bytes] = []
         self.ids: list[str] = []
 
     def add(self, cell: Mapping[str, Record], sequence: int) -> tuple[Any, ...]:
         """One cell more; its line of the table."""
         raw = vectors_of(list(cell.values())).tobytes()
+        metadata = [orjson.dumps(found) for _, found in cell.values()]
         block = encode_cell_records(
             np.full(len(cell), sequence, dtype=np.uint64),
             Blobs.of([name.encode() for name in cell]),
-            Blobs.of([orjson.dumps(metadata) for _, metadata in cell.values()]),
+            Blobs.of(metadata),
         )
         digests = digest128(raw), digest128(block)
         line = (self._number, len(self.ids), len(cell), len(self._records), len(block), *digests)
         self._vectors += raw
         self._records += block
+        self._metadata += metadata
         self.ids += cell
         return line
 
     def put(self, world: World, dataset: Dataset, sequence: int) -> ShardRef:
         shard_id = new_token()
         files = {VECTORS_FILE: self._vectors, CELL_RECORDS_FILE: self._records}
+        files |= properties_files(self._metadata) if self._indexed else {}
         for name, data in files.items():
             world.objects.put(TenantKeys(dataset.tenant_id).shard_file(shard_id, name), data)
         refs = {name: FileRef(size=len(data), sha256=sha256_hex(data)) for name, data in files.items()}

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shoal.errors import CorruptObject
 from shoal.model.datasets import Dataset
 from shoal.model.filters import parse_filter
 from shoal.model.selection import EVERYTHING, Selection
@@ -14,7 +15,7 @@ from shoal.services import matching
 from shoal.services.matching import matching_rows
 from shoal.services.snapshot import Snapshot
 from shoal.services.winners import Shelf, spots_of
-from tests.unit.services.cell_world import Layout, add_cells
+from tests.unit.services.cell_world import Layout, add_cells, searcher_over
 from tests.unit.services.world import Record, World, record
 
 FILTERS: list[Any] = [
@@ -67,6 +68,7 @@ def ids_of(snapshot: Snapshot, selection: Selection) -> list[str]:
     imports=st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=5), max_size=2),
     changes=st.integers(0, 15),
     scan_bytes=st.sampled_from([1, 700, matching.SCAN_BYTES]),
+    indexed=st.lists(st.booleans(), min_size=2, max_size=2),
 )
 def test_the_rows_that_match_are_those_of_the_live_records(
     seed: int,
@@ -75,6 +77,7 @@ def test_the_rows_that_match_are_those_of_the_live_records(
     imports: list[list[int]],
     changes: int,
     scan_bytes: int,
+    indexed: list[bool],
 ) -> None:
     world = World()
     dataset = world.create()
@@ -90,7 +93,7 @@ def test_the_rows_that_match_are_those_of_the_live_records(
         world.build(dataset)
     for number, sizes in enumerate(imports):
         cells = [some_records(f"i{number}/{place}", size, seed + place) for place, size in enumerate(sizes)]
-        add_cells(world, dataset, cells, Layout(shards=1 + seed % 3))
+        add_cells(world, dataset, cells, Layout(shards=1 + seed % 3, indexed=indexed[number]))
         rows |= {name: found for cell in cells for name, found in cell.items()}
     for number, size in enumerate(deltas):
         write(some_records(f"delta{number}", size, seed + 7 * number))
@@ -109,6 +112,7 @@ def test_the_rows_that_match_are_those_of_the_live_records(
     selections = [EVERYTHING, Selection(prefix="i0/"), Selection(prefix="delta"), Selection(namespace="")]
     selections += [Selection(filter=parse_filter(found)) for found in FILTERS]
     selections += [Selection(prefix="i", filter=parse_filter(FILTERS[0])), Selection(namespace="none")]
+    selections += [Selection(prefix="i0/1", filter=parse_filter(found)) for found in FILTERS]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(matching, "SCAN_BYTES", scan_bytes)
         for selection in selections:
@@ -119,6 +123,44 @@ def test_the_rows_that_match_are_those_of_the_live_records(
             ]
             assert sorted(ids_of(snapshot, selection)) == sorted(expected)
             assert sorted(ids_of(snapshot, selection)) == sorted(expected), "and once more, from what is kept"
+
+
+def test_where_properties_are_indexed_no_records_are_read_and_nothing_twice() -> None:
+    world = World()
+    dataset = world.create()
+    cells = [some_records(f"cell{place}", 30, place) for place in range(4)]
+    add_cells(world, dataset, cells)
+    searcher, counting = searcher_over(world)
+    snapshot = searcher.snapshot(dataset.tenant_id, scope=dataset.scope, name=dataset.name)
+    assert snapshot is not None
+    red = Selection(filter=parse_filter({"colour": "red"}))
+    ((_, numbers),) = matching_rows(snapshot, red)
+    expected = [metadata["colour"] == "red" for cell in cells for _, metadata in cell.values()]
+    assert numbers.tolist() == np.flatnonzero(expected).tolist()
+    assert not counting.of("records.cells")
+    assert len(counting.of("properties.front")) == 2
+    counting.reads.clear()
+    matching_rows(snapshot, red)
+    assert not counting.reads
+    few = Selection(prefix="cell2/1", filter=parse_filter({"colour": "red"}))
+    assert {name[:5] for name in ids_of(snapshot, few)} == {"cell2"}
+
+
+def test_a_damaged_index_of_properties_is_not_believed() -> None:
+    world = World()
+    dataset = world.create()
+    add_cells(world, dataset, [some_records("a", 30, 1)])
+    keys = {head.key for head in world.objects.list("t/")}
+    for name in ("properties.front", "properties"):
+        (key,) = [key for key in keys if key.endswith(f"/{name}")]
+        stored = world.objects.get(key)
+        world.objects.put(key, stored[:-1] + bytes([stored[-1] ^ 1]))
+        searcher, _ = searcher_over(world)
+        snapshot = searcher.snapshot(dataset.tenant_id, scope=dataset.scope, name=dataset.name)
+        assert snapshot is not None
+        with pytest.raises(CorruptObject, match="checksum"):
+            matching_rows(snapshot, Selection(filter=parse_filter({"n": {"$gte": 0}})))
+        world.objects.put(key, stored)
 
 
 def test_cells_are_read_some_at_a_time() -> None:

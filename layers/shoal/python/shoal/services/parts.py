@@ -177,6 +177,11 @@ class PartReader:
         """Whether a whole part is in memory."""
         return self.memory.get([key], _ABSENT)[0] is not _ABSENT
 
+    def kept(self, name: str) -> Any:
+        """What `made` keeps under a name, or None."""
+        (value,) = self.memory.get([name], None)
+        return value
+
     def made[T](self, name: str, make: Callable[[], T], weight: Callable[[T], int]) -> T:
         """A value that is worked out from parts, kept in memory like them; `weight` in bytes."""
         (value,) = self.memory.get([name], _ABSENT)
