@@ -149,10 +149,7 @@ def decode_cell_set(data: Buffer, *, dimension: int, metric: Metric) -> CellSet:
     if geometry.dimension != dimension or geometry.metric is not metric:
         raise CorruptObject(f"cells of dimension {geometry.dimension} and metric {geometry.metric}")
     count = count_of(container.attributes, "cells", most=_MAX_CELLS)
-    try:
-        shards = _SHARDS.validate_json(bytes(section_of(container, "shards")))
-    except ValidationError as error:
-        raise CorruptObject(f"cells: shards cannot be read: {error.error_count()} errors") from error
+    shards = _shards(container)
     table = np.frombuffer(section_of(container, "table", size=count * CELL.itemsize), dtype=CELL)
     _check_shards(shards, table, dimension)
     _check_records(shards, table)
@@ -163,6 +160,22 @@ def decode_cell_set(data: Buffer, *, dimension: int, metric: Metric) -> CellSet:
         _places=table["shard"].astype(np.uint64) << np.uint64(32) | table["first_row"],
         _numbers={shard.shard_id: number for number, shard in enumerate(shards)},
     )
+
+
+def shards_of(data: Buffer) -> tuple[ShardRef, ...]:
+    """The shards that hold the cells, and nothing else of the object, after its checksum has been compared.
+
+    Raises:
+        CorruptObject: not a cell set.
+    """
+    return _shards(unpack(KIND, data, versions=(FORMAT,)))
+
+
+def _shards(container: Container) -> tuple[ShardRef, ...]:
+    try:
+        return _SHARDS.validate_json(bytes(section_of(container, "shards")))
+    except ValidationError as error:
+        raise CorruptObject(f"cells: shards cannot be read: {error.error_count()} errors") from error
 
 
 def _check_shards(shards: Sequence[ShardRef], table: NDArray[np.void], dimension: int) -> None:
