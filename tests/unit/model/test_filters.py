@@ -215,3 +215,35 @@ def test_size_is_bounded() -> None:
     assert parse_filter({"a": {"$in": ["x" * 1000] * 60}})
     with pytest.raises(InvalidInput, match=str(MAX_FILTER_BYTES)):
         parse_filter({"a": {"$in": ["x" * 1000] * 70}})
+
+
+def test_keys_that_look_like_operators_are_refused_as_paths_but_not_inside_of_them() -> None:
+    for key in ("$gt", "$where", "$", "$a.b"):
+        with pytest.raises(InvalidInput, match="unknown operator"):
+            parse_filter({key: 1})
+    inside = parse_filter({"a.$gt": 5})
+    assert inside.matches({"a": {"$gt": 5}})
+    assert not inside.matches({"a": 6})
+    assert parse_filter({"a": {"$exists": True}}).matches({"a": {"$exists": False}})
+
+
+@pytest.mark.parametrize("text", [".*", "^a", "a|b", "(a+)+$", "%", "_", "[a]", "*", "?"])
+def test_patterns_are_plain_text(text: str) -> None:
+    parsed = parse_filter({"a": {"$startsWith": text}})
+    assert parsed.matches({"a": f"{text}!"})
+    assert not parsed.matches({"a": "aaaa"})
+    assert not parse_filter({"a": text}).matches({"a": "aaaa"})
+
+
+@pytest.mark.parametrize("value", [2**64, -(2**63) - 1, 10**400, "\ud800", {"$in": [2**70]}])
+def test_what_no_metadata_can_hold_is_an_invalid_request(value: object) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_filter({"a": value})
+    assert caught.value.code == "invalid_request"
+    with pytest.raises(InvalidInput):
+        parse_filter({"\udfff": 1})
+
+
+def test_size_is_looked_at_before_anything_else() -> None:
+    with pytest.raises(InvalidInput, match=str(MAX_FILTER_BYTES)):
+        parse_filter({"a": {"$in": list(range(100_000))}, "$what": 1})

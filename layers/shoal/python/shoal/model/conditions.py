@@ -1,15 +1,13 @@
 """The tree of a parsed filter: frozen nodes, each of which can test metadata. Its language is in `filters`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from typing import Any, Protocol
 
 import orjson
 
-type Scalar = str | int | float | bool | None
-type Typed = tuple[str, Scalar]
-"""A value with the name of its JSON type: Python takes 1, 1.0 and True for equal, JSON does not."""
+from shoal.model.filter_rows import LONG, Row, Scalar, SummedArray, Typed
 
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {"$gt": gt, "$gte": ge, "$lt": lt, "$lte": le}
 _ABSENT: Any = object()
@@ -49,12 +47,16 @@ class Path:
             found = found.get(part, _ABSENT)
         return found
 
-    def candidates(self, metadata: Mapping[str, Any]) -> list[Any]:
+    def candidates(self, metadata: Mapping[str, Any]) -> Sequence[Any] | SummedArray:
         """The values that a condition may hold for: the elements of an array, else the value itself."""
         found = self.value(metadata)
         if found is _ABSENT:
-            return []
-        return found if isinstance(found, list) else [found]
+            return ()
+        if not isinstance(found, list):
+            return (found,)
+        if len(found) > LONG and isinstance(metadata, Row):
+            return metadata.summed(self.key, found)
+        return found
 
     def needles(self) -> frozenset[bytes]:
         """The last part ends every spelling of the path: `"b"` and `"a.b"` both end in `b"`."""
@@ -72,7 +74,10 @@ class Equals:
         """Whether metadata (parsed JSON) passes."""
         if self.wanted[1] is None:
             return False
-        return any(typed(value) == self.wanted for value in self.path.candidates(metadata))
+        found = self.path.candidates(metadata)
+        if isinstance(found, SummedArray):
+            return found.holds(frozenset({self.wanted}))
+        return any(typed(value) == self.wanted for value in found)
 
     def needles(self) -> frozenset[bytes]:
         """The path, and a string as it is spelled; numbers have several spellings."""
@@ -89,11 +94,10 @@ class OneOf:
 
     def matches(self, metadata: Mapping[str, Any]) -> bool:
         """Whether metadata (parsed JSON) passes."""
-        return any(
-            typed(value) in self.wanted
-            for value in self.path.candidates(metadata)
-            if not isinstance(value, dict | list)
-        )
+        found = self.path.candidates(metadata)
+        if isinstance(found, SummedArray):
+            return found.holds(self.wanted)
+        return any(typed(value) in self.wanted for value in found if not isinstance(value, dict | list))
 
     def needles(self) -> frozenset[bytes]:
         """The path."""
@@ -112,9 +116,12 @@ class Ordered:
         """Whether metadata (parsed JSON) passes."""
         compare = _COMPARE[self.operator]
         kind = str if isinstance(self.bound, str) else (int, float)
+        found = self.path.candidates(metadata)
+        if isinstance(found, SummedArray):
+            return any(compare(value, self.bound) for value in found.extremes(isinstance(self.bound, str)))
         return any(
             isinstance(value, kind) and not isinstance(value, bool) and compare(value, self.bound)
-            for value in self.path.candidates(metadata)
+            for value in found
         )
 
     def needles(self) -> frozenset[bytes]:
@@ -131,10 +138,10 @@ class StartsWith:
 
     def matches(self, metadata: Mapping[str, Any]) -> bool:
         """Whether metadata (parsed JSON) passes."""
-        return any(
-            isinstance(value, str) and value.startswith(self.prefix)
-            for value in self.path.candidates(metadata)
-        )
+        found = self.path.candidates(metadata)
+        if isinstance(found, SummedArray):
+            return found.begins(self.prefix)
+        return any(isinstance(value, str) and value.startswith(self.prefix) for value in found)
 
     def needles(self) -> frozenset[bytes]:
         """The path, and how the string begins."""
