@@ -3,6 +3,7 @@
 import gc
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from shoal.index.records import Record, Records, write_records
 from shoal.index.shard import RECORDS_FILE, VECTORS_FILE, decode_vectors, encode_shard
 from shoal.model.filters import parse_filter
 from shoal.model.records import Rows
-from shoal.model.selection import Selection
+from shoal.model.selection import EVERYTHING, Selection
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
 VALUES = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 1.0, -0.0]) | TEXT
@@ -38,14 +39,57 @@ def rows_of(metadata: list[bytes]) -> Rows:
     )
 
 
+@st.composite
+def texts_of(draw: st.DrawFn, count: int) -> dict[str, Any]:
+    """Namespaces and documents of so many rows, or none of either."""
+    drawn: dict[str, list[Any]] = {
+        "namespaces": draw(st.lists(st.sampled_from(["", "a", "b", "é/ä"]), min_size=count, max_size=count)),
+        "documents": draw(
+            st.lists(st.binary(max_size=4) | st.just(b"x" * 9000), min_size=count, max_size=count)
+        ),
+    }
+    return {name: tuple(values) for name, values in drawn.items() if draw(st.booleans())}
+
+
+@st.composite
+def selections(draw: st.DrawFn) -> Selection:
+    """Namespaces, beginnings of ids and filters that occur, and some that do not."""
+    return Selection(
+        namespace=draw(st.none() | st.sampled_from(["", "a", "é/ä", "A", "\ud800"])),
+        prefix=draw(st.none() | st.sampled_from(["", "id/1", "id/1 é", "i", "/", "\ud800"])),
+        filter=draw(st.none() | conditions().map(parse_filter)),
+    )
+
+
 def where(condition: dict[str, Any]) -> Selection:
     return Selection(filter=parse_filter(condition))
 
 
+def record_of(rows: Rows, row: int) -> Record:
+    return Record(
+        rows.ids[row], int(rows.sequences[row]), rows.metadata[row], rows.namespaces[row], rows.documents[row]
+    )
+
+
+def same_rows(found: Rows, wanted: Rows) -> bool:
+    return all(
+        np.array_equal(getattr(found, field.name), getattr(wanted, field.name)) for field in fields(Rows)
+    )
+
+
+def taken_by(selection: Selection, rows: Rows, values: list[dict[str, Any]]) -> list[int]:
+    return [
+        n
+        for n, value in enumerate(values)
+        if selection.matches(record_id=rows.ids[n], namespace=rows.namespaces[n], metadata=value)
+    ]
+
+
 @given(st.lists(METADATA, max_size=20), st.data())
 def test_rows_come_back(values: list[dict[str, Any]], data: st.DataObject) -> None:
-    rows = rows_of([orjson.dumps(value) for value in values])
+    rows = replace(rows_of([orjson.dumps(value) for value in values]), **data.draw(texts_of(len(values))))
     records = Records(write_records(rows))
+    assert same_rows(records.columns().with_vectors(rows.vectors), rows)
     assert len(records) == len(rows)
     ids, sequences, metadata = records.all()
     assert (ids, metadata) == (rows.ids, rows.metadata)
@@ -54,7 +98,40 @@ def test_rows_come_back(values: list[dict[str, Any]], data: st.DataObject) -> No
     if values:
         some = data.draw(st.lists(st.integers(0, len(values) - 1)))
         found = records.by_rows(np.array(some, dtype=np.int64))
-        assert found == {n: Record(rows.ids[n], int(rows.sequences[n]), rows.metadata[n]) for n in some}
+        assert found == {n: record_of(rows, n) for n in some}
+        without = records.by_rows(some, documents=False)
+        assert without == {n: replace(record_of(rows, n), document=b"") for n in some}
+    records.close()
+
+
+@given(st.lists(METADATA, min_size=1, max_size=12), st.data())
+def test_selections_take_what_a_plain_loop_takes(values: list[dict[str, Any]], data: st.DataObject) -> None:
+    rows = replace(rows_of([orjson.dumps(value) for value in values]), **data.draw(texts_of(len(values))))
+    records = Records(write_records(rows))
+    for _ in range(3):
+        selection = data.draw(selections())
+        assert records.matching(selection).tolist() == taken_by(selection, rows, values)
+    records.close()
+
+
+def test_beginnings_of_ids_are_compared_to_the_end() -> None:
+    """A zero in an id ends nothing."""
+    rows = replace(rows_of([b"{}"] * 3), ids=("a\0b", "a\0c", "a"))
+    records = Records(write_records(rows))
+    assert records.matching(Selection(prefix="a\0b")).tolist() == [0]
+    assert records.matching(Selection(prefix="a\0")).tolist() == [0, 1]
+    assert records.matching(EVERYTHING).tolist() == [0, 1, 2]
+    records.close()
+
+
+def test_metadata_is_parsed_in_the_namespace_only() -> None:
+    rows = replace(rows_of([b"{}", b"no JSON", b"{}"]), namespaces=("a", "b", "a"))
+    records = Records(write_records(rows))
+    condition = parse_filter({"$not": {"a": 1}})
+    assert records.matching(Selection(namespace="a", filter=condition)).tolist() == [0, 2]
+    assert records.matching(Selection(prefix="id/2", filter=condition)).tolist() == [2]
+    with pytest.raises(CorruptObject, match="row 1"):
+        records.matching(Selection(namespace="b", filter=condition))
     records.close()
 
 
@@ -159,7 +236,10 @@ def test_it_closes_by_itself() -> None:
 @settings(max_examples=200)
 @given(st.data())
 def test_a_damaged_database_is_corrupt_and_nothing_worse(data: st.DataObject) -> None:
-    packed = bytearray(write_records(rows_of([b'{"a":"x"}'] * 40)))
+    rows = rows_of([b'{"a":"x"}'] * 40)
+    if data.draw(st.booleans()):
+        rows = replace(rows, namespaces=("n",) * 40, documents=(b"text" * 40,) * 40)
+    packed = bytearray(write_records(rows))
     for _ in range(data.draw(st.integers(1, 8))):
         place = data.draw(st.integers(0, 200) | st.integers(0, len(packed) - 1))
         packed[place] = data.draw(st.integers(0, 255))
@@ -171,7 +251,9 @@ def test_a_damaged_database_is_corrupt_and_nothing_worse(data: st.DataObject) ->
     for read in (
         records.all,
         lambda: records.by_rows([0, 39]),
+        records.columns,
         lambda: records.matching(where({"a": "x"})),
+        lambda: records.matching(Selection(namespace="n", prefix="id")),
     ):
         try:
             read()
@@ -184,6 +266,7 @@ def test_a_damaged_database_is_corrupt_and_nothing_worse(data: st.DataObject) ->
     "change",
     [
         "PRAGMA user_version = 2",
+        "PRAGMA user_version = 3",
         "PRAGMA application_id = 1",
         "CREATE TRIGGER t AFTER INSERT ON rows BEGIN SELECT 1; END",
         "CREATE VIEW v AS SELECT * FROM rows",
