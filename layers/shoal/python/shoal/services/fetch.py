@@ -41,8 +41,11 @@ def fetch(
     name: str,
     ids: Sequence[str],
     include_values: bool,
+    include_document: bool = False,
 ) -> Fetched:
     """The records of these ids in the current version; an id given twice is answered once.
+
+    Values and documents are there only where they are asked for.
 
     Raises:
         NotFound: `dataset_not_found`.
@@ -62,7 +65,7 @@ def fetch(
     found = dict(
         zip(
             [wanted_id for wanted_id in wanted[:readable] if wanted_id in spots],
-            shelf.records(here),
+            shelf.records(here, documents=False),
             strict=True,
         )
     )
@@ -76,11 +79,13 @@ def fetch(
         if record is None or record.id != wanted_id:  # or another id with the same 128-bit hash
             missing.append(wanted_id)
             continue
-        size += len(record.metadata) + len(wanted_id.encode()) + value_bytes + RECORD_OVERHEAD_BYTES
+        document = shelf.document(spots[wanted_id]) if include_document else b""
+        size += len(record.metadata) + len(wanted_id.encode()) + len(document) + value_bytes
+        size += len(record.namespace.encode()) + RECORD_OVERHEAD_BYTES
         if size > MAX_RESPONSE_BYTES and records:
             return Fetched(tuple(records), tuple(missing), wanted[position:])
         values = shelf.values(spots[wanted_id]) if include_values else None
-        records.append(Match(record.id, 0.0, record.metadata, values))
+        records.append(Match(record.id, 0.0, record.metadata, values, record.namespace, document))
     return Fetched(tuple(records), tuple(missing), wanted[readable:])
 
 

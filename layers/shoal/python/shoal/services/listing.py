@@ -160,12 +160,11 @@ def _read(
     value_bytes = snapshot.dataset.dimension * VALUE_BYTES if request.include_values else 0
     records: list[Match] = []
     size = 0
-    for spot, record in zip(spots, shelf.records(spots), strict=True):
-        document = record.document if request.include_document else b""
-        size += len(record.metadata) + len(record.id.encode()) + len(document) + value_bytes
+    for spot, record in zip(spots, shelf.records(spots, documents=request.include_document), strict=True):
+        size += len(record.metadata) + len(record.id.encode()) + len(record.document) + value_bytes
         size += RECORD_OVERHEAD_BYTES
         if size > MAX_RESPONSE_BYTES and records:
             break
         values = shelf.values(spot) if request.include_values else None
-        records.append(Match(record.id, 0.0, record.metadata, values, record.namespace, document))
+        records.append(Match(record.id, 0.0, record.metadata, values, record.namespace, record.document))
     return tuple(records), len(records)

@@ -90,13 +90,18 @@ class Shelf:
         values = self._reader.load_all(missing)
         self._loaded |= zip((part.name for part in missing), values, strict=True)
 
-    def records(self, spots: Sequence[Spot]) -> list[Record]:
-        """The records of rows that were loaded, in the order given."""
+    def records(self, spots: Sequence[Spot], *, documents: bool = True) -> list[Record]:
+        """The records of rows that were loaded, in the order given; without their documents where told so."""
         rows: dict[str, list[int]] = {}
         for spot in spots:
             rows.setdefault(spot.records.name, []).append(spot.row)
-        found = {name: self._loaded[name].by_rows(some) for name, some in rows.items()}
+        found = {name: self._loaded[name].by_rows(some, documents=documents) for name, some in rows.items()}
         return [found[spot.records.name][spot.row] for spot in spots]
+
+    def document(self, spot: Spot) -> bytes:
+        """The document of a row that was loaded: of many rows, one at a time, as they may be large."""
+        found: dict[int, Record] = self._loaded[spot.records.name].by_rows([spot.row])
+        return found[spot.row].document
 
     def values(self, spot: Spot) -> NDArray[np.float32]:
         """The vector of a row that was loaded with its values: float32, shape (dimension,)."""
@@ -110,8 +115,9 @@ def matches_of(
     loaded: dict[str, Any],
     *,
     include_values: bool,
+    include_document: bool = False,
 ) -> tuple[Match, ...]:
-    """The winners of a search with their records.
+    """The winners of a search with their records; with their documents only where those are asked for.
 
     Raises:
         InvalidInput: `response_too_large` naming the top_k that fits.
@@ -121,10 +127,13 @@ def matches_of(
     shelf.load(spots, include_values=include_values)
     matches: list[Match] = []
     size = 0
-    for (_, _, score), spot, record in zip(best, spots, shelf.records(spots), strict=True):
+    for (_, _, score), spot, record in zip(best, spots, shelf.records(spots, documents=False), strict=True):
         values = shelf.values(spot) if include_values else None
-        matches.append(Match(record.id, score, record.metadata, values))
-        size += _escaped(record.metadata) + _escaped(orjson.dumps(record.id)) + _MATCH_OVERHEAD_BYTES
+        document = shelf.document(spot) if include_document else b""
+        matches.append(Match(record.id, score, record.metadata, values, record.namespace, document))
+        texts = (record.id, record.namespace, document.decode())
+        size += _escaped(record.metadata) + sum(_escaped(orjson.dumps(text)) for text in texts)
+        size += _MATCH_OVERHEAD_BYTES
         if size > MAX_RESPONSE_BYTES:
             fits = len(matches) - 1
             raise InvalidInput(

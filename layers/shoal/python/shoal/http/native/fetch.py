@@ -15,10 +15,14 @@ from shoal.services.fetch import Fetched, fetch
 
 
 def get(context: Context) -> Response:
-    """Show one vector, with its values where `include_values=true`."""
+    """Show one vector, with its values where `include_values=true`, its document where `include_document=true`."""
     wanted = record_id(context)
-    include_values = flag(context, "include_values")
-    found = _fetch(context, [wanted], include_values=include_values)
+    found = _fetch(
+        context,
+        [wanted],
+        include_values=flag(context, "include_values"),
+        include_document=flag(context, "include_document"),
+    )
     if not found.records:
         raise NotFound("not_found", "vector not found")
     return json_response(200, _body(found.records[0]))
@@ -27,7 +31,12 @@ def get(context: Context) -> Response:
 def fetch_many(context: Context) -> Response:
     """Show the vectors of a list of ids."""
     wanted = parse_body(FetchIn, context.body())
-    found = _fetch(context, wanted.ids, include_values=wanted.include_values)
+    found = _fetch(
+        context,
+        wanted.ids,
+        include_values=wanted.include_values,
+        include_document=wanted.include_document,
+    )
     shown = len(found.records)
     while True:
         left_out = tuple(record.id for record in found.records[shown:])
@@ -42,7 +51,7 @@ def fetch_many(context: Context) -> Response:
         shown = shown * 3 // 4  # the escapes of the gateway's envelope made it outgrow the service's estimate
 
 
-def _fetch(context: Context, ids: list[str], *, include_values: bool) -> Fetched:
+def _fetch(context: Context, ids: list[str], *, include_values: bool, include_document: bool) -> Fetched:
     name = dataset_name(context)
     return fetch(
         context.searcher,
@@ -51,11 +60,16 @@ def _fetch(context: Context, ids: list[str], *, include_values: bool) -> Fetched
         name=name,
         ids=ids,
         include_values=include_values,
+        include_document=include_document,
     )
 
 
 def _body(record: Match) -> dict[str, Any]:
     body: dict[str, Any] = {"id": record.id, "metadata": orjson.Fragment(record.metadata)}
+    if record.namespace:
+        body["namespace"] = record.namespace
+    if record.document:
+        body["document"] = record.document.decode()
     if record.values is not None:
         body["embedding"] = record.values
     return body

@@ -197,7 +197,11 @@ ROUTES = (
         "vectors",
         answers={200: Answer("The vector.", RecordOut)},
         errors={404: "not_found, dataset_not_found"},
-        parameters=(ID, Parameter("include_values", "Whether to answer with the values too.", "boolean")),
+        parameters=(
+            ID,
+            Parameter("include_values", "Whether to answer with the values too.", "boolean"),
+            Parameter("include_document", "Whether to answer with the document too.", "boolean"),
+        ),
         function=QUERY_FUNCTION,
     ),
 )

@@ -14,6 +14,7 @@ from shoal.model.limits import (
     MAX_FETCH_IDS,
     MAX_ID_CHARACTERS,
     MAX_NAME_CHARACTERS,
+    MAX_NAMESPACE_CHARACTERS,
     MAX_NPROBE,
     MAX_TOP_K,
 )
@@ -91,11 +92,13 @@ class DatasetList(Body):
 
 
 class UploadRecord(Body):
-    """One line of an upload."""
+    """One line of an upload. A `document` has at most 256 KiB of UTF-8, a `namespace` no control characters."""
 
     id: RecordId
     values: Values
     metadata: dict[str, Any] | None = None
+    namespace: Annotated[str, Field(max_length=MAX_NAMESPACE_CHARACTERS)] | None = None
+    document: str | None = None
 
 
 class RejectedLine(Body):
@@ -195,10 +198,15 @@ class QueryResult(Body):
 
 
 class RecordOut(Body):
-    """A record; `embedding` only where it was asked for, bit for bit the float32 values that are stored."""
+    """A record; `embedding` only where it was asked for, bit for bit the float32 values that are stored.
+
+    `namespace` is there only where the record is in one, `document` only where it has one and that was asked for.
+    """
 
     id: str
     metadata: dict[str, Any]
+    namespace: str | None = None
+    document: str | None = None
     embedding: list[float] | None = None
 
 
@@ -207,6 +215,7 @@ class FetchIn(Body):
 
     ids: list[RecordId] = Field(min_length=1, max_length=MAX_FETCH_IDS)
     include_values: bool = False
+    include_document: bool = False
 
 
 class FetchResult(Body):
