@@ -12,14 +12,19 @@ _COMMITS = "keys are made anew by every commit, below the prefixes of what a com
 _STAGING = (
     "the part of the bucket that holds imports on their way; whose, is decided by the key of each request"
 )
-_EXECUTIONS = "an execution is named after its import, which is made anew each time"
-_EXECUTION = (
-    "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>"
-    ":execution:<ImportsMachineEEC0A153.Name>"
-)
+_EXECUTIONS = "an execution is named after its run, which is made anew each time"
+
+
+def _executions(machine: str, names: str) -> str:
+    """The finding on executions of a machine, given by its logical id."""
+    arn = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution"
+    return f"AwsSolutions-IAM5[Resource::{arn}:<{machine}.Name>{names}]"
+
+
+_IMPORTS, _EXPORTS = "ImportsMachineEEC0A153", "ExportsMachine2B1225F8"
 _STARTS = {
     f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/upload]": _STAGING,
-    f"{_EXECUTION}:*]": _EXECUTIONS,
+    _executions(_IMPORTS, ":*"): _EXECUTIONS,
 }
 _STEPS = {f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/work/*]": _STAGING}
 
@@ -39,7 +44,9 @@ REASONS: dict[str, dict[str, str]] = {
     "Functions/Api": {
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/log/*]": "every write is logged under a key of its own",
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/rejects/t/*]": _STAGING,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/exports/t/*]": _STAGING,
         **_STARTS,
+        _executions(_EXPORTS, ":*"): _EXECUTIONS,
     },
     "Functions/Sweep": _STARTS,
     "Functions/ImportIntake": _STARTS,
@@ -47,12 +54,20 @@ REASONS: dict[str, dict[str, str]] = {
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/upload]": "each session of the role is narrowed to "
         "the key of one import",
     },
-    "Imports": {
-        "AwsSolutions-IAM5[Resource::*]": "the delivery of logs and tracing take only `*`",
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/work/*]": _STAGING,
-        f"{_EXECUTION}/*]": "a map runs its items as executions, whose names AWS makes",
-        "AwsSolutions-SF1": "errors are logged; every event of every item would be billed, and the functions log "
-        "each step that is done",
+    **{
+        name: {
+            "AwsSolutions-IAM5[Resource::*]": "the delivery of logs and tracing take only `*`",
+            f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/work/*]": _STAGING,
+            _executions(machine, "/*"): "a map runs its items as executions, whose names AWS makes",
+            "AwsSolutions-SF1": "errors are logged; every event of every item would be billed, and the functions "
+            "log each step that is done",
+        }
+        for name, machine in (("Imports", _IMPORTS), ("Exports", _EXPORTS))
+    },
+    "Functions/Export": {
+        **_STEPS,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*]": _READS_SHARDS,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/exports/t/*]": _STAGING,
     },
     "Functions/ImportPlan": {
         **_STEPS,

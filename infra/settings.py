@@ -73,6 +73,10 @@ class Settings(BaseModel):
     import_finish_memory_mb: Memory = Field(
         3008, description="MB. Holds the ids of the import beside those of the dataset, as for a commit."
     )
+    export_memory_mb: Memory = Field(
+        3008,
+        description="MB. Holds the rows of a file of 256 MB several times; the most a new account allows.",
+    )
 
     api_timeout_s: ApiTimeout = Field(29, description="Seconds. The HTTP API itself gives up after 30.")
     query_timeout_s: ApiTimeout = Field(29, description="Seconds. The HTTP API itself gives up after 30.")
@@ -102,6 +106,9 @@ class Settings(BaseModel):
         900,
         description="Seconds. It waits until the log before the import is applied, for ten minutes at most.",
     )
+    export_timeout_s: Timeout = Field(
+        900, description="Seconds. A file of 256 MB takes about ten; 900 is Lambda's most."
+    )
 
     indexer_max_concurrency: PollerConcurrency = Field(
         5, description="Functions. Leaves half of a new account's 10 concurrent executions to requests."
@@ -113,6 +120,9 @@ class Settings(BaseModel):
     import_max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
         5,
         description="Functions of one import at once. Leaves half of a new account's 10 to everything else.",
+    )
+    export_max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        2, description="Files of one export written at once. A backup must not crowd out requests."
     )
 
     api_throttle_rps: Annotated[float, Field(gt=0)] = Field(
@@ -148,6 +158,9 @@ class Settings(BaseModel):
     rejects_days: Annotated[int, Field(ge=31, le=3650)] = Field(
         31,
         description="Days until the rejected records of an import expire. Promised are 30, and S3 rounds up.",
+    )
+    exports_days: Annotated[int, Field(ge=8, le=3650)] = Field(
+        8, description="Days until the files of an export expire. Promised are 7, and S3 rounds up."
     )
     noncurrent_days: Days = Field(
         1,

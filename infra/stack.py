@@ -15,14 +15,14 @@ from infra.components.monitoring import Monitoring
 from infra.components.storage import Storage
 from infra.components.uploads import Uploads
 from infra.components.workflow import Workflow
+from infra.environments import environments_of
 from infra.import_grants import COMMITTED, UPLOAD, WRITE, grant_imports
 from infra.settings import Settings
+from infra.upkeep_grants import grant_exports
 
 READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
 OWN = ("api", "query", "indexer", "builder", "sweep")
 """The functions that are not of imports alone."""
-TMP_BYTES = 512 * 1024 * 1024
-"""Of /tmp, as Lambda gives it without charge."""
 
 
 class ShoalStack(Stack):
@@ -43,6 +43,7 @@ class ShoalStack(Stack):
         self.layers = Layers(self, "Layers", settings=settings, placeholder=placeholder_layers)
         self.functions = self._make_functions()
         self.uploads, self.imports = self._make_imports()
+        self.exports = self._make_exports()
         self.api = Api(self, "Api", settings=settings)
         self.monitoring = Monitoring(self, "Monitoring", settings=settings)
 
@@ -55,42 +56,13 @@ class ShoalStack(Stack):
             uploads=self.uploads,
             workflow=self.imports,
         )
+        grant_exports(self.functions, storage=self.storage, workflow=self.exports)
         self._watch()
         self._tell()
 
     def _make_functions(self) -> Mapping[str, Function]:
         """Every function, told of what it touches."""
-        limits = _given(
-            SHOAL_RATE_LIMIT_RPS=self.settings.rate_limit_rps,
-            SHOAL_RATE_LIMIT_BURST=self.settings.rate_limit_burst,
-            SHOAL_VECTOR_QUOTA=self.settings.vector_quota,
-            SHOAL_QUERY_QUOTA=self.settings.query_quota,
-        )
-        docs = {"SHOAL_DOCS_ENABLED": str(self.settings.docs_enabled).lower()}
-        # Half of the memory for shards: the rest is code, arrays and answers.
-        cache = {
-            "SHOAL_CACHE_BYTES": str(self.settings.query_memory_mb * 500_000),
-            "SHOAL_DISK_CACHE_BYTES": str(TMP_BYTES * 4 // 5),
-        }
-        table = {"SHOAL_TABLE": self.storage.table.table_name}
-        bucket = {"SHOAL_BUCKET": self.storage.bucket.bucket_name}
-        wakeups = {"SHOAL_WAKEUPS_QUEUE_URL": self.messaging.wakeups.queue_url}
-        builds = {"SHOAL_BUILDS_QUEUE_URL": self.messaging.builds.queue_url}
-        # The allocator of pyarrow's own maps 1 GiB at once: a limit on data counts all of it.
-        arrow = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
-        environments: Mapping[str, Mapping[str, str]] = {
-            "api": table | bucket | wakeups | limits | docs,
-            "query": table | bucket | limits | cache,
-            "indexer": table | bucket | wakeups | builds,
-            "builder": table | bucket | wakeups | builds,
-            "sweep": table | bucket | wakeups | builds,
-            "import_intake": table | bucket | wakeups,
-            "import_plan": table | bucket | wakeups | arrow,
-            "import_validate": table | bucket | wakeups | arrow,
-            # Its steps share the work among threads of their own; BLAS's would only wait for each other.
-            "import_cells": table | bucket | wakeups | {"OPENBLAS_NUM_THREADS": "1"},
-            "import_finish": table | bucket | wakeups | builds,
-        }
+        environments = environments_of(self.settings, self.storage, self.messaging)
         functions = Construct(self, "Functions")
         return {
             spec.name: Function(
@@ -134,6 +106,21 @@ class ShoalStack(Stack):
                 SHOAL_IMPORT_STATE_MACHINE_ARN=workflow.machine.state_machine_arn,
             )
         return uploads, workflow
+
+    def _make_exports(self) -> Workflow:
+        """The workflow of exports, which the API starts."""
+        workflow = Workflow(
+            self,
+            "Exports",
+            name="export",
+            purpose="writes a version of a dataset as Parquet files",
+            settings=self.settings,
+            items_at_once=self.settings.export_max_concurrency,
+            bucket=self.storage.bucket,
+            functions={"ExportFunctionArn": self.functions["export"].function},
+        )
+        self.functions["api"].tell(SHOAL_EXPORT_STATE_MACHINE_ARN=workflow.machine.state_machine_arn)
+        return workflow
 
     def _connect(self) -> None:
         """Who calls whom."""
@@ -215,6 +202,11 @@ class ShoalStack(Stack):
             self.imports.machine.metric_timed_out,
             of="an import took over eleven hours",
         )
+        watch.failures(
+            "Exports",
+            self.exports.machine.metric_failed,
+            of="an export failed; see the log of the export function",
+        )
         watch.server_errors(self.api.http_api)
         # A step of an import fails when its file is bad, too: there the workflow and the queue tell what matters.
         for name in OWN:
@@ -240,6 +232,10 @@ class ShoalStack(Stack):
                 self.imports.machine.state_machine_arn,
                 "the workflow of imports; an execution is named after its import",
             ),
+            "ExportStateMachineArn": (
+                self.exports.machine.state_machine_arn,
+                "the workflow of exports; an execution is named after its export",
+            ),
             "DeadLettersQueueUrl": (
                 self.messaging.dead_letters.queue_url,
                 "messages that nobody could handle",
@@ -255,8 +251,3 @@ class ShoalStack(Stack):
                 value=self.api.domain_name.regional_domain_name,
                 description="point the custom domain's DNS record here",
             )
-
-
-def _given(**limits: float | None) -> dict[str, str]:
-    """The limits that are set, as environment; a limit that is not there does not limit."""
-    return {name: str(value) for name, value in limits.items() if value is not None}

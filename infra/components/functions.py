@@ -49,6 +49,7 @@ SPECS: Final = (
     FunctionSpec("import_validate", "validates a piece of the file of an import", layers=WITH_PARQUET),
     FunctionSpec("import_cells", "settles an import and builds its cells, or its one shard"),
     FunctionSpec("import_finish", "commits an import, or ends it as failed"),
+    FunctionSpec("export", "writes a version of a dataset as Parquet files", layers=WITH_PARQUET),
 )
 
 

@@ -63,6 +63,9 @@ class Storage(Construct):
             id="rejects", prefix="rejects/", expiration=Duration.days(settings.rejects_days)
         )
         bucket.add_lifecycle_rule(
+            id="exports", prefix="exports/", expiration=Duration.days(settings.exports_days)
+        )
+        bucket.add_lifecycle_rule(
             id="noncurrent",
             noncurrent_version_expiration=Duration.days(settings.noncurrent_days),
             expired_object_delete_marker=True,

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from infra.components.functions import SPECS
 from shoal.settings import Settings as Environment
 from tests.infra.conftest import Synthesized
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("name", ["api", "query", "indexer", "builder", "sweep"])
+@pytest.mark.parametrize("name", [spec.name for spec in SPECS])
 def test_a_function_is_told_what_it_asks_for(synthesized: Synthesized, name: str) -> None:
     told = synthesized.function(name)["Properties"]["Environment"]["Variables"]
     assert {f"SHOAL_{need.upper()}" for need in ("table", *needs_of(name))} <= set(told)
@@ -27,7 +28,7 @@ def needs_of(name: str) -> tuple[str, ...]:
     return ()
 
 
-@pytest.mark.parametrize("name", ["import_plan", "import_validate"])
+@pytest.mark.parametrize("name", ["import_plan", "import_validate", "export"])
 def test_pyarrow_reserves_no_memory_of_its_own(synthesized: Synthesized, name: str) -> None:
     """Its own allocator maps 1 GiB at once, which a limit on data counts in full whatever is used of it."""
     told = synthesized.function(name)["Properties"]["Environment"]["Variables"]

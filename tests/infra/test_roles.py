@@ -11,7 +11,9 @@ TABLE = "table"
 UPLOAD = "bucket/staging/t/*/upload"
 WORK = "bucket/staging/t/*/work/*"
 REJECTS = "bucket/rejects/t/*"
-MACHINE = "machine"
+MACHINE = "import machine"
+EXPORT_MACHINE = "export machine"
+EXPORTS = "bucket/exports/t/*"
 INDEX = "table/index/gsi1"
 SHARDS = "bucket/t/*/shards/*"
 MANIFESTS = "bucket/t/*/manifests/*"
@@ -26,7 +28,7 @@ TRACE = {"xray:PutTraceSegments": {"*"}, "xray:PutTelemetryRecords": {"*"}}
 START = {
     "sts:AssumeRole": {"upload role"},
     "states:StartExecution": {MACHINE},
-    "states:DescribeExecution": {"executions:*"},
+    "states:DescribeExecution": {f"executions of {MACHINE}:*"},
 }
 STEP = {
     **READ,
@@ -50,9 +52,11 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "dynamodb:DeleteItem": {TABLE},
         "dynamodb:ConditionCheckItem": {TABLE},
         **START,
-        "states:StopExecution": {"executions:*"},
+        "states:StartExecution": {MACHINE, EXPORT_MACHINE},
+        "states:DescribeExecution": {f"executions of {MACHINE}:*", f"executions of {EXPORT_MACHINE}:*"},
+        "states:StopExecution": {f"executions of {MACHINE}:*"},
         "s3:PutObject": {"bucket/t/*/log/*"},
-        "s3:GetObject": {UPLOAD, REJECTS},
+        "s3:GetObject": {UPLOAD, REJECTS, EXPORTS},
         "s3:ListBucket": {"bucket"},
         "sqs:SendMessage": {"wakeups"},
     },
@@ -79,7 +83,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     "sweep": {
         **READ,
         **START,
-        "states:StopExecution": {"executions:*"},
+        "states:StopExecution": {f"executions of {MACHINE}:*"},
         "dynamodb:Query": {INDEX},
         "dynamodb:PutItem": {TABLE},
         "dynamodb:UpdateItem": {TABLE},
@@ -124,6 +128,13 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "s3:PutObject": {WORK, SHARDS, MANIFESTS, PARTS},
         "sqs:SendMessage": {"wakeups", "builds"},
     },
+    "export": {
+        **READ,
+        "dynamodb:UpdateItem": {TABLE},
+        "s3:GetObject": {"bucket/t/*", WORK},
+        "s3:PutObject": {WORK, EXPORTS},
+        "s3:ListBucket": {"bucket"},
+    },
 }
 
 NAMES = {
@@ -133,7 +144,8 @@ NAMES = {
     "MessagingBuilds": "builds",
     "MessagingUploads": "uploads",
     "UploadsRole": "upload role",
-    "ImportsMachine": "machine",
+    "ImportsMachine": MACHINE,
+    "ExportsMachine": EXPORT_MACHINE,
 }
 
 
@@ -173,15 +185,23 @@ def test_whoever_signs_uploads_may_put_them_and_no_more(synthesized: Synthesized
     assert properties["MaxSessionDuration"] == 3600
 
 
-def test_the_workflow_may_invoke_its_functions_and_run_its_maps(synthesized: Synthesized) -> None:
-    role, _ = role_of(synthesized, "Imports")
+@pytest.mark.parametrize(
+    ("construct", "machine", "functions"),
+    [
+        ("Imports", MACHINE, ("ImportPlan", "ImportValidate", "ImportCells", "ImportFinish")),
+        ("Exports", EXPORT_MACHINE, ("Export",)),
+    ],
+)
+def test_a_workflow_may_invoke_its_functions_and_run_its_maps(
+    synthesized: Synthesized, construct: str, machine: str, functions: tuple[str, ...]
+) -> None:
+    role, _ = role_of(synthesized, construct)
     allowed = granted_to(synthesized, role)
-    invoked = {f"FunctionsImport{name}Handler" for name in ("Plan", "Validate", "Cells", "Finish")}
-    assert allowed.pop("lambda:InvokeFunction") == invoked
+    assert allowed.pop("lambda:InvokeFunction") == {f"Functions{name}Handler" for name in functions}
     assert allowed.pop("s3:GetObject") == {WORK}
-    assert allowed.pop("states:StartExecution") == {MACHINE}
-    assert allowed.pop("states:DescribeExecution") == {"executions/*"}
-    assert allowed.pop("states:StopExecution") == {"executions/*"}
+    assert allowed.pop("states:StartExecution") == {machine}
+    assert allowed.pop("states:DescribeExecution") == {f"executions of {machine}/*"}
+    assert allowed.pop("states:StopExecution") == {f"executions of {machine}/*"}
     # Delivery of logs, and tracing: AWS lets neither be narrowed.
     assert {action.split(":")[0] for action in allowed} == {"logs", "xray"}
     assert set().union(*allowed.values()) == {"*"}
@@ -232,7 +252,7 @@ def _named(resource: Any) -> str:
             return NAMES.get(logical_id[:-8], logical_id)
         case {"Fn::Join": ["", [first, str(rest)]]}:
             return _named(first) + rest
-        case {"Fn::Join": ["", [*_, ":execution:", {"Fn::GetAtt": [_, "Name"]}, str(rest)]]}:
-            return f"executions{rest}"
+        case {"Fn::Join": ["", [*_, ":execution:", {"Fn::GetAtt": [str(logical_id), "Name"]}, str(rest)]]}:
+            return f"executions of {NAMES[logical_id[:-8]]}{rest}"
         case _:
             raise AssertionError(f"not an ARN that this test knows: {resource}")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from infra.components.functions import SPECS
 from infra.settings import TABLE_BEGINS, TABLE_ENDS, InvalidSettings, Settings, markdown_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_defaults_fit_a_new_account() -> None:
     settings = Settings()
     memories = [value for name, value in settings.model_dump().items() if name.endswith("_memory_mb")]
-    assert len(memories) == 10
+    assert len(memories) == len(SPECS)
     assert max(memories) <= 3008
     assert settings.indexer_max_concurrency + settings.builder_max_concurrency < 10
     assert settings.removal_policy == "retain"

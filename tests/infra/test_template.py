@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from infra.components.functions import SPECS
 from tests.infra.conftest import Synthesized
 
 NAMES = {
@@ -104,7 +105,7 @@ def test_each_function_logs_to_a_group_with_an_end(synthesized: Synthesized) -> 
     used = set()
     for function in synthesized.of_type("AWS::Lambda::Function").values():
         used.add(function["Properties"]["LoggingConfig"]["LogGroup"]["Ref"])
-    assert len(used) == 10
+    assert len(used) == len(SPECS)
     assert used < set(groups)
     assert {group["Properties"]["RetentionInDays"] for group in groups.values()} == {30}
 
@@ -195,7 +196,7 @@ def test_alarms(synthesized: Synthesized) -> None:
         "5xx": 1,
         "Throttles": 5,
         "Errors": 5,
-        "ExecutionsFailed": 1,
+        "ExecutionsFailed": 2,
         "ExecutionsTimedOut": 1,
     }
 
@@ -211,6 +212,7 @@ def test_outputs(synthesized: Synthesized) -> None:
         "BuildsQueueUrl",
         "UploadsQueueUrl",
         "ImportStateMachineArn",
+        "ExportStateMachineArn",
         "DeadLettersQueueUrl",
         "AlarmsTopicArn",
     }
@@ -229,6 +231,7 @@ def test_settings_reach_the_template(synthesize: Any) -> None:
         point_in_time_recovery=False,
         query_memory_mb=2000,
         import_max_concurrency=7,
+        export_max_concurrency=3,
     )
     assert made.function("query")["Properties"]["Architectures"] == ["x86_64"]
     assert made.function("query")["Properties"]["SnapStart"] == {"ApplyOn": "PublishedVersions"}
@@ -236,9 +239,15 @@ def test_settings_reach_the_template(synthesize: Any) -> None:
         made.function("query")["Properties"]["Environment"]["Variables"]["SHOAL_CACHE_BYTES"] == "1000000000"
     )
     assert len(made.of_type("AWS::Lambda::Alias")) == 2
-    machine = made.one("AWS::StepFunctions::StateMachine")["Properties"]["DefinitionString"]
-    maps = [state for state in json.loads(machine)["States"].values() if state["Type"] == "Map"]
-    assert [state["MaxConcurrency"] for state in maps] == [7, 7, 7]
+    definitions = {
+        name: json.loads(machine["Properties"]["DefinitionString"])["States"].values()
+        for name, machine in made.of_type("AWS::StepFunctions::StateMachine").items()
+    }
+    at_once = {
+        name[:7]: {state["MaxConcurrency"] for state in states if state["Type"] == "Map"}
+        for name, states in definitions.items()
+    }
+    assert at_once == {"Imports": {7}, "Exports": {3}}
     assert made.one("AWS::S3::Bucket")["DeletionPolicy"] == "Delete"
     (cors,) = made.one("AWS::S3::Bucket")["Properties"]["CorsConfiguration"]["CorsRules"]
     assert (cors["AllowedMethods"], cors["AllowedOrigins"]) == (["PUT", "GET"], ["https://a.example"])

@@ -1,0 +1,53 @@
+"""What each function is told: names of what it touches, and the settings that it obeys."""
+
+from collections.abc import Mapping
+
+from infra.components.messaging import Messaging
+from infra.components.storage import Storage
+from infra.settings import Settings
+
+TMP_BYTES = 512 * 1024 * 1024
+"""Of /tmp, as Lambda gives it without charge."""
+
+
+def environments_of(
+    settings: Settings, storage: Storage, messaging: Messaging
+) -> Mapping[str, Mapping[str, str]]:
+    """The environment of each function, but for what is made only after it (see `Function.tell`)."""
+    limits = _given(
+        SHOAL_RATE_LIMIT_RPS=settings.rate_limit_rps,
+        SHOAL_RATE_LIMIT_BURST=settings.rate_limit_burst,
+        SHOAL_VECTOR_QUOTA=settings.vector_quota,
+        SHOAL_QUERY_QUOTA=settings.query_quota,
+    )
+    docs = {"SHOAL_DOCS_ENABLED": str(settings.docs_enabled).lower()}
+    # Half of the memory for shards: the rest is code, arrays and answers.
+    cache = {
+        "SHOAL_CACHE_BYTES": str(settings.query_memory_mb * 500_000),
+        "SHOAL_DISK_CACHE_BYTES": str(TMP_BYTES * 4 // 5),
+    }
+    table = {"SHOAL_TABLE": storage.table.table_name}
+    bucket = {"SHOAL_BUCKET": storage.bucket.bucket_name}
+    wakeups = {"SHOAL_WAKEUPS_QUEUE_URL": messaging.wakeups.queue_url}
+    builds = {"SHOAL_BUILDS_QUEUE_URL": messaging.builds.queue_url}
+    # The allocator of pyarrow's own maps 1 GiB at once: a limit on data counts all of it.
+    arrow = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+    return {
+        "api": table | bucket | wakeups | limits | docs,
+        "query": table | bucket | limits | cache,
+        "indexer": table | bucket | wakeups | builds,
+        "builder": table | bucket | wakeups | builds,
+        "sweep": table | bucket | wakeups | builds,
+        "import_intake": table | bucket | wakeups,
+        "import_plan": table | bucket | wakeups | arrow,
+        "import_validate": table | bucket | wakeups | arrow,
+        # Its steps share the work among threads of their own; BLAS's would only wait for each other.
+        "import_cells": table | bucket | wakeups | {"OPENBLAS_NUM_THREADS": "1"},
+        "import_finish": table | bucket | wakeups | builds,
+        "export": table | bucket | arrow,
+    }
+
+
+def _given(**limits: float | None) -> dict[str, str]:
+    """The limits that are set, as environment; a limit that is not there does not limit."""
+    return {name: str(value) for name, value in limits.items() if value is not None}
