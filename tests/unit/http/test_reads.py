@@ -36,6 +36,46 @@ def test_values_come_back_bit_for_bit(api: Api) -> None:
     assert values[0] == 0
 
 
+def test_namespaces_are_shown_and_documents_to_who_asks(api: Api) -> None:
+    values = [1, 2, 3, 4]
+    api.indexed(
+        {"id": "both", "values": values, "namespace": "é/1", "document": 'a "text"\n'},
+        {"id": "none", "values": values, "namespace": "", "document": None},
+    )
+    plain = {"id": "none", "metadata": {}}
+    assert api.call("GET", f"{BATCH}/both").json == {"id": "both", "metadata": {}, "namespace": "é/1"}
+    assert api.call("GET", f"{BATCH}/none", query={"include_document": "true"}).json == plain
+    both = {"id": "both", "metadata": {}, "namespace": "é/1", "document": 'a "text"\n'}
+    assert api.call("GET", f"{BATCH}/both", query={"include_document": "true"}).json == both
+    answer = api.call("POST", f"{BATCH}/fetch", {"ids": ["both", "none"], "include_document": True})
+    assert answer.json["vectors"] == [both, plain]
+    answer = api.call("POST", f"{BATCH}/fetch", {"ids": ["both"]})
+    assert answer.json["vectors"] == [{"id": "both", "metadata": {}, "namespace": "é/1"}]
+    answer = api.call("GET", f"{BATCH}/both", query={"include_document": "maybe"})
+    assert (answer.status, "include_document" in answer.json["error"]["message"]) == (400, True)
+
+
+def test_every_document_can_be_read(api: Api) -> None:
+    """The longest one in its longest spelling, beside the longest metadata."""
+    document = "\0" * 262_144
+    api.indexed({"id": "a", "values": [1, 2, 3, 4], "metadata": {"x": "y" * 40_000}, "document": document})
+    shown = api.call("POST", f"{BATCH}/fetch", {"ids": ["a"], "include_document": True})
+    assert shown.json["vectors"][0]["document"] == document
+
+
+def test_a_namespace_or_document_that_cannot_be_is_a_rejected_line(api: Api) -> None:
+    bad = (
+        ({"namespace": 7}, "namespace must be a string"),
+        ({"namespace": "n" * 65}, "namespace too long (max 64 chars)"),
+        ({"namespace": "a\nb"}, "namespace must not contain control characters"),
+        ({"document": ["text"]}, "document must be a string"),
+        ({"document": "d" * 262_145}, "document too large: got 262145 bytes expected at most 262144"),
+    )
+    answer = api.upload(*({"id": "a", "values": [1, 2, 3, 4], **more} for more, _ in bad))
+    assert (answer.status, answer.json["accepted"]) == (202, 0)
+    assert [error["reason"] for error in answer.json["errors"]] == [reason for _, reason in bad]
+
+
 @pytest.mark.parametrize(
     "name",
     ["a/b c", "%2F", "100%", "😀", "x" * 256, "é" * 256, "fetch", "query", "a//b", "a?b", "id\n2", "\0"],

@@ -46,7 +46,8 @@ _LEAST_BYTES = 32 * 1000
 MAX_CELL_BYTES = 8 * 1000 * 1000
 """Vector bytes of a cell (design: sizes); larger ones are split."""
 MAX_CELL_RECORD_BYTES = 64 * 1000 * 1000
-"""Bytes of ids and metadata of a cell, for which the same holds: a filtered query reads them whole."""
+"""Bytes of a cell's records (ids, metadata, namespaces, documents), for which the same holds: a query reads the
+records of a cell whole where one of its rows is shown."""
 _TINY = 1 / 16
 MAX_CELLS = 50_000
 

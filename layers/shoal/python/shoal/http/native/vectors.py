@@ -34,6 +34,8 @@ def upload(context: Context) -> Response:
         ids=batch.ids,
         vectors=batch.vectors,
         metadata=batch.metadata,
+        namespaces=batch.namespaces,
+        documents=batch.documents,
         vector_quota=context.principal.vector_quota,
     )
     listed = batch.errors[:_MAX_LISTED_ERRORS]
