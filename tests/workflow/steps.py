@@ -1,17 +1,26 @@
-"""The import's workflow in this process: its deployed definition, and the steps that its handlers name."""
+"""Workflows in this process: their deployed definitions, and the steps that their handlers name."""
 
 import importlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
+from shoal.services.compaction import ending
+from shoal.services.compaction.workspace import CompactionRun, open_run
 from shoal.services.imports.steps import run_step
 from shoal.services.imports.workspace import Step
+from shoal.services.pipeline import run
+from shoal.services.pipeline.steps import do_step
 from shoal.storage.ports import Ports
 from tests.workflow.definition import States, read_definition
 from tests.workflow.machine import Invoke
 
-IMPORT_FILE: Final = Path(__file__).parents[2] / "infra/statemachines/import.asl.json"
+type CompactionStep = run.Step[CompactionRun]
+
+_FOLDER = Path(__file__).parents[2] / "infra/statemachines"
+IMPORT_FILE: Final = _FOLDER / "import.asl.json"
+COMPACTION_FILE: Final = _FOLDER / "compaction.asl.json"
 NAMES: Final = {
     "Partition": "aws",
     "Bucket": "bucket",
@@ -21,11 +30,21 @@ NAMES: Final = {
     "FinishFunctionArn": "import_finish",
 }
 """What fills the definition's `${…}`: for a function, its folder under `functions/`."""
+COMPACTION_NAMES: Final = {
+    "Partition": "aws",
+    "Bucket": "bucket",
+    "CompactionFunctionArn": "compaction",
+}
 
 
 def import_definition() -> States:
     """The import's state machine, as deployed."""
     return read_definition(IMPORT_FILE, NAMES)
+
+
+def compaction_definition() -> States:
+    """The compaction's state machine, as deployed."""
+    return read_definition(COMPACTION_FILE, COMPACTION_NAMES)
 
 
 def steps_of(function: str) -> Mapping[str, Step]:
@@ -45,8 +64,20 @@ def in_process(process: Ports | Callable[[], Ports]) -> Invoke:
 
 def call(ports: Ports, function: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a handler of the workflow does with an event."""
+    if function == "compaction":
+        return call_compaction(ports, payload)
     if payload["step"] == "fail":
         from shoal.services.imports.finish import handle_failure  # when a step fails, and not before
 
         return handle_failure(ports, payload)
     return run_step(ports, payload, steps_of(function))
+
+
+def call_compaction(
+    ports: Ports, payload: Mapping[str, Any], others: Mapping[str, CompactionStep] = MappingProxyType({})
+) -> Mapping[str, Any]:
+    """What the handler of the compaction does with an event; with `others` in place of steps of these names."""
+    if payload["step"] == "fail":
+        return ending.handle_failure(ports, payload)
+    steps: Mapping[str, CompactionStep] = importlib.import_module("functions.compaction.handler").STEPS
+    return do_step(payload, {**steps, **others}, lambda: open_run(ports, str(payload["run_id"])))

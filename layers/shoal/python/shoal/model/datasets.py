@@ -49,7 +49,8 @@ class Head:
     jobs had reserved, so that quota can be settled by differences; `log_bytes` the bytes of the log up to the
     watermark, against which back-pressure is measured. `build_inputs` are shards that a running build reads:
     they are not folded while `build_owner` holds the build. `flat_rows` are the rows outside of cells, `recall` is
-    what calibration promises (`Manifest.recall_summary`), `open_imports` the number of imports under way.
+    what calibration promises (`Manifest.recall_summary`), `open_imports` the number of imports under way,
+    `compacted_by` the compaction that committed last.
     """
 
     version: int
@@ -73,6 +74,7 @@ class Head:
     cell_sets: int = 0
     open_imports: int = 0
     recall: Mapping[str, float | int | None] | None = None
+    compacted_by: str | None = None
 
     @property
     def live(self) -> bool:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from shoal.model.manifests import CellSetRef, PartRef, RunRef, ShardRef
+from shoal.model.manifests import CellSetRef, PartRef, Recall, RunRef, ShardRef
 from shoal.model.work import WorkRecord
 
 
@@ -76,15 +76,18 @@ class Settled(WorkRecord):
 
 
 class Product(WorkRecord):
-    """All that the commit of an import makes current: one shard or one cell set, and the run of its ids.
+    """All that the commit of an import or a compaction makes current: one shard or one cell set, and the run of
+    its ids.
 
-    `run` holds an entry for each of the `rows`, at the import's first sequence. Nothing of it where `rows` is 0.
+    `run` holds an entry for each of the `rows`, with its sequence. Nothing of it where `rows` is 0. `recall` is
+    that of a shard with a graph.
     """
 
     rows: int
     shard: ShardRef | None = None
     cell_set: CellSetRef | None = None
     run: RunRef | None = None
+    recall: Recall | None = None
 
 
 class Unpacked(WorkRecord):

@@ -126,13 +126,13 @@ def bytes_as_columns(shards: Sequence[ShardRef], *, live_share: float) -> int:
     return round(sum(sizes) * live_share)
 
 
-def could_be_due(manifest: Manifest) -> bool:
+def could_be_due(manifest: Manifest, *, one_shard_bytes: int = ONE_SHARD_BYTES) -> bool:
     """Whether `due` may find something, told without knowing which rows are dead: cheap, and seldom true."""
     dead = sum(ref.rows for ref in manifest.cell_sets) + manifest.flat_rows - manifest.row_count
     row_bytes = manifest.dimension * 4 + _ROW_OVERHEAD_BYTES
     flat = max(REBUILD_DEAD_SHARE * manifest.flat_rows, LEAST_DEAD_BYTES / row_bytes)
     least = min([flat, *(REBUILD_DEAD_SHARE * ref.rows for ref in manifest.cell_sets)])
-    return dead > least or due(manifest, {}) != Nothing()
+    return dead > least or due(manifest, {}, one_shard_bytes=one_shard_bytes) != Nothing()
 
 
 def due(

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from shoal.index import id_index
-from shoal.index.calibrate import calibrate
-from shoal.index.graph import Graph, NeedsRebuild, build_graph
+from shoal.index.graph import Graph, NeedsRebuild
 from shoal.model.datasets import Dataset
 from shoal.model.ids import new_token
 from shoal.model.manifests import Recall, RunRef, ShardRef
-from shoal.model.merge_policy import has_outgrown, must_rebuild
+from shoal.model.merge_policy import Build, Nothing, must_rebuild
 from shoal.model.records import Rows, concatenate
+from shoal.services.compaction.deciding import look_again, work_due
 from shoal.services.descriptors import describe_dataset
 from shoal.services.heads import Swap, parse_head, parse_meta, read_head, swap_head
 from shoal.services.leases import Lease, acquire, acquire_build, ask_for, kept, release, release_build
@@ -28,9 +28,10 @@ from shoal.services.outbox import Outbox
 from shoal.services.parts import PartReader
 from shoal.services.publish import live_positions
 from shoal.services.publish_import import placed_by_size
+from shoal.services.resident import resident_shard
 from shoal.services.snapshot import DeadRows, Snapshot, open_snapshot
 from shoal.services.sweep import unlist
-from shoal.services.wake import wake_builder, wake_indexer
+from shoal.services.wake import wake_indexer
 from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Ports
 
@@ -38,7 +39,6 @@ _log = logging.getLogger(__name__)
 _LEASE_PATIENCE_SECONDS = 60.0
 _LEASE_POLL_SECONDS = 0.05
 _ASK_AHEAD_SECONDS = 1.0
-_CALIBRATION_SEED = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +66,13 @@ def build_resident(
     owner: str,
     reader: PartReader | None = None,
     even_if_small: bool = False,
+    afresh: bool = False,
 ) -> bool:
-    """Build the resident shard anew if the deltas have outgrown what queries may scan; whether it did.
+    """Build the resident shard anew if the deltas have outgrown what queries may scan, or too many of its rows are
+    dead; whether it did.
 
-    With `even_if_small` it is built whatever the deltas hold, so long as there is something in them.
+    With `even_if_small` it is built whatever the deltas hold, so long as there is something in them; with `afresh`
+    so long as there are flat rows at all, and none of them stays dead.
 
     Safe to call at any time and from any number of processes: one builds, the others return.
 
@@ -87,32 +90,31 @@ def build_resident(
     if snapshot is None:
         return False
     manifest = snapshot.manifest
-    if not manifest.deltas or (not even_if_small and not has_outgrown(manifest)):
-        unlist(ports, keys, watermark=manifest.watermark)
-        return False
+    wanted = manifest.shards if afresh else manifest.deltas if even_if_small else ()
+    if not wanted:
+        what = work_due(snapshot)
+        if what == Nothing():
+            unlist(ports, keys, watermark=manifest.watermark)
+        if not isinstance(what, Build):
+            return False
     inputs = tuple(shard.shard_id for shard in manifest.shards)
     builder = f"{owner}-{new_token()}"
     if acquire_build(ports, keys, owner=builder, read=head, inputs=inputs) is None:
         return False
     try:
         outbox = Outbox(ports, dataset)
-        product = _build(snapshot, snapshot.dead(), outbox, now=ports.clock())
+        product = _build(snapshot, snapshot.dead(), outbox, now=ports.clock(), afresh=afresh)
         outbox.flush()
         built = _swap_in(ports, cache, dataset, keys, builder=builder, product=product)
     finally:
         release_build(ports, keys, owner=builder)
     if built:
         describe_dataset(ports, keys)
-    after = open_snapshot(cache, dataset, read_head(ports, keys) or head)
-    if built and after is not None:
-        if has_outgrown(after.manifest):
-            wake_builder(ports, keys)  # what was written while this was built has outgrown the limit already
-        else:
-            unlist(ports, keys, watermark=after.manifest.watermark)
+        look_again(ports, dataset, cache)  # what was written while this was built may be too much already
     return built
 
 
-def _build(snapshot: Snapshot, dead: DeadRows, outbox: Outbox, *, now: float) -> _Product:
+def _build(snapshot: Snapshot, dead: DeadRows, outbox: Outbox, *, now: float, afresh: bool) -> _Product:
     """The shard of all live rows."""
     dataset, manifest = snapshot.dataset, snapshot.manifest
     row_maps: dict[str, NDArray[np.int64]] = {}
@@ -134,7 +136,7 @@ def _build(snapshot: Snapshot, dead: DeadRows, outbox: Outbox, *, now: float) ->
     extended = False
     if manifest.resident is not None:
         hollow = len(dead.get(manifest.resident.shard_id, ()))
-        extended = not must_rebuild(rows=manifest.resident.rows, dead=hollow)
+        extended = not afresh and not must_rebuild(rows=manifest.resident.rows, dead=hollow)
         kept = take(manifest.resident, with_dead=extended)
         blocks += [kept] if kept is not None else []
     added = [rows for rows in (take(shard, with_dead=False) for shard in manifest.deltas) if rows is not None]
@@ -144,19 +146,8 @@ def _build(snapshot: Snapshot, dead: DeadRows, outbox: Outbox, *, now: float) ->
     graph = None
     if extended and manifest.resident is not None:
         graph = _extended(snapshot, manifest.resident, added)
-    if graph is None:
-        graph = build_graph(rows.vectors, dataset.metric)
-    found = calibrate(
-        graph, rows.vectors, dataset.metric, target=dataset.target_recall, seed=_CALIBRATION_SEED
-    )
-    recall = Recall(
-        target=dataset.target_recall,
-        measured=found.measured,
-        ef=found.ef,
-        samples=found.samples,
-        sampled_at=now,
-    )
-    return _Product(row_maps, outbox.shard(rows, index=graph.save()), recall)
+    shard, recall = resident_shard(outbox, dataset, rows, now=now, graph=graph)
+    return _Product(row_maps, shard, recall)
 
 
 def _extended(snapshot: Snapshot, resident: ShardRef, added: list[Rows]) -> Graph | None:

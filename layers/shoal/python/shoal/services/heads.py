@@ -88,6 +88,7 @@ def parse_head(item: Item) -> Head:
         cell_sets=int(item.get("cell_sets", 0)),
         open_imports=int(item.get("open_imports", 0)),
         recall=item.get("recall"),
+        compacted_by=item.get("compacted_by"),
     )
 
 
@@ -99,7 +100,10 @@ def read_head(ports: Ports, keys: DatasetKeys) -> Head | None:
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """What a commit puts into HEAD: a stored manifest, and the figures that readers want without opening it."""
+    """What a commit puts into HEAD: a stored manifest, and the figures that readers want without opening it.
+
+    `compacted_by` is the compaction whose commit it is.
+    """
 
     manifest: Manifest
     manifest_key: str
@@ -108,6 +112,7 @@ class Swap:
     delta_bytes: int
     error_message: str | None
     ends_build: bool = False
+    compacted_by: str | None = None
 
 
 def swap_head(ports: Ports, keys: DatasetKeys, *, read: Head, fence: int, swap: Swap) -> bool:
@@ -142,6 +147,8 @@ def swap_head(ports: Ports, keys: DatasetKeys, *, read: Head, fence: int, swap: 
     ]
     if swap.ends_build:
         actions += [Drop("build_owner"), Drop("build_until"), Drop("build_inputs")]
+    if swap.compacted_by:
+        actions.append(Assign("compacted_by", swap.compacted_by))
     condition = AllOf((nothing_committed_since, still_live, lease_not_taken_over, same_build))
     try:
         retry_busy(lambda: ports.table.update(keys.head, actions, condition=condition))

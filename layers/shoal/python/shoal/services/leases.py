@@ -22,6 +22,7 @@ from shoal.storage.ports import (
     Condition,
     Drop,
     Ports,
+    UpdateItem,
 )
 
 _RENEW_EVERY_SECONDS = LEASE_SECONDS / 8
@@ -128,26 +129,45 @@ def release(ports: Ports, keys: DatasetKeys, lease: Lease) -> None:
         return
 
 
-def acquire_build(
-    ports: Ports, keys: DatasetKeys, *, owner: str, read: Head, inputs: tuple[str, ...]
-) -> Head | None:
-    """Take the build lease for the shards of the manifest in `read`, which then will not be folded away.
+def build_lease(
+    keys: DatasetKeys, *, owner: str, read: Head, inputs: tuple[str, ...], now: float
+) -> UpdateItem:
+    """What takes the build lease for shards of the manifest in `read`, which then will not be folded away.
 
-    None when a build is running, or when HEAD has moved on since it was read.
+    It fails while a build is running, or when HEAD has moved on since it was read.
     """
-    now = ports.clock()
     free_or_expired = AnyOf((Absent("build_owner"), Compare("build_until", "<", now)))
     condition = AllOf((Compare("state", "=", "live"), Compare("version", "=", read.version), free_or_expired))
-    actions = [
+    actions = (
         Assign("build_owner", owner),
         Assign("build_until", now + BUILD_LEASE_SECONDS),
         Assign("build_inputs", list(inputs)),
-    ]
+    )
+    return UpdateItem(keys.head, actions, condition=condition)
+
+
+def acquire_build(
+    ports: Ports, keys: DatasetKeys, *, owner: str, read: Head, inputs: tuple[str, ...]
+) -> Head | None:
+    """Take the build lease; None where `build_lease` fails."""
+    taken = build_lease(keys, owner=owner, read=read, inputs=inputs, now=ports.clock())
     try:
-        return parse_head(retry_busy(lambda: ports.table.update(keys.head, actions, condition=condition)))
+        return parse_head(
+            retry_busy(lambda: ports.table.update(taken.key, taken.actions, condition=taken.condition))
+        )
     except ConditionFailed as lost:
         ours = lost.item is not None and lost.item.get("build_owner") == owner
         return parse_head(lost.item) if ours and lost.item is not None else None
+
+
+def renew_build(ports: Ports, keys: DatasetKeys, *, owner: str) -> Head | None:
+    """Keep the build lease for as long again; None where it is not `owner`'s any more, or the dataset is gone."""
+    still_ours = AllOf((Compare("state", "=", "live"), Compare("build_owner", "=", owner)))
+    until = Assign("build_until", ports.clock() + BUILD_LEASE_SECONDS)
+    try:
+        return parse_head(retry_busy(lambda: ports.table.update(keys.head, [until], condition=still_ours)))
+    except ConditionFailed:
+        return None
 
 
 def release_build(ports: Ports, keys: DatasetKeys, *, owner: str) -> None:

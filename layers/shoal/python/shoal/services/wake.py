@@ -7,6 +7,8 @@ from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Ports, Queue
 
 _log = logging.getLogger(__name__)
+THOROUGH = "thorough"
+"""In a message to the builder: leave no dead row and no more pieces than must be."""
 
 
 def wake_indexer(ports: Ports, keys: DatasetKeys) -> None:
@@ -15,8 +17,20 @@ def wake_indexer(ports: Ports, keys: DatasetKeys) -> None:
 
 
 def wake_builder(ports: Ports, keys: DatasetKeys) -> None:
-    """Ask for the dataset's resident shard to be built; that the message could not be sent is only logged."""
+    """Ask for the dataset to be built or compacted, if that is due; that the message could not be sent is only
+    logged.
+    """
     _try_to_send(ports.builds, keys)
+
+
+def ask_to_compact(ports: Ports, keys: DatasetKeys, *, delay_seconds: int = 0) -> None:
+    """Ask for the dataset to be compacted however little is to be gained.
+
+    Raises:
+        StorageBusy: throttled or unavailable.
+    """
+    message = {"tenant_id": keys.tenant_id, "dataset_id": keys.dataset_id, THOROUGH: "yes"}
+    ports.builds.send(message, group=keys.tenant_id, delay_seconds=delay_seconds)
 
 
 def send(queue: Queue, keys: DatasetKeys, *, delay_seconds: int = 0) -> None:

@@ -1,0 +1,209 @@
+"""What a compaction leaves: the same rows bit for bit, few pieces, no dead rows; and what it does not disturb."""
+
+import numpy as np
+import pytest
+
+from shoal.model.compactions import CompactionStatus
+from shoal.model.datasets import Dataset, Metric
+from shoal.model.merge_policy import Compact, Nothing
+from shoal.services.compaction.items import newest_compaction
+from shoal.services.fetch import fetch
+from shoal.services.heads import keys_of
+from shoal.services.imports.lifecycle import get_import
+from shoal.services.publish import live_positions
+from shoal.services.snapshot import Snapshot
+from tests.unit.services.compaction.work import CompactWorld
+from tests.unit.services.imports.small import Named, begun, finished, validated
+from tests.unit.services.world import Record, record, used
+
+
+def rows_named(first: int, stop: int, version: str = "first") -> dict[str, Record]:
+    return {f"id-{n:03}": record(n, n % 7, n % 5, 1, version=version) for n in range(first, stop)}
+
+
+def imported(world: CompactWorld, dataset: Dataset, rows: dict[str, Record]) -> None:
+    """Import rows into cells of their own."""
+    job = begun(world, dataset)
+    named: list[Named] = list(rows.items())
+    validated(world, job, named)
+    finished(world, dataset, job, in_cells=True)
+    assert get_import(world.ports, dataset, job.import_id).error_message is None
+
+
+def write(world: CompactWorld, dataset: Dataset, rows: dict[str, Record]) -> None:
+    world.upsert(dataset, rows)
+    world.drain(dataset)
+
+
+def delete(world: CompactWorld, dataset: Dataset, names: list[str]) -> None:
+    world.delete(dataset, names)
+    world.drain(dataset)
+
+
+def sequences(world: CompactWorld, dataset: Dataset) -> dict[str, int]:
+    """The sequence of each live row, read from the shards themselves."""
+    snapshot = world.searcher.snapshot(dataset.tenant_id, scope=dataset.scope, name=dataset.name)
+    assert isinstance(snapshot, Snapshot)
+    found: dict[str, int] = {}
+    dead = snapshot.dead()
+    for shard in snapshot.all_shards():
+        rows = snapshot.rows_of(shard).take(live_positions(shard.rows, dead.get(shard.shard_id)))
+        assert not found.keys() & set(rows.ids), "a live row lies in one place"
+        found |= dict(zip(rows.ids, rows.sequences.tolist(), strict=True))
+    return found
+
+
+def check(world: CompactWorld, dataset: Dataset, expected: dict[str, Record], message: str = "") -> None:
+    """Every row, the count, the index and the shards agree."""
+    names = {*expected, *rows_named(0, 150), *(f"new-{n}" for n in range(10))}
+    assert world.stored(dataset, names) == expected, message
+    assert world.head(dataset).row_count == len(expected), message
+    assert sequences(world, dataset).keys() == expected.keys(), message
+    answer = world.query(dataset, (3.0, 1.0, 2.0, 1.0), top_k=300)
+    assert sorted(match.id for match in answer.matches) == sorted(expected), message
+
+
+@pytest.mark.parametrize("metric", list(Metric))
+def test_flat_rows_that_are_too_many_become_cells(metric: Metric) -> None:
+    world = CompactWorld()
+    dataset = world.create(metric=metric)
+    write(world, dataset, rows_named(0, 50))
+    write(world, dataset, rows_named(40, 90, "second"))
+    delete(world, dataset, ["id-000", "id-089"])
+    expected = rows_named(1, 40) | rows_named(40, 89, "second")
+    before = sequences(world, dataset)
+    assert world.decide(dataset, thorough=False) == Compact()
+    job = world.fresh_newest(dataset)
+    assert world.run(job).succeeded
+    check(world, dataset, expected)
+    assert sequences(world, dataset) == before
+    manifest = world.manifest(dataset)
+    assert (manifest.flat_rows, len(manifest.cell_sets), len(manifest.runs)) == (0, 1, 1)
+    assert (manifest.dead_base, manifest.compacted_at) == (None, world.clock())
+    assert manifest.cell_sets[0].sequence == manifest.watermark
+    done = newest_compaction(world.ports, keys_of(dataset))
+    assert done is not None
+    assert (done.status, done.rows, done.error_message) == (CompactionStatus.COMPLETED, 88, None)
+    assert world.head(dataset).build_owner is None
+    assert world.decide(dataset) == Nothing()
+
+
+def test_cells_that_are_mostly_dead_become_the_resident_shard() -> None:
+    world = CompactWorld()
+    dataset = world.create()
+    imported(world, dataset, rows_named(0, 60))
+    write(world, dataset, rows_named(60, 65, "second"))
+    delete(world, dataset, [f"id-{n:03}" for n in range(30)])
+    world.compact(dataset)
+    check(world, dataset, rows_named(30, 60) | rows_named(60, 65, "second"))
+    manifest = world.manifest(dataset)
+    assert manifest.resident is not None
+    assert (manifest.resident.rows, manifest.cell_sets, manifest.deltas) == (35, (), ())
+    assert "index.hnsw" in manifest.resident.files
+    assert manifest.recall is not None
+    assert manifest.recall.measured >= 0.95
+
+
+def test_of_cells_that_are_all_dead_nothing_is_left() -> None:
+    world = CompactWorld()
+    dataset = world.create()
+    imported(world, dataset, rows_named(0, 100))
+    imported(world, dataset, rows_named(100, 141))
+    kept = world.manifest(dataset).cell_sets
+    delete(world, dataset, [f"id-{n:03}" for n in range(100, 141)])
+    assert world.decide(dataset, thorough=False) == Compact((kept[1].key,))
+    assert world.run(world.fresh_newest(dataset)).succeeded
+    manifest = world.manifest(dataset)
+    assert (manifest.shards, manifest.cell_sets, manifest.dead_base) == ((), kept[:1], None)
+    check(world, dataset, rows_named(0, 100))
+
+
+def test_cell_sets_become_one_and_others_stay_as_they_are() -> None:
+    world = CompactWorld()
+    dataset = world.create()
+    imported(world, dataset, rows_named(0, 120))
+    imported(world, dataset, rows_named(110, 150, "second"))
+    kept = world.manifest(dataset)
+    write(world, dataset, rows_named(0, 5, "third"))
+    assert world.decide(dataset, thorough=False) == Nothing()
+    write(world, dataset, {f"new-{n}": record(n, 0, 0, 1) for n in range(4)} | rows_named(125, 150, "third"))
+    assert world.decide(dataset, thorough=False) == Compact(
+        (kept.cell_sets[0].key, kept.cell_sets[1].key)[1:]
+    )
+    assert world.run(world.fresh_newest(dataset)).succeeded
+    after = world.manifest(dataset)
+    assert after.cell_sets[0] == kept.cell_sets[0]
+    assert len(after.cell_sets) == 2
+    expected = rows_named(0, 5, "third") | rows_named(5, 110) | rows_named(110, 125, "second")
+    expected |= rows_named(125, 150, "third") | {f"new-{n}": record(n, 0, 0, 1) for n in range(4)}
+    check(world, dataset, expected)
+    world.compact(dataset)
+    assert len(world.manifest(dataset).cell_sets) == 1
+    check(world, dataset, expected)
+    assert world.manifest(dataset).dead_base is None
+
+
+def test_namespaces_documents_and_values_are_kept_bit_for_bit() -> None:
+    world = CompactWorld()
+    dataset = world.create()
+    rng = np.random.default_rng(3)
+    values = rng.standard_normal((60, 4)).astype(np.float32)
+    values[0] = [0.0, -0.0, 1e-42, 3e38]
+    names = [f"id-{n:03}" for n in range(60)]
+    world.upsert(
+        dataset,
+        {
+            name: (tuple(row.tolist()), {"n": n})
+            for n, (name, row) in enumerate(zip(names, values, strict=True))
+        },
+        namespaces=["", "a", "ü"] * 20,
+        documents=[b"", "Text é".encode(), b"x" * 3000] * 20,
+    )
+    world.drain(dataset)
+    world.compact(dataset)
+    assert world.manifest(dataset).cell_sets
+    fetched = fetch(
+        world.searcher,
+        dataset.tenant_id,
+        scope=dataset.scope,
+        name=dataset.name,
+        ids=names,
+        include_values=True,
+        include_document=True,
+    )
+    for number, found in enumerate(sorted(fetched.records, key=lambda one: one.id)):
+        assert found.values is not None
+        assert found.values.tobytes() == values[number].tobytes()
+        assert found.namespace == ["", "a", "ü"][number % 3]
+        assert found.document == [b"", "Text é".encode(), b"x" * 3000][number % 3]
+
+
+def test_an_open_import_wins_and_loses_as_without_the_compaction() -> None:
+    world = CompactWorld()
+    dataset = world.create()
+    write(world, dataset, rows_named(0, 50))
+    job = begun(world, dataset)
+    validated(world, job, list(rows_named(0, 20, "imported").items()))
+    delete(world, dataset, ["id-000", "id-030"])
+    write(world, dataset, rows_named(1, 3, "later"))
+    compaction = world.started(dataset)
+    delete(world, dataset, ["id-004", "id-031"])
+    assert world.run(compaction).succeeded
+    delete(world, dataset, ["id-005"])
+    finished(world, dataset, job, in_cells=True)
+    expected = rows_named(6, 20, "imported") | rows_named(1, 3, "later") | rows_named(20, 50)
+    expected |= rows_named(3, 4, "imported")
+    del expected["id-030"], expected["id-031"]
+    check(world, dataset, expected)
+    world.compact(dataset)
+    check(world, dataset, expected)
+
+
+def test_the_quota_is_what_it_was() -> None:
+    world = CompactWorld()
+    dataset = world.create()
+    world.upsert(dataset, rows_named(0, 60), quota=1000)
+    world.drain(dataset)
+    delete(world, dataset, ["id-001"])
+    world.compact(dataset)
+    assert used(world) == 59
