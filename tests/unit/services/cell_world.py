@@ -20,6 +20,7 @@ from shoal.index.properties import properties_files
 from shoal.index.shard import CELL_RECORDS_FILE, VECTORS_FILE
 from shoal.model.datasets import Dataset, Metric
 from shoal.model.ids import new_token
+from shoal.model.limits import EXACT_FILTER_BYTES
 from shoal.model.manifests import CellRecall, CellSetRef, FileRef, ShardRef
 from shoal.model.records import Vectors
 from shoal.services.heads import keys_of
@@ -72,14 +73,24 @@ class Counting:
 
 
 def searcher_over(
-    world: World, *, cache_bytes: int = 1 << 26, disk_bytes: int = 0, budget_bytes: int = BUDGET_BYTES
+    world: World,
+    *,
+    cache_bytes: int = 1 << 26,
+    disk_bytes: int = 0,
+    budget_bytes: int = BUDGET_BYTES,
+    exact_bytes: int = EXACT_FILTER_BYTES,
 ) -> tuple[Searcher, Counting]:
     """A container that has seen nothing yet, and what it reads."""
     counting = Counting(world.objects)
     ports = Ports(cast("ObjectStore", counting), world.table, world.wakeups, world.builds, world.clock)
-    return Searcher(
-        ports, cache_bytes=cache_bytes, disk_bytes=disk_bytes, budget_bytes=budget_bytes
-    ), counting
+    searcher = Searcher(
+        ports,
+        cache_bytes=cache_bytes,
+        disk_bytes=disk_bytes,
+        budget_bytes=budget_bytes,
+        exact_bytes=exact_bytes,
+    )
+    return searcher, counting
 
 
 def ask(searcher: Searcher, dataset: Dataset, request: QueryRequest) -> QueryAnswer:

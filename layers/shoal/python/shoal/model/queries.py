@@ -14,8 +14,10 @@ class QueryRequest:
     """A query vector (float32, shape (dimension,)) with what else decides the answer.
 
     `ef` is the beam width of the graph search, `nprobe` the number of cells to open of each import (None: as
-    calibrated). `include_values` returns the stored vectors too, `explain` what the query did. `namespace`
-    None looks into all of them.
+    calibrated; with a filter only cells that hold a match count, where that is known beforehand).
+    `include_values` returns the stored vectors too, `explain` what the query did. `namespace` None looks into all
+    of them. `allow_partial` prefers some answer to none: cells that are damaged are left out, and so is what the
+    budget does not allow to be looked at for a filter that no index covers.
     """
 
     vector: NDArray[np.float32]
@@ -26,6 +28,7 @@ class QueryRequest:
     include_values: bool = False
     explain: bool = False
     namespace: str | None = None
+    allow_partial: bool = False
 
     @property
     def selection(self) -> Selection | None:
@@ -56,6 +59,9 @@ class Explanation:
     `cells_opened` of `cells_total` cells were searched, and `candidates` rows compared with the query (of a graph:
     those that its walk keeps). `storage_bytes` came from the object store with `storage_requests`, `disk_bytes`
     from the container's disk, and `memory_hits` parts were in memory. `milliseconds` are by stage.
+
+    Of a query with a filter or a namespace: `decided` is "exact" where every row that matches was compared, else
+    "probed", and `matches` how many live rows match (None: nobody had to find out).
     """
 
     cells_opened: int
@@ -65,6 +71,8 @@ class Explanation:
     storage_requests: int
     disk_bytes: int
     memory_hits: int
+    decided: str | None = None
+    matches: int | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -73,8 +81,8 @@ class QueryAnswer:
     """The best matches, best first, of one version.
 
     `mode` is `hot` (all from the container's cache), `cold` (something was read from storage) or `ephemeral`
-    (nothing has been indexed yet; `job_id` is the write to wait for). `partial`: the budget of bytes ended the
-    search before all was looked at that the query asks for.
+    (nothing has been indexed yet; `job_id` is the write to wait for). `partial`: the budget of bytes, or a damaged
+    cell, ended the search before all was looked at that the query asks for.
     """
 
     matches: tuple[Match, ...]

@@ -24,20 +24,20 @@ type Best = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Rows and their scores, best first."""
 type Loaded = Mapping[str, Any]
 """What a query has loaded, by name, so that nothing is read twice where the cache is small."""
+type Known = Mapping[str, NDArray[np.int64]]
+"""By shard, the live rows that match, where that was known before anything was loaded: int64, ascending."""
 
 
-def parts_of(snapshot: Snapshot, request: QueryRequest) -> list[Part[Any]]:
+def parts_of(snapshot: Snapshot, request: QueryRequest, known: Known) -> list[Part[Any]]:
     """All that the search is going to ask for, and the records of what it may find."""
     manifest = snapshot.manifest
     parts: list[Part[Any]] = []
-    for shard in manifest.deltas:
-        parts += [snapshot.vectors_part(shard), snapshot.records_part(shard)]
-    if manifest.resident is not None:
-        parts.append(snapshot.records_part(manifest.resident))
-        walk = walks_graph(manifest, request)
-        parts.append(
-            snapshot.graph_part(manifest.resident) if walk else snapshot.vectors_part(manifest.resident)
-        )
+    for shard in manifest.shards:
+        if shard.shard_id in known and not len(known[shard.shard_id]):
+            continue  # nothing in it matches
+        parts.append(snapshot.records_part(shard))
+        walk = shard is manifest.resident and walks_graph(manifest, request)
+        parts.append(snapshot.graph_part(shard) if walk else snapshot.vectors_part(shard))
     return parts
 
 
@@ -47,25 +47,34 @@ def live_rows(manifest: Manifest, dead: DeadRows) -> int:
 
 
 def search(
-    snapshot: Snapshot, request: QueryRequest, loaded: Loaded, dead: DeadRows, trace: Trace
+    snapshot: Snapshot, request: QueryRequest, loaded: Loaded, dead: DeadRows, known: Known, trace: Trace
 ) -> list[tuple[ShardRef, NDArray[np.int64], NDArray[np.float32]]]:
     """The best rows of each shard, with their scores."""
     manifest = snapshot.manifest
-    found = [
-        (shard, *_scan(snapshot, shard, request, loaded, dead.get(shard.shard_id), trace))
-        for shard in manifest.deltas
-    ]
-    resident = manifest.resident
-    if resident is not None:
-        mask = dead.get(resident.shard_id)
-        if walks_graph(manifest, request):
-            graph: Graph = loaded[snapshot.graph_part(resident).name]
+    found: list[tuple[ShardRef, NDArray[np.int64], NDArray[np.float32]]] = []
+    for shard in manifest.shards:
+        mask = dead.get(shard.shard_id)
+        if shard is manifest.resident and walks_graph(manifest, request):
+            graph: Graph = loaded[snapshot.graph_part(shard).name]
             ef = request.ef or (manifest.recall.ef if manifest.recall else DEFAULT_EF)
-            trace.candidates += min(resident.rows, max(ef, request.top_k))
-            found.append((resident, *graph.search(request.vector, request.top_k, ef, mask)))
-        else:
-            found.append((resident, *_scan(snapshot, resident, request, loaded, mask, trace)))
+            trace.candidates += min(shard.rows, max(ef, request.top_k))
+            found.append((shard, *graph.search(request.vector, request.top_k, ef, mask)))
+            continue
+        rows = known.get(shard.shard_id)
+        if rows is None and request.selection is not None:
+            records: Records = loaded[snapshot.records_part(shard).name]
+            rows = _alive(records.matching(request.selection), mask)
+        if rows is not None:
+            trace.matched(len(rows))
+        if rows is None or len(rows):
+            found.append((shard, *_scan(snapshot, shard, request, loaded, mask, rows, trace)))
     return found
+
+
+def _alive(rows: NDArray[np.uint32], dead: BitMap | None) -> NDArray[np.int64]:
+    if dead:
+        rows = rows[~np.isin(rows, np.frombuffer(dead.to_array(), dtype=np.uint32), assume_unique=True)]
+    return rows.astype(np.int64)
 
 
 def _scan(
@@ -74,14 +83,11 @@ def _scan(
     request: QueryRequest,
     loaded: Loaded,
     dead: BitMap | None,
+    rows: NDArray[np.int64] | None,
     trace: Trace,
 ) -> Best:
-    """Exact search over the rows that are live and match the filter."""
+    """Exact search over the rows named, or over all that are alive."""
     vectors: ShardVectors = loaded[snapshot.vectors_part(shard).name]
-    rows = None
-    if request.selection is not None:
-        records: Records = loaded[snapshot.records_part(shard).name]
-        rows = records.matching(request.selection)
     trace.candidates += shard.rows if rows is None else len(rows)
     metric = snapshot.dataset.metric
     return exact.top_k(

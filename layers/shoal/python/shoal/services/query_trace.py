@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-STAGES = ("open", "route", "load", "score", "records")
-"""Of a query, in order: name, HEAD and manifest; choosing cells; what is searched; the search; the winners."""
+STAGES = ("open", "filter", "route", "load", "score", "records")
+"""Of a query, in order: name, HEAD and manifest; which rows match; choosing cells; what is searched; the search;
+the winners."""
 
 
 class Trace:
@@ -14,6 +15,9 @@ class Trace:
 
     `storage_bytes` came from the object store by `storage_requests`, `disk_bytes` from the container's disk, and
     `memory_hits` parts were in memory. `seconds` is wall-clock time by stage.
+
+    Of a query with a filter, `decided` is how it was answered, and `matches` how many live rows match (None:
+    nobody had to find out).
     """
 
     def __init__(self) -> None:
@@ -24,6 +28,8 @@ class Trace:
         self.cells_opened = 0
         self.cells_total = 0
         self.candidates = 0
+        self.decided: str | None = None
+        self.matches: int | None = 0
         self.seconds: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         self._lock = Lock()
 
@@ -42,6 +48,10 @@ class Trace:
         """So many parts needed no reading."""
         with self._lock:
             self.memory_hits += count
+
+    def matched(self, count: int | None) -> None:
+        """So many live rows of one more source match; None where that is not known."""
+        self.matches = None if count is None or self.matches is None else self.matches + count
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

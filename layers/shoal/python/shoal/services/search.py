@@ -1,6 +1,7 @@
 """Queries: one version of a dataset, every shard of it searched, the best k with their records."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
@@ -12,25 +13,25 @@ from shoal.errors import InvalidInput, NotFound
 from shoal.model import ranking
 from shoal.model.datasets import Dataset, Head, Metric
 from shoal.model.ids import job_id
+from shoal.model.limits import EXACT_FILTER_BYTES
 from shoal.model.queries import Explanation, Match, QueryAnswer, QueryRequest
-from shoal.services import flat
+from shoal.services import filtered, flat, masks
 from shoal.services.cell_search import CellSearch
 from shoal.services.disk_tier import DiskTier
+from shoal.services.filtered import Found, Limits
 from shoal.services.heads import parse_head, parse_meta
-from shoal.services.loadable import Loadable
 from shoal.services.parts import PartReader
 from shoal.services.query_trace import Trace
-from shoal.services.rounds import BUDGET_BYTES
-from shoal.services.snapshot import DeadRows, Snapshot, open_snapshot
-from shoal.services.winners import Source, matches_of
+from shoal.services.rounds import BUDGET_BYTES, imports_of
+from shoal.services.snapshot import Snapshot, open_snapshot
+from shoal.services.tolerance import Loader
+from shoal.services.winners import Source, matches_of, spots_of
 from shoal.storage.keys import DatasetKeys, TenantKeys
 from shoal.storage.ports import Item, Ports
 
 __all__ = ["Match", "QueryAnswer", "QueryRequest", "Searcher"]
 
 _NAMES_KEPT = 1024
-_BITMAP_BYTES = 256
-"""What a bitmap takes beside its containers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,21 @@ class Searcher:
         cache_bytes: of the cache in memory.
         disk_bytes: of the cache on disk, for what memory had no room for; 0: none.
         budget_bytes: of the cells that one request opens at most.
+        exact_bytes: of the cells in which something matches a filter, up to which all of them are opened.
     """
 
     def __init__(
-        self, ports: Ports, *, cache_bytes: int, disk_bytes: int = 0, budget_bytes: int = BUDGET_BYTES
+        self,
+        ports: Ports,
+        *,
+        cache_bytes: int,
+        disk_bytes: int = 0,
+        budget_bytes: int = BUDGET_BYTES,
+        exact_bytes: int = EXACT_FILTER_BYTES,
     ) -> None:
         self._ports = ports
         self.budget_bytes = budget_bytes
+        self._limits = Limits(budget_bytes, exact_bytes)
         self.reader = PartReader(ports.objects, cache_bytes=cache_bytes, disk=DiskTier(disk_bytes))
         self._names: OrderedDict[tuple[str, str, str], str] = OrderedDict()
         self._metas: OrderedDict[str, Dataset] = OrderedDict()
@@ -65,7 +74,8 @@ class Searcher:
 
         Raises:
             NotFound: `dataset_not_found`.
-            InvalidInput: `dimension_mismatch`, or `response_too_large` naming the top_k that fits.
+            InvalidInput: `dimension_mismatch`, `response_too_large` naming the top_k that fits, or
+                `filter_not_indexed` naming the paths.
             CorruptObject: something stored is not what names it.
         """
         trace = Trace()
@@ -78,7 +88,7 @@ class Searcher:
             waiting_for = job_id(dataset.dataset_id, opened.newest_sequence)
             explanation = _explanation(trace) if request.explain else None
             return QueryAnswer((), "ephemeral", 0, waiting_for, explanation=explanation)
-        matches, partial = _search(snapshot, request, trace, self.budget_bytes)
+        matches, partial = _search(snapshot, request, trace, self._limits)
         return QueryAnswer(
             matches,
             "cold" if trace.storage_requests else "hot",
@@ -132,48 +142,57 @@ class Searcher:
 
 
 def _search(
-    snapshot: Snapshot, request: QueryRequest, trace: Trace, budget: int
+    snapshot: Snapshot, request: QueryRequest, trace: Trace, limits: Limits
 ) -> tuple[tuple[Match, ...], bool]:
-    """The winners of all shards and cells, and whether the budget cut the search short."""
-    with trace.stage("open"):
-        dead = _dead_rows(snapshot)
-        cells = CellSearch(snapshot, request, dead, trace, budget=budget)
-    with trace.stage("route"):
-        in_shards = flat.live_rows(snapshot.manifest, dead)
-        pieces = cells.begin(wanted=request.top_k - in_shards)
-    with trace.stage("load"):
-        parts: list[Loadable] = [*flat.parts_of(snapshot, request), *pieces]
-        values = snapshot.reader.load_all(parts)
-        loaded: dict[str, Any] = dict(zip((part.name for part in parts), values, strict=True))
+    """The winners of all shards and cells, and whether more should have been looked at."""
+    loader = Loader(snapshot.reader, tolerant=request.allow_partial)
+    selection = request.selection
+    if selection is None:
+        found = _search_all(snapshot, request, trace, loader, limits.budget)
+    else:
+        found = filtered.search(snapshot, request, selection, trace, loader, limits)
     with trace.stage("score"):
-        found: list[tuple[Source, NDArray[np.int64], NDArray[np.float32]]] = []
-        found += flat.search(snapshot, request, loaded, dead, trace)
-        cells.score(loaded)
-        missing = request.top_k - sum(len(rows) for _, rows, _ in found)
-    while cells.found < missing and cells.widen(loaded):
-        pass
-    with trace.stage("score"):
-        best = ranking.merge([*found, *cells.best], request.top_k, snapshot.dataset.metric.lower_is_better)
+        best = ranking.merge(found.best, request.top_k, snapshot.dataset.metric.lower_is_better)
     with trace.stage("records"):
-        return matches_of(snapshot, best, loaded, include_values=request.include_values), cells.partial
+        shown = _readable(snapshot, best, found.loaded, loader, request) if request.allow_partial else best
+        matches = matches_of(snapshot, shown, found.loaded, include_values=request.include_values)
+        return matches, found.partial or len(shown) < len(best)
 
 
-def _dead_rows(snapshot: Snapshot) -> DeadRows:
-    """The dead rows of this version, worked out once in a container."""
-    manifest = snapshot.manifest
-    return snapshot.reader.made(f"dead#{manifest.dataset_id}/{manifest.version}", snapshot.dead, _weight)
+def _search_all(
+    snapshot: Snapshot, request: QueryRequest, trace: Trace, loader: Loader, budget: int
+) -> Found:
+    """The best of all live rows."""
+    with trace.stage("open"):
+        dead = masks.dead_rows(snapshot)
+        imports = imports_of(snapshot)
+        trace.cells_total = sum(len(item.cells) for item in imports)
+        cells = CellSearch(imports, request, snapshot.dataset.metric, trace, budget=budget)
+    with trace.stage("route"):
+        pieces = cells.begin(wanted=request.top_k - flat.live_rows(snapshot.manifest, dead))
+    with trace.stage("load"):
+        loaded = loader.load([*flat.parts_of(snapshot, request, {}), *pieces])
+    with trace.stage("score"):
+        best: list[tuple[Source, NDArray[np.int64], NDArray[np.float32]]] = []
+        best += flat.search(snapshot, request, loaded, dead, {}, trace)
+        cells.score(loaded)
+    return Found([*best, *cells.best], loaded, cells.partial)
 
 
-def _weight(dead: DeadRows) -> int:
-    """Bytes that bitmaps take in memory."""
-    found = [rows.get_statistics() for rows in dead.values()]
-    return sum(
-        _BITMAP_BYTES
-        + one["n_bytes_array_containers"]
-        + one["n_bytes_run_containers"]
-        + one["n_bytes_bitset_containers"]
-        for one in found
-    )
+def _readable(
+    snapshot: Snapshot,
+    best: Sequence[tuple[Source, int, float]],
+    loaded: dict[str, Any],
+    loader: Loader,
+    request: QueryRequest,
+) -> list[tuple[Source, int, float]]:
+    """The winners whose cells can be read, which are in `loaded` then."""
+    spots = spots_of(snapshot, [(source, row) for source, row, _ in best])
+    wanted = [spot.loadables(include_values=request.include_values) for spot in spots]
+    missing = {part.name: part for parts in wanted for part in parts if part.name not in loaded}
+    loaded |= loader.load(list(missing.values()))
+    pairs = zip(best, wanted, strict=True)
+    return [winner for winner, parts in pairs if all(part.name in loaded for part in parts)]
 
 
 def _explanation(trace: Trace) -> Explanation:
@@ -185,6 +204,8 @@ def _explanation(trace: Trace) -> Explanation:
         storage_requests=trace.storage_requests,
         disk_bytes=trace.disk_bytes,
         memory_hits=trace.memory_hits,
+        decided=trace.decided,
+        matches=trace.matches if trace.decided else None,
         milliseconds={stage: round(seconds * 1000, 3) for stage, seconds in trace.seconds.items()},
     )
 
