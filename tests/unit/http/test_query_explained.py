@@ -55,6 +55,24 @@ def test_an_explanation_is_given_when_asked_for(api: Api) -> None:
     assert "partial" not in ask(api).json
 
 
+def test_a_filter_is_explained_too(api: Api) -> None:
+    api.dataset()
+    api.indexed(*LINES)
+    body = ask(api, explain=True, filter={"n": {"$gt": 8}}, allow_partial=True).json
+    QueryResult.model_validate(body)
+    explained = ExplainOut.model_validate(body["explain"])
+    assert (explained.decided, explained.matches, explained.candidates) == ("exact", 3, 3)
+    assert not {"decided", "matches"} & ask(api, explain=True).json["explain"].keys()
+
+
+@pytest.mark.parametrize("given", [{}, {"allow_partial": False}, {"allow_partial": True}])
+def test_part_of_an_answer_has_to_be_allowed(api: Api, given: dict[str, bool]) -> None:
+    found = noting(api, QueryAnswer((), "hot", 1))
+    assert ask(api, **given).status == 200
+    (asked,) = found.asked
+    assert asked.allow_partial == given.get("allow_partial", False)
+
+
 def test_before_anything_is_indexed_there_is_little_to_explain(api: Api) -> None:
     api.dataset()
     assert ask(api, explain=True).json["explain"]["candidates"] == 0

@@ -84,6 +84,7 @@ def _parse(fields: dict[str, Any]) -> QueryRequest:
         ef=wanted.ef,
         nprobe=wanted.probes if wanted.nprobe is None else wanted.nprobe,
         explain=wanted.explain,
+        allow_partial=wanted.allow_partial,
     )
 
 
@@ -120,7 +121,7 @@ def _response(answer: QueryAnswer, started: float) -> Response:
 
 
 def _explained(explanation: Explanation) -> dict[str, Any]:
-    return {
+    shown: dict[str, Any] = {
         "cells_opened": explanation.cells_opened,
         "cells_total": explanation.cells_total,
         "candidates": explanation.candidates,
@@ -129,6 +130,11 @@ def _explained(explanation: Explanation) -> dict[str, Any]:
         "memory_hits": explanation.memory_hits,
         "milliseconds": explanation.milliseconds,
     }
+    if explanation.decided is not None:
+        shown["decided"] = explanation.decided
+    if explanation.matches is not None:
+        shown["matches"] = explanation.matches
+    return shown
 
 
 def _match(match: Match) -> dict[str, Any]:

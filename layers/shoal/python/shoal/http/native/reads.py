@@ -12,7 +12,8 @@ from shoal.model.tenants import Scope
 
 QUERY_FUNCTION = "query"
 _QUERY_ERRORS = {
-    400: "invalid_request, dimension_mismatch, top_k_out_of_range, nprobe_out_of_range, response_too_large",
+    400: "invalid_request, dimension_mismatch, top_k_out_of_range, nprobe_out_of_range, response_too_large, "
+    "filter_not_indexed",
     404: "dataset_not_found",
     429: "query_quota_exceeded, rate_limited",
 }

@@ -137,6 +137,10 @@ class QueryByPath(Body):
     """Beam width of the walk through a graph, in place of the calibrated one."""
     explain: bool = False
     """Whether to say what the query did."""
+    allow_partial: bool = False
+    """Whether part of the answer is better than none: where a cell is damaged, and where a filter on what is not
+    indexed would need more than one query may read. Without it the one is an error of ours, the other a 400
+    `filter_not_indexed` that names the paths."""
 
 
 class QueryIn(QueryByPath):
@@ -161,9 +165,12 @@ class BytesRead(Body):
 
 
 class StageTimes(Body):
-    """Milliseconds of a query: name and version; choosing cells; loading; searching; records of the winners."""
+    """Milliseconds of a query: name and version; which rows match; choosing cells; loading; searching; records of
+    the winners.
+    """
 
     open: float
+    filter: float
     route: float
     load: float
     score: float
@@ -171,7 +178,11 @@ class StageTimes(Body):
 
 
 class ExplainOut(Body):
-    """What a query did. `candidates` were compared with it (of a graph: kept while walking it)."""
+    """What a query did. `candidates` were compared with it (of a graph: kept while walking it).
+
+    Only with a filter or a namespace: `decided` is `exact` where every record that matches was compared, else
+    `probed`; `matches` says how many records match, where that had to be found out.
+    """
 
     cells_opened: int
     cells_total: int
@@ -180,12 +191,15 @@ class ExplainOut(Body):
     storage_requests: int
     memory_hits: int
     milliseconds: StageTimes
+    decided: Literal["exact", "probed"] | None = None
+    matches: int | None = None
 
 
 class QueryResult(Body):
     """The matches, best first. `mode` is `ephemeral`, with the job to wait for, before anything is indexed.
 
-    `partial` is only there when true: the budget of bytes ended the search before all was looked at. `explain` is
+    `partial` is only there when true: the budget of bytes, or a damaged cell that the query allowed to be left
+    out, ended the search before all was looked at. `explain` is
     only there when asked for.
     """
 
