@@ -1,10 +1,11 @@
-"""Lambda function `builder`: builds the resident shard of the dataset that its message names."""
+"""Lambda function `builder`: builds or compacts the dataset that its message names, if that is due."""
 
 from typing import Any
 
 from shoal import runtime
-from shoal.batches import run_batch
-from shoal.services.build import build_resident
+from shoal.batches import dataset_of, json_object, run_each
+from shoal.services.compaction.look_after import look_after
+from shoal.services.wake import THOROUGH
 
 NEEDS = ("bucket", "wakeups_queue_url", "builds_queue_url")
 
@@ -13,6 +14,18 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle a batch of one; answers with what to deliver again."""
     ports = runtime.ports(*NEEDS)
     owner = f"builder-{context.aws_request_id}"
-    return run_batch(
-        event, lambda tenant_id, dataset_id: build_resident(ports, tenant_id, dataset_id, owner=owner)
+
+    def work(target: tuple[str, str, bool]) -> None:
+        look_after(ports, target[0], target[1], owner=owner, thorough=target[2])
+
+    return run_each(
+        event,
+        read=_target_of,
+        work=work,
+        fields=lambda target: {"tenant_id": target[0], "dataset_id": target[1]},
     )
+
+
+def _target_of(body: str) -> tuple[tuple[str, str, bool]]:
+    ((tenant_id, dataset_id),) = dataset_of(body)
+    return ((tenant_id, dataset_id, THOROUGH in json_object(body)),)

@@ -15,7 +15,7 @@ def run_batch(event: Mapping[str, Any], work: Work) -> dict[str, list[dict[str, 
     """Do the work of each wake-up of an SQS event; several for one dataset are one piece of work."""
     return run_each(
         event,
-        read=_dataset_of,
+        read=dataset_of,
         work=lambda target: work(*target),
         fields=lambda target: {"tenant_id": target[0], "dataset_id": target[1]},
     )
@@ -71,7 +71,12 @@ def json_object(body: str) -> dict[str, Any]:
     return message if isinstance(message, dict) else {}
 
 
-def _dataset_of(body: str) -> tuple[tuple[str, str]]:
+def dataset_of(body: str) -> tuple[tuple[str, str]]:
+    """Tenant and dataset of a wake-up.
+
+    Raises:
+        ValueError: it names none.
+    """
     message = json_object(body)
     ids = message.get("tenant_id"), message.get("dataset_id")
     if not all(isinstance(part, str) and part for part in ids):

@@ -15,7 +15,8 @@ from shoal.model.datasets import Dataset, Head
 from shoal.model.ids import new_token
 from shoal.model.jobs import JobKind, next_commit
 from shoal.model.limits import COMMIT_SPACING_SECONDS, GAP_SECONDS, LEASE_SECONDS
-from shoal.model.merge_policy import has_outgrown
+from shoal.model.merge_policy import Nothing
+from shoal.services.compaction.deciding import work_due
 from shoal.services.descriptors import describe_dataset
 from shoal.services.heads import parse_head, parse_meta, read_head, swap_head
 from shoal.services.job_items import expire_jobs
@@ -122,8 +123,8 @@ def _nothing_new(work: _Drain, head: Head) -> bool:
     counter = work.ports.table.get(work.keys.sequence)
     if counter is None or int(counter["next"]) > head.watermark:
         return counter is None
-    if head.delta_bytes and _build_due(work, head):
-        return True  # it stays listed until its build is done, should the message be lost
+    if _build_due(work, head):
+        return True  # it stays listed until that is done, should the message be lost
     return unlist(work.ports, work.keys, watermark=head.watermark)
 
 
@@ -177,8 +178,9 @@ def _commit_once(work: _Drain, lease: Lease) -> _Outcome:
 
 
 def _build_due(work: _Drain, head: Head) -> bool:
+    """Whether the builder has something to do: to build, or to start a compaction."""
     snapshot = open_snapshot(work.reader, work.dataset, head)
-    return snapshot is not None and has_outgrown(snapshot.manifest)
+    return snapshot is not None and work_due(snapshot) != Nothing()
 
 
 def _tell_others(work: _Drain) -> None:

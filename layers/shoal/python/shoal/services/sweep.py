@@ -52,9 +52,9 @@ def _look_after(ports: Ports, keys: DatasetKeys) -> bool:
         send(ports.wakeups, keys)
         _log.info("woke the indexer", extra={"dataset_id": keys.dataset_id})
         return True
-    if head.delta_bytes and now - (head.last_indexed_at or 0.0) < BUILD_RETRY_SECONDS:
-        # Listed though drained: a build was due when the log was last drained. It stays listed until the builder
-        # is done, because one that dies leaves nothing but a lease that runs out.
+    if (head.flat_rows or head.cell_sets) and now - (head.last_indexed_at or 0.0) < BUILD_RETRY_SECONDS:
+        # Listed though drained: a build or a compaction was due when the log was last drained. It stays listed
+        # until that is done, because who dies at it leaves nothing but a lease that runs out.
         if head.build_until > now:
             return False
         send(ports.builds, keys)
