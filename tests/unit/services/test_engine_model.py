@@ -1,80 +1,230 @@
-"""The engine against a dictionary: any order of writes, commits and builds ends in the same state.
+"""The engine against a dictionary: any order of writes, imports, commits, deaths, builds ends in the same state.
 
-Invariants of the design tried here: 2 (applied in order), 4 (one version, whole), 5 (exact counts).
+Invariants of the design tried here: 2 (applied in order), 3 (an import is one write), 4 (one version, whole),
+5 (exact counts).
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
+import orjson
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shoal.model.datasets import Metric
-from tests.unit.services.world import Record, World
+from shoal.model.ids import job_id
+from shoal.model.imports import Import
+from shoal.model.limits import GAP_SECONDS, LEASE_SECONDS
+from shoal.model.selection import Selection
+from shoal.model.writes import WriteCondition, newer_than
+from shoal.services.heads import keys_of
+from shoal.services.jobs import get_job
+from shoal.services.matching import matching_rows
+from shoal.services.winners import Shelf, spots_of
+from shoal.storage.memory.faults import AtCall, Fault, Faults, SimulatedCrash
+from tests.unit.services import write_oracle as oracle
+from tests.unit.services.imports.small import begun, finished, validated
+from tests.unit.services.world import World
+from tests.unit.services.write_oracle import Oracle, Stored
 
-IDS = [f"id-{number}" for number in range(12)]
-values = st.tuples(*[st.integers(-8, 8).map(float)] * 3)
-batches = st.dictionaries(st.sampled_from(IDS), values, min_size=1, max_size=6)
+IDS = [f"{letter}-{number}" for letter in "ab" for number in range(5)]
+ids = st.sampled_from(IDS)
+metadata = st.fixed_dictionaries(
+    {},
+    optional={
+        "kind": st.sampled_from(["x", "y"]),
+        "version": st.one_of(st.integers(0, 4), st.sampled_from([1.5, "1", "2", None, True])),
+        "in": st.fixed_dictionaries({}, optional={"deep": st.integers(0, 1), "$gt": st.just(1)}),
+    },
+)
+records = st.builds(
+    Stored,
+    st.tuples(*[st.integers(-8, 8).map(float)] * 3),
+    metadata,
+    st.sampled_from(["", "", "n", "m"]),
+    st.sampled_from([b"", b"", "a text, é".encode()]),
+)
+batches = st.dictionaries(ids, records, min_size=1, max_size=5)
+PATCHES: list[Mapping[str, Any]] = [
+    {},
+    {"kind": "y"},
+    {"kind": None},
+    {"version": 3},
+    {"in": {"deep": 1}},
+    {"in": {"deep": None, "$gt": 2}},
+    {"in": {"new": {"gone": None, "kept": [1, None]}}},
+    {"in": 7},
+    {"$gt": {"$in": [1]}},
+]
+CONDITIONS: list[tuple[WriteCondition | None, Callable[[Stored, Stored], bool] | None]] = [
+    (None, None),
+    (WriteCondition("if_absent"), lambda _new, _old: False),
+    (newer_than("version"), oracle.newer("version")),
+]
+FILTERS: list[tuple[Mapping[str, Any] | None, Callable[[Mapping[str, Any]], bool]]] = [
+    (None, lambda _: True),
+    ({"kind": "x"}, lambda found: found.get("kind") == "x"),
+    ({"kind": {"$exists": False}}, lambda found: "kind" not in found),
+    (
+        {"in.deep": {"$gte": 1}},
+        lambda found: isinstance(found.get("in"), dict) and found["in"].get("deep") == 1,
+    ),
+]
 
 
 class EngineAgainstDictionary(RuleBasedStateMachine):
-    """`acknowledged` is what all accepted writes come to; `visible` what those applied so far come to."""
+    """`oracle` is what the writes applied so far come to, and what those accepted since will."""
 
     @initialize(metric=st.sampled_from([Metric.L2, Metric.DOT]))
     def begin(self, metric: Metric) -> None:
         self.world = World()
         self.dataset = self.world.create(dimension=3, metric=metric)
-        self.acknowledged: dict[str, Record] = {}
-        self.visible: dict[str, Record] = {}
-        self.step = 0
+        self.oracle = Oracle()
+        self.imports: list[tuple[Import, dict[str, Stored], int]] = []
 
+    # --- writes
+
+    @rule(batch=batches, condition=st.sampled_from(CONDITIONS))
+    def upsert(self, batch: dict[str, Stored], condition: tuple[Any, Any]) -> None:
+        accepted = self.world.upsert(
+            self.dataset,
+            {name: (record.vector, record.metadata) for name, record in batch.items()},
+            namespaces=[record.namespace for record in batch.values()],
+            documents=[record.document for record in batch.values()],
+            condition=condition[0],
+        )
+        self.oracle.accept(accepted.sequence, oracle.upsert(batch, condition[1]))
+
+    @rule(names=st.sets(ids, min_size=1, max_size=5))
+    def delete(self, names: set[str]) -> None:
+        accepted = self.world.delete(self.dataset, sorted(names))
+        self.oracle.accept(accepted.sequence, oracle.delete(names))
+
+    @rule(changes=st.lists(st.tuples(ids, st.sampled_from(PATCHES)), min_size=1, max_size=5))
+    def patch(self, changes: list[tuple[str, Mapping[str, Any]]]) -> None:
+        accepted = self.world.patch(self.dataset, *changes)
+        self.oracle.accept(accepted.sequence, oracle.patch(changes))
+
+    @rule(
+        chosen=st.sampled_from(FILTERS),
+        namespace=st.sampled_from([None, None, "", "n"]),
+        prefix=st.sampled_from([None, None, "a-", "b-1"]),
+    )
+    def delete_where(self, chosen: tuple[Any, Any], namespace: str | None, prefix: str | None) -> None:
+        accepted = self.world.delete_where(self.dataset, filter=chosen[0], namespace=namespace, prefix=prefix)
+
+        def matches(name: str, record: Stored) -> bool:
+            return (
+                bool(chosen[1](record.metadata))
+                and (namespace is None or record.namespace == namespace)
+                and (prefix is None or name.startswith(prefix))
+            )
+
+        self.oracle.accept(accepted.sequence, oracle.delete_where(matches))
+
+    @precondition(lambda self: len(self.imports) < 2)
     @rule(batch=batches)
-    def upsert(self, batch: dict[str, tuple[float, ...]]) -> None:
-        self.step += 1
-        records: dict[str, Record] = {name: (vector, {"step": self.step}) for name, vector in batch.items()}
-        self.world.upsert(self.dataset, records)
-        self.acknowledged = {**self.acknowledged, **records}
+    def begin_import(self, batch: dict[str, Stored]) -> None:
+        rows = {name: Stored(record.vector, record.metadata) for name, record in batch.items()}
+        job = begun(self.world, self.dataset)
+        validated(self.world, job, [(name, (each.vector, each.metadata)) for name, each in rows.items()])
+        self.imports.append((job, rows, self._newest()))
 
-    @rule(ids=st.sets(st.sampled_from(IDS), min_size=1, max_size=5))
-    def delete(self, ids: set[str]) -> None:
-        self.world.delete(self.dataset, ids)
-        self.acknowledged = {name: kept for name, kept in self.acknowledged.items() if name not in ids}
+    @precondition(lambda self: self.imports)
+    @rule(in_cells=st.booleans())
+    def finish_import(self, in_cells: bool) -> None:
+        job, rows, opened = self.imports.pop(0)
+        finished(self.world, self.dataset, job, in_cells=in_cells)
+        self.oracle.accept(self._newest(), oracle.import_rows(rows, opened))
+        self._applied()
+
+    def _newest(self) -> int:
+        counter = self.world.table.get(keys_of(self.dataset).sequence)
+        assert counter is not None
+        return int(counter["next"])
+
+    # --- what applies them
 
     @rule()
     def commit(self) -> None:
         self.world.drain(self.dataset)
-        self.visible = dict(self.acknowledged)
-        head = self.world.head(self.dataset)
-        assert head.row_count == len(self.visible)
+        self._applied()
+
+    @rule(call=st.integers(0, 40), fault=st.sampled_from([Fault.CRASH_BEFORE, Fault.CRASH_AFTER]))
+    def commit_that_dies(self, call: int, fault: Fault) -> None:
+        try:
+            self.world.drain(self.dataset, ports=self.world.process(Faults(AtCall(call, fault))))
+        except SimulatedCrash:
+            self.world.clock.pass_seconds(LEASE_SECONDS + GAP_SECONDS + 1)
+            self.world.drain(self.dataset)
+        self._applied()
 
     @rule()
     def build(self) -> None:
         self.world.build(self.dataset)
 
+    def _applied(self) -> None:
+        waiting = [sequence for sequence, _ in self.oracle.waiting]
+        self.oracle.apply_all()
+        assert self.world.head(self.dataset).row_count == len(self.oracle.records)
+        for sequence in waiting:
+            name = job_id(self.dataset.dataset_id, sequence)
+            view = get_job(self.world.ports, self.dataset.tenant_id, name)
+            assert view.outcome == self.oracle.outcomes.get(sequence)
+
+    # --- what must hold at any time
+
     @invariant()
-    def fetch_is_exact(self) -> None:
-        if self.step:
-            assert self.world.stored(self.dataset, IDS) == self.visible
+    def every_row_is_what_it_should_be(self) -> None:
+        """No row too many, none too few; through the index of ids, too."""
+        expected = {
+            name: (record.vector, dict(record.metadata), record.namespace, record.document)
+            for name, record in self.oracle.records.items()
+        }
+        assert self._scanned() == expected
+        fetched = self.world.stored(self.dataset, IDS)
+        assert fetched == {name: (values, found) for name, (values, found, _, _) in expected.items()}
+
+    def _scanned(self) -> dict[str, Any]:
+        dataset = self.dataset
+        snapshot = self.world.searcher.snapshot(dataset.tenant_id, scope=dataset.scope, name=dataset.name)
+        if snapshot is None:
+            return {}
+        found = matching_rows(snapshot, Selection())
+        spots = spots_of(snapshot, [(source, row) for source, rows in found for row in rows.tolist()])
+        shelf = Shelf(snapshot.reader)
+        shelf.load(spots, include_values=True)
+        live = shelf.records(spots)
+        assert len({record.id for record in live}) == len(live), "an id is live twice"
+        return {
+            record.id: (
+                tuple(shelf.values(spot).tolist()),
+                orjson.loads(record.metadata),
+                record.namespace,
+                record.document,
+            )
+            for record, spot in zip(live, spots, strict=True)
+        }
 
     @invariant()
     def query_is_exact(self) -> None:
-        if not self.step:
-            return
         query = np.array([1.0, -2.0, 3.0], dtype=np.float32)
         answer = self.world.query(self.dataset, query, top_k=5)
         expected = []
-        for vector, _ in self.visible.values():
-            stored = np.array(vector, dtype=np.float32)
+        for record in self.oracle.records.values():
+            stored = np.array(record.vector, dtype=np.float32)
             if self.dataset.metric is Metric.L2:
                 expected.append(float(((stored - query) ** 2).sum()))
             else:
                 expected.append(-float(stored @ query))
-        best = sorted(expected)[:5]
         sign = 1 if self.dataset.metric is Metric.L2 else -1
         np.testing.assert_allclose(
-            [sign * match.score for match in answer.matches], best, rtol=1e-5, atol=1e-4
+            [sign * match.score for match in answer.matches], sorted(expected)[:5], rtol=1e-5, atol=1e-4
         )
         for match in answer.matches:
-            assert match.id in self.visible
+            assert match.id in self.oracle.records
 
 
 EngineAgainstDictionary.TestCase.settings = settings(

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import orjson
 
+from shoal.index.log_codec import SelectionJson
 from shoal.model.datasets import NATIVE_SCOPE, Dataset, Head, Metric
 from shoal.model.ids import new_tenant_id
 from shoal.model.records import Vectors
@@ -81,7 +83,9 @@ class World:
         *,
         ports: Ports | None = None,
         quota: int | None = None,
+        **more: Any,
     ) -> write.Accepted:
+        """Write records; `more` are namespaces, documents and a condition, as `write.upsert` takes them."""
         return write.upsert(
             ports or self.ports,
             dataset,
@@ -89,10 +93,28 @@ class World:
             vectors=as_vectors([values for values, _ in records.values()], dataset.dimension),
             metadata=[orjson.dumps(metadata) for _, metadata in records.values()],
             vector_quota=quota,
+            **more,
         )
 
     def delete(self, dataset: Dataset, ids: Iterable[str], *, ports: Ports | None = None) -> write.Accepted:
         return write.delete_ids(ports or self.ports, dataset, list(ids))
+
+    def delete_where(
+        self, dataset: Dataset, *, ports: Ports | None = None, **selection: Any
+    ) -> write.Accepted:
+        """Delete what a selection means, as `SelectionJson` takes it; all records without one."""
+        return write.delete_where(ports or self.ports, dataset, SelectionJson(**selection))
+
+    def patch(
+        self, dataset: Dataset, *changes: tuple[str, Mapping[str, object]], ports: Ports | None = None
+    ) -> write.Accepted:
+        """Merge into the metadata of ids."""
+        return write.patch(
+            ports or self.ports,
+            dataset,
+            ids=[name for name, _ in changes],
+            patches=[orjson.dumps(change) for _, change in changes],
+        )
 
     def drain(self, dataset: Dataset, *, ports: Ports | None = None) -> None:
         drain(ports or self.ports, dataset.tenant_id, dataset.dataset_id, owner="test")

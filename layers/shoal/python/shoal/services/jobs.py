@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from shoal.errors import NotFound
 from shoal.model.ids import parse_job_id
 from shoal.model.jobs import Job, JobStatus, status_of
+from shoal.model.writes import Outcome
 from shoal.services.heads import parse_head
+from shoal.services.job_items import outcome_of
 from shoal.services.places import parse_job
 from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Ports
@@ -18,6 +20,11 @@ class JobView:
     job: Job
     status: JobStatus
     dataset_name: str
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What it did to records, once it is indexed; None before, and for a job that is no write of records."""
+        return outcome_of(self.job) if self.status is JobStatus.INDEXED else None
 
 
 def get_job(ports: Ports, tenant_id: str, job_id: str) -> JobView:
