@@ -102,22 +102,21 @@ def run_janitor(
     tenants = sorted(tenant.tenant_id for tenant in list_tenants(ports))
     place = None if dry_run else ports.table.get(JANITOR)
     first = str(place["tenant_id"]) if place else ""
-    # Round: those that a cut-off run did not come to, then the others.
-    order = [one for one in tenants if one >= first] + [one for one in tenants if one < first]
+    order = [one for one in tenants if one >= first]  # from where the last run was cut off
     for number, tenant_id in enumerate(order):
         begin = int(place["section"]) if place and tenant_id == first else 0
         try:
             _clean_tenant(run, TenantKeys(tenant_id), begin)
         except _OutOfTime as stop:
-            run.report.finished = False
             nowhere = number == 0 and stop.section == begin and not run.report.objects
             if nowhere:
                 # It had a whole run, and may need as long each time: the others are not to wait for it.
                 _log.error("one run is too short for a tenant", extra={"tenant_id": tenant_id})
-            if not dry_run:
-                _remember(
-                    run, order[1 % len(order)] if nowhere else tenant_id, 0 if nowhere else stop.section
-                )
+                run.report.stopped[tenant_id] = "one run is too short for it"
+            after = order[number + 1 :] if nowhere else order[number:]
+            run.report.finished = not after
+            if after and not dry_run:
+                _remember(run, after[0], 0 if nowhere else stop.section)
             break
     if run.report.finished and not dry_run:
         ports.table.delete(JANITOR)
