@@ -17,8 +17,9 @@ from shoal.errors import CorruptObject
 from shoal.index.checksums import Buffer, digest128
 from shoal.index.column_file import Columns
 from shoal.index.container import PREAMBLE_BYTES, count_of, pack, parse_header, unpack
+from shoal.index.properties_blocks import BLOCK_SIZES, BlockSizes
 from shoal.index.properties_front import Column, SectionReader, SectionWriter
-from shoal.index.properties_gather import gather, gather_strings
+from shoal.index.properties_gather import LIMITS, Limits, gather, gather_strings
 from shoal.index.properties_plan import ABSENT, Plan, every, plan_of
 from shoal.index.properties_runs import Place, Sections
 from shoal.index.record_columns import texts
@@ -35,22 +36,28 @@ _NAMESPACE = Path("namespace", ("namespace",))
 
 
 def encode_properties(
-    metadata: Iterable[bytes], namespaces: Iterable[str] | None = None
+    metadata: Iterable[bytes],
+    namespaces: Iterable[str] | None = None,
+    *,
+    limits: Limits = LIMITS,
+    sizes: BlockSizes = BLOCK_SIZES,
 ) -> tuple[bytes, bytes]:
     """Build the index of a shard: (its front, its sections).
 
     Args:
         metadata: of each row a compact JSON object in UTF-8.
         namespaces: of each row, "" for none; None where no row is in one.
+        limits: what is left out of the index.
+        sizes: how it is cut into blocks.
 
     Raises:
         CorruptObject: metadata that is not a JSON object.
     """
-    gathered = gather(metadata)
+    gathered = gather(metadata, limits)
     names = gather_strings(namespaces if namespaces is not None else [""] * gathered.rows)
-    if names.count != gathered.rows:
+    if names.frequency != gathered.rows:
         raise ValueError("columns of unequal length")
-    writer = SectionWriter()
+    writer = SectionWriter(sizes)
     table = [[path, writer.column(column, gathered.rows)] for path, column in gathered.columns.items()]
     attributes = {
         "rows": gathered.rows,

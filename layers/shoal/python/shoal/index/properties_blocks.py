@@ -10,8 +10,11 @@ as (all little-endian; how many values and rows there are, the front says)::
 """
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from operator import le
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,10 +24,6 @@ from pyroaring import BitMap
 from shoal.errors import CorruptObject
 from shoal.index.properties_column import Kind, SortedValues
 
-BITMAP_ROWS = 4096
-"""A value that so many rows have is kept as a bitmap: from there on it is smaller, and is read without a copy."""
-BLOCK_BYTES = 64 * 1024
-"""About how large a block of lists becomes: what a filter that names one value reads."""
 _WIDTHS: Mapping[int, np.dtype[Any]] = {
     1: np.dtype("<u1"),
     2: np.dtype("<u2"),
@@ -33,6 +32,21 @@ _WIDTHS: Mapping[int, np.dtype[Any]] = {
 }
 _STORED: Mapping[Kind, np.dtype[Any]] = {Kind.BOOL: np.dtype("<u1"), Kind.FLOAT: np.dtype("<f8")}
 _WIDE = np.uint64(2**64 - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSizes:
+    """How values are cut into blocks.
+
+    `block_bytes`: about how large a block of lists becomes, which is what a filter that names one value reads.
+    `bitmap_rows`: a value that so many rows have is kept as a bitmap; from there on that is smaller.
+    """
+
+    block_bytes: int = 64 * 1024
+    bitmap_rows: int = 4096
+
+
+BLOCK_SIZES = BlockSizes()
 
 
 class RawBlock(NamedTuple):
@@ -46,14 +60,14 @@ class RawBlock(NamedTuple):
     data: bytes
 
 
-def blocks_of(column: SortedValues) -> Iterator[RawBlock]:
+def blocks_of(column: SortedValues, sizes: BlockSizes = BLOCK_SIZES) -> Iterator[RawBlock]:
     """The blocks of one kind of values, in order."""
     kind, values, counts, rows = column.kind, column.values, column.counts, column.rows
     raw = [value.encode() for value in values] if isinstance(values, list) else []
-    sizes = counts * 4 + (np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)) + 6 if raw else 12)
-    large = counts >= BITMAP_ROWS
-    sizes[large] = 0
-    number = np.cumsum(sizes) // BLOCK_BYTES
+    needed = counts * 4 + (np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)) + 6 if raw else 12)
+    large = counts >= sizes.bitmap_rows
+    needed[large] = 0
+    number = np.cumsum(needed) // sizes.block_bytes
     begins = np.ones(len(counts), dtype=bool)
     begins[1:] = (number[1:] != number[:-1]) | large[1:] | large[:-1]
     bounds = [*np.flatnonzero(begins).tolist(), len(counts)]
@@ -142,6 +156,16 @@ class Lists:
             else:
                 low = middle + 1
         return low
+
+    def places_of(self, wanted: Sequence[Any]) -> list[int]:
+        """Where those of some values are that the block has, all of which are of its kind."""
+        if self.kind is Kind.STR:
+            found = ((self.cut(partial(le, value)), value) for value in wanted)
+            return [place for place, value in found if place < len(self) and self.value(place) == value]
+        values = np.array(wanted, dtype=self._values.dtype)
+        places = np.searchsorted(self._values, values)
+        there = self._values[np.minimum(places, len(self) - 1)] == values
+        return list(places[there].tolist())
 
     def rows(self, start: int, stop: int) -> NDArray[np.uint32]:
         """The rows of the values from one place up to another: uint32; a row may come several times."""

@@ -1,12 +1,17 @@
 """What was gathered of one path: the rows that have it, and its values by kind of JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from itertools import count
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shoal.model.limits import MAX_INDEXED_CHARACTERS
+
+_LAST_INT64 = 2**63 - 1
 
 
 class Kind(StrEnum):
@@ -52,12 +57,64 @@ class GatheredColumn:
     characters: int = 0
 
     @property
-    def count(self) -> int:
+    def frequency(self) -> int:
         """How many rows have the path."""
         return sum(map(len, self.exists))
 
-    def add(self, kind: Kind, rows: NDArray[np.uint32], values: NDArray[Any]) -> None:
-        """Take in values, unless their kind was given up."""
+    def take(self, rows: NDArray[np.uint32], values: list[Any]) -> None:
+        """Take in what the path holds in each row: parsed JSON, of which objects and null are no values."""
+        kinds = set(map(type, values))
+        if list in kinds:
+            lengths = [len(value) if type(value) is list else 1 for value in values]
+            rows = np.repeat(rows, lengths)
+            # An object beside arrays is looked into elsewhere, and one inside an array is not looked into.
+            values = [one for value in values for one in (value if type(value) is list else (value,))]
+            kinds = set(map(type, values))
+            self.repeats = True
+        for kind in kinds & self._takers.keys():
+            taker = self._takers[kind]
+            if len(kinds) == 1:
+                taker(self, rows, values)
+            else:
+                places = [place for place, value in enumerate(values) if type(value) is kind]
+                taker(self, rows[places], [values[place] for place in places])
+
+    def _take_bools(self, rows: NDArray[np.uint32], values: list[bool]) -> None:
+        self._add(Kind.BOOL, rows, np.array(values, dtype=np.uint8))
+
+    def _take_floats(self, rows: NDArray[np.uint32], values: list[float]) -> None:
+        self._add(Kind.FLOAT, rows, np.array(values, dtype=np.float64))
+
+    def _take_ints(self, rows: NDArray[np.uint32], values: list[int]) -> None:
+        """Integers of JSON have 64 bits with or without a sign: those that need all without are a kind apart."""
+        if max(values) <= _LAST_INT64:
+            self._add(Kind.INT, rows, np.array(values, dtype=np.int64))
+            return
+        large = np.array([value > _LAST_INT64 for value in values])
+        self._add(Kind.BIG, rows[large], np.array([v for v in values if v > _LAST_INT64], dtype=np.uint64))
+        self._add(Kind.INT, rows[~large], np.array([v for v in values if v <= _LAST_INT64], dtype=np.int64))
+
+    def _take_strings(self, rows: NDArray[np.uint32], values: list[str]) -> None:
+        """Strings are kept once each, and stand in the column as the place where they were first seen."""
+        if Kind.STR in self.without:
+            return
+        if max(map(len, values)) > MAX_INDEXED_CHARACTERS:
+            self.give_up(Kind.STR)
+            return
+        self.characters += sum(map(len, set(values).difference(self.strings)))
+        places = count(self.string_values)
+        codes = np.fromiter(map(self.strings.setdefault, values, places), dtype=np.uint32, count=len(values))
+        self.string_values += len(values)
+        self._add(Kind.STR, rows, codes)
+
+    _takers: ClassVar[Mapping[type, Callable[..., None]]] = {
+        bool: _take_bools,
+        int: _take_ints,
+        float: _take_floats,
+        str: _take_strings,
+    }
+
+    def _add(self, kind: Kind, rows: NDArray[np.uint32], values: NDArray[Any]) -> None:
         if kind not in self.without and len(rows):
             self.pieces.setdefault(kind, []).append((rows, values))
             self.postings += len(rows)

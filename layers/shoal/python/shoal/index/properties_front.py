@@ -6,7 +6,7 @@ from typing import Any
 
 from shoal.errors import CorruptObject
 from shoal.index.checksums import digest128
-from shoal.index.properties_blocks import bitmap_bytes, blocks_of
+from shoal.index.properties_blocks import BlockSizes, bitmap_bytes, blocks_of
 from shoal.index.properties_column import GatheredColumn, Kind
 from shoal.index.properties_runs import Block, Place, Run
 
@@ -16,6 +16,10 @@ _TYPES: Mapping[Kind, type] = {
     Kind.BIG: int,
     Kind.FLOAT: float,
     Kind.STR: str,
+}
+_RANGES: Mapping[Kind, tuple[int, int]] = {
+    Kind.INT: (-(2**63), 2**63 - 1),
+    Kind.BIG: (2**63, 2**64 - 1),
 }
 
 
@@ -34,7 +38,8 @@ class Column:
 class SectionWriter:
     """Blocks one after the other."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizes: BlockSizes) -> None:
+        self._sizes = sizes
         self.pieces: list[bytes] = []
         self.size = 0
 
@@ -56,7 +61,7 @@ class SectionWriter:
                     raw.postings,
                     *self._add(b"" if raw.distinct == 1 and raw.postings == total else raw.data),
                 ]
-                for raw in blocks_of(found)
+                for raw in blocks_of(found, self._sizes)
             ]
             plain = greatest if isinstance(greatest, str) else greatest.item()
             kinds[kind.value] = {"greatest": bool(plain) if kind is Kind.BOOL else plain, "blocks": blocks}
@@ -149,6 +154,8 @@ def _kind(name: Any) -> Kind:
 def _check_value(kind: Kind, value: Any) -> None:
     if type(value) is not _TYPES[kind]:
         raise _malformed("a value")
+    if isinstance(value, int) and kind in _RANGES and not _RANGES[kind][0] <= value <= _RANGES[kind][1]:
+        raise _malformed("an integer")
 
 
 def _malformed(what: str) -> CorruptObject:

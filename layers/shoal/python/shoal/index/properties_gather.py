@@ -8,7 +8,7 @@ filter can name.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import count
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,31 +19,42 @@ from shoal.errors import CorruptObject
 from shoal.index.properties_column import Gathered, GatheredColumn, Kind
 from shoal.model.limits import MAX_FILTER_DEPTH, MAX_INDEXED_CHARACTERS, MAX_INDEXED_PATHS
 
-MAX_POSTINGS = 24_000_000
-"""Values of all paths together that are held while an index is built, at 12 bytes each."""
-MAX_STRINGS_CHARACTERS = 100_000_000
-"""Characters of all distinct strings together that are held while an index is built."""
-MAX_LEFT_OUT = 1024
-"""Paths without an index whose names are kept, so that all others are known to be absent."""
-_HELD_PATHS = 8 * MAX_INDEXED_PATHS
-_CHUNK_ROWS = 8192
-_CHUNK_BYTES = 2 * 1024 * 1024
-_LAST_INT64 = 2**63 - 1
-
 type _Rows = NDArray[np.uint32]
 
 
-def gather(metadata: Iterable[bytes]) -> Gathered:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds the memory of gathering.
+
+    `paths` that are indexed, and those held on the way there; `left_out`: paths without an index whose names are
+    kept, so that all others are known to be absent; `postings`: values of all paths together, at 12 bytes each;
+    `text`: characters of all distinct strings together; rows and bytes of metadata that are parsed at once.
+    """
+
+    paths: int = MAX_INDEXED_PATHS
+    held_paths: int = 8 * MAX_INDEXED_PATHS
+    left_out: int = 1024
+    postings: int = 24_000_000
+    text: int = 100_000_000
+    chunk_rows: int = 8192
+    chunk_bytes: int = 2 * 1024 * 1024
+
+
+LIMITS = Limits()
+
+
+def gather(metadata: Iterable[bytes], limits: Limits = LIMITS) -> Gathered:
     """The columns of rows.
 
     Args:
         metadata: of each row a compact JSON object in UTF-8.
+        limits: what is given up where there is too much.
 
     Raises:
         CorruptObject: metadata that is not a JSON object.
     """
-    gathering = _Gathering()
-    for chunk in _chunks(metadata):
+    gathering = _Gathering(limits)
+    for chunk in _chunks(metadata, limits):
         gathering.add(_parsed(chunk, gathering.rows))
     return gathering.finish()
 
@@ -53,12 +64,13 @@ def gather_strings(values: Iterable[str]) -> GatheredColumn:
     column = GatheredColumn()
     strings = list(values)
     column.exists.append(np.arange(len(strings), dtype=np.uint32))
-    _add_strings(column, column.exists[0], strings)
+    column.take(column.exists[0], strings)
     return column
 
 
 class _Gathering:
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self.rows = 0
         self._columns: dict[str, GatheredColumn] = {}
         self._left_out: set[str] = set()
@@ -75,13 +87,13 @@ class _Gathering:
             if "." not in key:
                 self._descend(key, 1, found, values, standing)
         self.rows += len(documents)
-        if len(self._columns) > _HELD_PATHS:
-            self._keep_most_frequent(_HELD_PATHS // 2)
+        if len(self._columns) > self._limits.held_paths:
+            self._keep_most_frequent(max(self._limits.held_paths // 2, self._limits.paths))
         self._shed()
 
     def finish(self) -> Gathered:
         """What was gathered, of the most frequent paths."""
-        self._keep_most_frequent(MAX_INDEXED_PATHS)
+        self._keep_most_frequent(self._limits.paths)
         left_out = tuple(sorted(self._left_out)) if self._complete else ()
         columns = dict(sorted(self._columns.items()))
         return Gathered(self.rows, columns, left_out, self._complete)
@@ -117,10 +129,10 @@ class _Gathering:
                 return
             column = self._columns[path] = GatheredColumn()
         column.exists.append(rows)
-        _add_values(column, rows, values)
+        column.take(rows, values)
 
     def _keep_most_frequent(self, most: int) -> None:
-        by_frequency = sorted(self._columns, key=lambda path: (-self._columns[path].count, path))
+        by_frequency = sorted(self._columns, key=lambda path: (-self._columns[path].frequency, path))
         for path in by_frequency[most:]:
             del self._columns[path]
             self._leave_out(path)
@@ -130,29 +142,27 @@ class _Gathering:
         if not self._complete:
             return
         self._left_out.add(path)
-        if (
-            len(self._left_out) > MAX_LEFT_OUT
-            or sum(map(len, self._left_out)) > MAX_LEFT_OUT * MAX_INDEXED_CHARACTERS
-        ):
+        too_long = sum(map(len, self._left_out)) > self._limits.left_out * MAX_INDEXED_CHARACTERS
+        if too_long or len(self._left_out) > self._limits.left_out:
             self._complete = False
             self._left_out.clear()
 
     def _shed(self) -> None:
         """Give up values that would take too much memory, from where there are most."""
         columns = self._columns.values()
-        while sum(column.postings for column in columns) > MAX_POSTINGS:
+        while sum(column.postings for column in columns) > self._limits.postings:
             max(columns, key=lambda column: column.postings).give_up(*Kind)
-        while sum(column.characters for column in columns) > MAX_STRINGS_CHARACTERS:
+        while sum(column.characters for column in columns) > self._limits.text:
             max(columns, key=lambda column: column.characters).give_up(Kind.STR)
 
 
-def _chunks(metadata: Iterable[bytes]) -> Iterator[list[bytes]]:
+def _chunks(metadata: Iterable[bytes], limits: Limits) -> Iterator[list[bytes]]:
     chunk: list[bytes] = []
     size = 0
     for raw in metadata:
         chunk.append(raw)
         size += len(raw)
-        if len(chunk) == _CHUNK_ROWS or size > _CHUNK_BYTES:
+        if len(chunk) == limits.chunk_rows or size > limits.chunk_bytes:
             yield chunk
             chunk, size = [], 0
     if chunk:
@@ -181,56 +191,3 @@ def _by_key(rows: _Rows, documents: list[dict[str, Any]]) -> dict[str, tuple[_Ro
             column[0].append(place)
             column[1].append(value)
     return {key: (rows[places], values) for key, (places, values) in found.items()}
-
-
-def _add_values(column: GatheredColumn, rows: _Rows, values: list[Any]) -> None:
-    kinds = set(map(type, values))
-    if list in kinds:
-        lengths = [len(value) if type(value) is list else 1 for value in values]
-        rows = np.repeat(rows, lengths)
-        # An object beside arrays has been looked into already, and one inside an array is not looked into.
-        values = [one for value in values for one in (value if type(value) is list else (value,))]
-        column.repeats = True
-        kinds = set(map(type, values))
-    for kind in kinds & _ADDERS.keys():
-        if len(kinds) == 1:
-            _ADDERS[kind](column, rows, values)
-        else:
-            places = [place for place, value in enumerate(values) if type(value) is kind]
-            _ADDERS[kind](column, rows[places], [values[place] for place in places])
-
-
-def _add_bools(column: GatheredColumn, rows: _Rows, values: list[bool]) -> None:
-    column.add(Kind.BOOL, rows, np.array(values, dtype=np.uint8))
-
-
-def _add_floats(column: GatheredColumn, rows: _Rows, values: list[float]) -> None:
-    column.add(Kind.FLOAT, rows, np.array(values, dtype=np.float64))
-
-
-def _add_ints(column: GatheredColumn, rows: _Rows, values: list[int]) -> None:
-    """Integers of JSON have 64 bits with or without a sign: those that need all without are a kind apart."""
-    if max(values) <= _LAST_INT64:
-        column.add(Kind.INT, rows, np.array(values, dtype=np.int64))
-        return
-    large = np.fromiter((value > _LAST_INT64 for value in values), dtype=bool, count=len(values))
-    column.add(Kind.BIG, rows[large], np.array([v for v in values if v > _LAST_INT64], dtype=np.uint64))
-    column.add(Kind.INT, rows[~large], np.array([v for v in values if v <= _LAST_INT64], dtype=np.int64))
-
-
-def _add_strings(column: GatheredColumn, rows: _Rows, values: list[str]) -> None:
-    """Strings are kept once each, and stand in the column as the place where they were first seen."""
-    if Kind.STR in column.without:
-        return
-    if max(map(len, values), default=0) > MAX_INDEXED_CHARACTERS:
-        column.give_up(Kind.STR)
-        return
-    strings = column.strings
-    column.characters += sum(map(len, set(values).difference(strings)))
-    places = count(column.string_values)
-    codes = np.fromiter(map(strings.setdefault, values, places), dtype=np.uint32, count=len(values))
-    column.string_values += len(values)
-    column.add(Kind.STR, rows, codes)
-
-
-_ADDERS: Mapping[type, Any] = {bool: _add_bools, int: _add_ints, float: _add_floats, str: _add_strings}

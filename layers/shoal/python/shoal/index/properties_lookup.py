@@ -6,7 +6,8 @@ from typing import Any
 from shoal.index.properties_column import Kind
 from shoal.index.properties_front import Column
 from shoal.index.properties_runs import Cut, Points, Span
-from shoal.model.conditions import Equals, OneOf, Ordered, StartsWith, Typed
+from shoal.model.conditions import Equals, OneOf, Ordered, StartsWith
+from shoal.model.filter_rows import Typed
 
 type Leaf = Equals | OneOf | Ordered | StartsWith
 """Conditions on the values at a path."""

@@ -91,13 +91,12 @@ class Run:
 
     def points(self, wanted: Iterable[Any]) -> "Points":
         """Where rows with one of the values are, all of which are of this kind."""
-        firsts = [block.first for block in self.blocks]
         picked: dict[int, list[Any]] = {}
         for value in wanted:
-            place = bisect_right(firsts, value) - 1
+            place = bisect_right(self.blocks, value, key=lambda block: block.first) - 1
             if place < 0 or value > self.greatest:
                 continue
-            if self.blocks[place].distinct > 1 or firsts[place] == value:
+            if self.blocks[place].distinct > 1 or self.blocks[place].first == value:
                 picked.setdefault(place, []).append(value)
         return Points(self, picked)
 
@@ -142,10 +141,8 @@ class Points:
                 answer.add_all(block, sections)
                 continue
             lists = self.run.opened(block, sections)
-            for value in wanted:
-                place = lists.cut(lambda other, value=value: other >= value)  # type: ignore[misc] # a default binds it
-                if place < len(lists) and lists.value(place) == value:
-                    answer.add_list(lists.rows(place, place + 1))
+            for place in lists.places_of(wanted):
+                answer.add_list(lists.rows(place, place + 1))
 
     def bounds(self) -> tuple[int, int]:
         """How many rows there are at least and at most."""
