@@ -1,7 +1,7 @@
 """Every route of the native dialect, and of the service as a whole."""
 
 from shoal.http import docs
-from shoal.http.native import datasets, exports, health, imports, jobs, keys, reads, usage, vectors
+from shoal.http.native import compaction, datasets, exports, health, imports, jobs, keys, reads, usage, vectors
 from shoal.http.router import Route, Router
 
 ROUTES: tuple[Route, ...] = (
@@ -11,6 +11,7 @@ ROUTES: tuple[Route, ...] = (
     *vectors.ROUTES,
     *imports.ROUTES,
     *exports.ROUTES,
+    *compaction.ROUTES,
     *jobs.ROUTES,
     *keys.ROUTES,
     *usage.ROUTES,

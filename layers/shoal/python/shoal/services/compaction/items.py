@@ -4,11 +4,9 @@ from typing import Any
 
 from shoal.model.compactions import Compaction, CompactionStatus
 from shoal.services.retry import retry_busy
-from shoal.storage.keys import DatasetKeys, WorkKeys, run_by_id
+from shoal.storage.keys import COMPACTION_PREFIX, DatasetKeys, WorkKeys, run_by_id
 from shoal.storage.ports import Item, Ports
 
-PREFIX = "COMPACTION#"
-"""Sort keys of a dataset's compactions begin with it; their ids rise with time."""
 _KEPT_SECONDS = 30 * 86_400
 
 
@@ -91,5 +89,5 @@ def find_compaction(ports: Ports, run_id: str) -> Compaction | None:
 
 def newest_compaction(ports: Ports, keys: DatasetKeys) -> Compaction | None:
     """The compaction of a dataset that began last; None where it never had one, or none for a month."""
-    page = ports.table.query(keys.partition, prefix=PREFIX, ascending=False, limit=1)
+    page = ports.table.query(keys.partition, prefix=COMPACTION_PREFIX, ascending=False, limit=1)
     return parse_compaction(page.items[0]) if page.items else None

@@ -8,7 +8,12 @@ from shoal.model.datasets import Head
 from shoal.model.ids import new_compaction_id, transaction_token
 from shoal.model.merge_policy import Compact
 from shoal.services.compaction.ending import stop
-from shoal.services.compaction.items import compaction_item, dataset_keys_of, pointer_item
+from shoal.services.compaction.items import (
+    compaction_item,
+    dataset_keys_of,
+    find_compaction,
+    pointer_item,
+)
 from shoal.services.leases import build_lease
 from shoal.services.retry import retry_busy
 from shoal.services.snapshot import Snapshot
@@ -54,6 +59,7 @@ def start(ports: Ports, snapshot: Snapshot, head: Head, inputs: Compact) -> Comp
     except TransactionCancelled:
         _log.info("not the time to compact", extra={"dataset_id": dataset.dataset_id})
         return None
+    _stop_predecessor(ports, head)
     try:
         retry_busy(lambda: ports.compactions.start(job.run_id, {"run_id": job.run_id}))
     except ShoalError:
@@ -70,3 +76,11 @@ def start(ports: Ports, snapshot: Snapshot, head: Head, inputs: Compact) -> Comp
         },
     )
     return job
+
+
+def _stop_predecessor(ports: Ports, head: Head) -> None:
+    """Say of a compaction whose lease has run out that it is over: it may have died without a word."""
+    owner = head.build_owner or ""
+    before = find_compaction(ports, owner) if owner.startswith("cmp_") else None
+    if before is not None:
+        stop(ports, before, "its lease ran out, and another compaction has begun")
