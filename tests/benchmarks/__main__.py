@@ -15,6 +15,7 @@ import time
 NAMES = (
     *("query", "upload", "cold", "engine", "stack"),
     *("imports", "import_formats", "import_memory", "import_scaling", "validate", "parquet", "cells"),
+    "filters",
 )
 _OPTIONS = {
     "rows": "rows of the dataset, where the benchmark has one (smaller: quicker)",
@@ -51,7 +52,7 @@ def _run(name: str, options: dict[str, int]) -> None:
     def say(line: str) -> None:
         print(f"[{time.monotonic() - began:5.1f} s] {name}: {line}", file=sys.stderr, flush=True)
 
-    if name.startswith("import"):
+    if name.startswith("import") or name == "filters":
         # As on Lambda, and before numpy is loaded: steps share work among threads of their own.
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
     module = importlib.import_module(f"tests.benchmarks.{name}")

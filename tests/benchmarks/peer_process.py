@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,16 @@ PEERS = (
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A file to index and what to ask: as `tests.benchmarks.peers.common.Task`, whose module is not for us."""
+    """A file to index and what to ask: as `tests.benchmarks.peers.common.Task`, whose module is not for us.
+
+    `more` is for peers that are asked something else too, as JSON.
+    """
 
     ndjson: Path
     metric: str
     queries: NDArray[np.float32]
     truth: NDArray[np.int64]
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 class PeerFailed(Exception):
@@ -73,6 +77,7 @@ def run_peer(python: Path, peer: Peer, task: Task, *, seconds: float = PATIENCE_
             "folder": str(folder / "index"),
             "queries": str(folder / "queries.npy"),
             "truth": str(folder / "truth.npy"),
+            "more": dict(task.more),
         }
         (folder / "task.json").write_text(json.dumps(given))
         command: list[str | Path] = [

@@ -22,7 +22,7 @@ class Task:
     """What a peer is asked to do: index this file, with this metric, in this empty folder.
 
     `queries` (float32, shape (n, dimension)) and the rows that truly answer them, by their place in the file
-    (shape (n, k)).
+    (shape (n, k)). `more` is whatever else only some peers are asked.
     """
 
     ndjson: Path
@@ -30,6 +30,7 @@ class Task:
     folder: Path
     queries: NDArray[np.float32]
     truth: NDArray[np.int64]
+    more: dict[str, Any]
 
     @property
     def dimension(self) -> int:
@@ -46,6 +47,7 @@ def read_task() -> Task:
         Path(given["folder"]),
         np.load(given["queries"]),
         np.load(given["truth"]),
+        given.get("more", {}),
     )
 
 
