@@ -1,0 +1,182 @@
+"""Which steps a run takes: operations by weight, each with luck of its own, out of one seed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shoal.storage.memory.faults import Fault
+from tests.faults.answers import FILTERS, NAMESPACES
+from tests.faults.dice import Dice, SeededDice
+from tests.faults.functions import Build, Commit, DeliverBuilds, DeliverWakeups, Pass, Sweep
+from tests.faults.imports import Advance, CancelImport, CompleteImport, DeliverEvents, StartImport
+from tests.faults.life import CreateDataset, DeleteDataset
+from tests.faults.luck import GOOD, Luck
+from tests.faults.oracle import Row
+from tests.faults.reads import Query
+from tests.faults.rest import Rest
+from tests.faults.steps import Alone, Operation, Step, Together
+from tests.faults.writes import Delete, Upsert
+
+STEPS_A_WORLD: Final = 50
+"""A world gets old: after so many steps another one is begun, with the next seed."""
+IDS: Final = tuple(f"id-{number:02}" for number in range(14))
+SECONDS: Final = (0.1, 1.0, 5.5, 11.0, 65.0, 1000.0, 8000.0)
+_STEADY: Final = (GOOD,)
+
+
+def rows(dice: Dice, most: int) -> tuple[tuple[str, Row], ...]:
+    """Records for a write."""
+    return tuple((name, row(dice)) for name in dice.some(IDS, 1, most))
+
+
+def row(dice: Dice) -> Row:
+    """A record whose values float32 holds exactly, and that has a direction."""
+    values = tuple(float(dice.number(-4, 4)) for _ in range(3))
+    n = dice.number(0, 5)
+    metadata: dict[str, Any] = {"n": n, "even": n % 2 == 0}
+    if dice.number(0, 2) == 2:
+        metadata["in"] = {"step": n}
+    if dice.number(0, 2) == 2:
+        metadata["tags"] = ["a", "b"][: 1 + n % 2]
+    namespace, document = "", ""
+    return Row(values if any(values) else (1.0, 0.0, 0.0), metadata, namespace, document)
+
+
+type Maker = Callable[[Dice], Operation]
+
+MAKERS: Final[Mapping[str, Maker]] = {
+    "upsert": lambda dice: Upsert(dice.number(0, 2), rows(dice, 5)),
+    "delete": lambda dice: Delete(dice.number(0, 2), tuple(dice.some(IDS, 1, 4))),
+    "wakeups": lambda dice: DeliverWakeups(dice.number(0, 99), dice.number(1, 4)),
+    "commit": lambda dice: Commit(dice.number(0, 2)),
+    "build": lambda dice: Build(dice.number(0, 2)),
+    "builds": lambda dice: DeliverBuilds(dice.number(0, 99)),
+    "sweep": lambda _dice: Sweep(),
+    "pass": lambda dice: Pass(dice.one(SECONDS)),
+    "import": lambda dice: StartImport(
+        dice.number(0, 2), rows(dice, 8), dice.one(("soon", "soon", "late", "twice", "never"))
+    ),
+    "complete": lambda dice: CompleteImport(dice.number(0, 5)),
+    "cancel": lambda dice: CancelImport(dice.number(0, 5)),
+    "events": lambda _dice: DeliverEvents(),
+    "advance": lambda dice: Advance(dice.number(0, 5), dice.number(1, 12)),
+    "query": lambda dice: Query(
+        dice.number(0, 2),
+        tuple(float(dice.number(1, 4)) for _ in range(3)),
+        dice.one((1, 3, 100)),
+        dice.number(0, len(FILTERS) * len(NAMESPACES) - 1),
+    ),
+    "create": lambda dice: CreateDataset(dice.number(0, 1) == 1),
+    "drop": lambda dice: DeleteDataset(dice.number(0, 2)),
+    "rest": lambda _dice: Rest(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a run is like: operations by weight, the share of unlucky ones in 100, and of two processes at once."""
+
+    weights: Mapping[str, int]
+    unlucky: int = 45
+    together: int = 15
+
+
+_EVERYTHING: Final[Mapping[str, int]] = {
+    "upsert": 20,
+    "delete": 9,
+    "wakeups": 14,
+    "commit": 4,
+    "build": 5,
+    "builds": 2,
+    "sweep": 5,
+    "pass": 7,
+    "import": 6,
+    "complete": 3,
+    "cancel": 1,
+    "events": 6,
+    "advance": 14,
+    "query": 5,
+    "create": 2,
+    "drop": 1,
+    "rest": 2,
+}
+
+
+def _only(*names: str, **more: int) -> dict[str, int]:
+    return {name: _EVERYTHING[name] for name in names} | more
+
+
+PROFILES: Final[Mapping[str, Profile]] = {
+    "everything": Profile(_EVERYTHING),
+    "calm": Profile(_EVERYTHING, unlucky=0, together=0),
+    "writes": Profile(
+        _only("upsert", "delete", "wakeups", "build", "builds", "sweep", "pass", "query", "rest")
+    ),
+    "imports": Profile(
+        _only("upsert", "delete", "wakeups", "build", "sweep", "pass", "complete", "events", "query", "rest")
+        | {"import": 12, "advance": 24, "cancel": 2}
+    ),
+    "meetings": Profile(_EVERYTHING, unlucky=25, together=60),
+}
+
+
+def step_of(dice: Dice, profile: Profile, name: str | None = None) -> Step:
+    """The next step; of that operation, where one is named."""
+    if name is None and dice.number(1, 100) <= profile.together:
+        return _together(dice, profile)
+    return Alone(_operation(dice, profile, name), _luck(dice, profile))
+
+
+def _operation(dice: Dice, profile: Profile, name: str | None = None) -> Operation:
+    return MAKERS[name or dice.one(_urn(profile))](dice)
+
+
+def _urn(profile: Profile) -> list[str]:
+    return [name for name, weight in profile.weights.items() for _ in range(weight)]
+
+
+def _luck(dice: Dice, profile: Profile) -> Luck:
+    if dice.number(1, 100) > profile.unlucky:
+        return GOOD
+    kind = dice.one(("rates", "rates", "once", "storm"))
+    if kind == "rates":
+        return Luck(dice.one(("mixed", "busy", "dying", "steady")), dice.number(0, 2**20))
+    if kind == "once":
+        fault = dice.one((Fault.CRASH_AFTER, Fault.CRASH_BEFORE, Fault.BUSY_AFTER, Fault.TWICE))
+        return Luck(fault=fault, number=dice.number(0, 40))
+    fault = dice.one((Fault.BUSY_BEFORE, Fault.BUSY_AFTER))
+    return Luck(fault=fault, number=dice.number(0, 12), length=dice.number(6, 14))
+
+
+_SLOW: Final = ("commit", "build", "wakeups", "advance", "sweep", "query", "upsert", "drop")
+_MEANWHILE: Final = (
+    "upsert",
+    "delete",
+    "commit",
+    "build",
+    "pass",
+    "advance",
+    "upsert",
+    "commit",
+    "complete",
+    "cancel",
+)
+
+
+def _together(dice: Dice, profile: Profile) -> Together:
+    """One process at work on something, and another that comes in between, with more to do."""
+    slow = [name for name in _SLOW if name in profile.weights or name == "commit"]
+    meanwhile = [name for name in _MEANWHILE if name in profile.weights or name == "commit"]
+    first = (Alone(MAKERS[dice.one(slow)](dice), _luck(dice, profile)),)
+    second = tuple(
+        Alone(MAKERS[dice.one(meanwhile)](dice), _luck(dice, profile)) for _ in range(dice.number(1, 4))
+    )
+    order = (*(0 for _ in range(dice.number(0, 25))), *(1 for _ in range(dice.number(0, 60))))
+    shuffled = tuple(dice.number(0, 1) for _ in range(dice.number(0, 40)))
+    return Together(first, second, dice.one((order, shuffled)))
+
+
+def steps_of(seed: int, profile: str, count: int = STEPS_A_WORLD) -> tuple[Step, ...]:
+    """The steps of one world: what comes later does not change what comes first."""
+    dice = SeededDice(f"{profile}/{seed}")
+    return tuple(step_of(dice, PROFILES[profile]) for _ in range(count))
