@@ -4,63 +4,22 @@ import numpy as np
 import pytest
 
 from shoal.model.compactions import CompactionStatus
-from shoal.model.datasets import Dataset, Metric
+from shoal.model.datasets import Metric
 from shoal.model.merge_policy import Compact, Nothing
 from shoal.services.compaction.items import newest_compaction
 from shoal.services.fetch import fetch
 from shoal.services.heads import keys_of
-from shoal.services.imports.lifecycle import get_import
-from shoal.services.publish import live_positions
-from shoal.services.snapshot import Snapshot
-from tests.unit.services.compaction.work import CompactWorld
-from tests.unit.services.imports.small import Named, begun, finished, validated
-from tests.unit.services.world import Record, record, used
-
-
-def rows_named(first: int, stop: int, version: str = "first") -> dict[str, Record]:
-    return {f"id-{n:03}": record(n, n % 7, n % 5, 1, version=version) for n in range(first, stop)}
-
-
-def imported(world: CompactWorld, dataset: Dataset, rows: dict[str, Record]) -> None:
-    """Import rows into cells of their own."""
-    job = begun(world, dataset)
-    named: list[Named] = list(rows.items())
-    validated(world, job, named)
-    finished(world, dataset, job, in_cells=True)
-    assert get_import(world.ports, dataset, job.import_id).error_message is None
-
-
-def write(world: CompactWorld, dataset: Dataset, rows: dict[str, Record]) -> None:
-    world.upsert(dataset, rows)
-    world.drain(dataset)
-
-
-def delete(world: CompactWorld, dataset: Dataset, names: list[str]) -> None:
-    world.delete(dataset, names)
-    world.drain(dataset)
-
-
-def sequences(world: CompactWorld, dataset: Dataset) -> dict[str, int]:
-    """The sequence of each live row, read from the shards themselves."""
-    snapshot = world.searcher.snapshot(dataset.tenant_id, scope=dataset.scope, name=dataset.name)
-    assert isinstance(snapshot, Snapshot)
-    found: dict[str, int] = {}
-    dead = snapshot.dead()
-    for shard in snapshot.all_shards():
-        rows = snapshot.rows_of(shard).take(live_positions(shard.rows, dead.get(shard.shard_id)))
-        assert not found.keys() & set(rows.ids), "a live row lies in one place"
-        found |= dict(zip(rows.ids, rows.sequences.tolist(), strict=True))
-    return found
-
-
-def check(world: CompactWorld, dataset: Dataset, expected: dict[str, Record], message: str = "") -> None:
-    """Every row, the count, the index and the shards agree."""
-    names = {*expected, *rows_named(0, 150), *(f"new-{n}" for n in range(10))}
-    assert world.stored(dataset, names) == expected, message
-    assert world.head(dataset).row_count == len(expected), message
-    assert sequences(world, dataset).keys() == expected.keys(), message
-    answer = world.query(dataset, (3.0, 1.0, 2.0, 1.0), top_k=300)
-    assert sorted(match.id for match in answer.matches) == sorted(expected), message
+from tests.unit.services.compaction.work import (
+    CompactWorld,
+    check,
+    delete,
+    imported,
+    rows_named,
+    sequences,
+    write,
+)
+from tests.unit.services.imports.small import begun, finished, validated
+from tests.unit.services.world import record, used
 
 
 @pytest.mark.parametrize("metric", list(Metric))
