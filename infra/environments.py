@@ -33,7 +33,7 @@ def environments_of(
     # The allocator of pyarrow's own maps 1 GiB at once: a limit on data counts all of it.
     arrow = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
     return {
-        "api": table | bucket | wakeups | limits | docs,
+        "api": table | bucket | wakeups | builds | limits | docs,
         "query": table | bucket | limits | cache,
         "indexer": table | bucket | wakeups | builds,
         "builder": table | bucket | wakeups | builds,
@@ -44,6 +44,7 @@ def environments_of(
         # Its steps share the work among threads of their own; BLAS's would only wait for each other.
         "import_cells": table | bucket | wakeups | {"OPENBLAS_NUM_THREADS": "1"},
         "import_finish": table | bucket | wakeups | builds,
+        "compaction": table | bucket | wakeups | builds | {"OPENBLAS_NUM_THREADS": "1"},
         "export": table | bucket | arrow,
     }
 

@@ -10,8 +10,10 @@ from infra.components.workflow import Workflow
 
 WRITE = ("dynamodb:PutItem", "dynamodb:UpdateItem")
 
-COMMITTED = ("t/*/shards/*", "t/*/manifests/*", "t/*/parts/*")
-"""Where a commit puts what it makes."""
+DESCRIPTORS = "t/*/datasets/*"
+MANIFESTS = "t/*/manifests/*"
+COMMITTED = ("t/*/shards/*", MANIFESTS, "t/*/parts/*", DESCRIPTORS)
+"""Where a commit puts what it makes, and describes the dataset."""
 UPLOAD = "staging/t/*/upload"
 WORK = "staging/t/*/work/*"
 REJECTS = "rejects/t/*"

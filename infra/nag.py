@@ -22,11 +22,17 @@ def _executions(machine: str, names: str) -> str:
 
 
 _IMPORTS, _EXPORTS = "ImportsMachineEEC0A153", "ExportsMachine2B1225F8"
+_COMPACTIONS = "CompactionsMachineBDBF1880"
 _STARTS = {
     f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/upload]": _STAGING,
     _executions(_IMPORTS, ":*"): _EXECUTIONS,
 }
 _STEPS = {f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/work/*]": _STAGING}
+_READ = {f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*]": _READS_SHARDS}
+_COMMIT = {
+    f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/{what}/*]": _COMMITS
+    for what in ("shards", "manifests", "parts", "datasets")
+}
 
 REASONS: dict[str, dict[str, str]] = {
     "Storage/Bucket": {
@@ -43,6 +49,9 @@ REASONS: dict[str, dict[str, str]] = {
     },
     "Functions/Api": {
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/log/*]": "every write is logged under a key of its own",
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/manifests/*]": "snapshots and clones name versions",
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": "a dataset is described when it is made",
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/tenant.json]": "a tenant is described when its keys change",
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/rejects/t/*]": _STAGING,
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/exports/t/*]": _STAGING,
         **_STARTS,
@@ -62,7 +71,11 @@ REASONS: dict[str, dict[str, str]] = {
             "AwsSolutions-SF1": "errors are logged; every event of every item would be billed, and the functions "
             "log each step that is done",
         }
-        for name, machine in (("Imports", _IMPORTS), ("Exports", _EXPORTS))
+        for name, machine in (
+            ("Imports", _IMPORTS),
+            ("Compactions", _COMPACTIONS),
+            ("Exports", _EXPORTS),
+        )
     },
     "Functions/Export": {
         **_STEPS,
@@ -84,26 +97,11 @@ REASONS: dict[str, dict[str, str]] = {
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/shards/*]": _COMMITS,
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/parts/*]": _COMMITS,
     },
-    "Functions/ImportFinish": {
-        **_STEPS,
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*]": _READS_SHARDS,
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/shards/*]": _COMMITS,
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/manifests/*]": _COMMITS,
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/parts/*]": _COMMITS,
-    },
-    "Functions/Query": {
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*]": _READS_SHARDS,
-    },
-    **{
-        f"Functions/{name}": {
-            **more,
-            f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*]": _READS_SHARDS,
-            f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/shards/*]": _COMMITS,
-            f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/manifests/*]": _COMMITS,
-            f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/parts/*]": _COMMITS,
-        }
-        for name, more in (("Indexer", _STEPS), ("Builder", {}))
-    },
+    "Functions/ImportFinish": {**_STEPS, **_READ, **_COMMIT},
+    "Functions/Compaction": {**_STEPS, **_READ, **_COMMIT},
+    "Functions/Query": _READ,
+    "Functions/Indexer": {**_STEPS, **_READ, **_COMMIT},
+    "Functions/Builder": {**_READ, **_COMMIT, _executions(_COMPACTIONS, ":*"): _EXECUTIONS},
 }
 """What is acknowledged, by construct and rule, and the reason."""
 

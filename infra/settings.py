@@ -73,6 +73,9 @@ class Settings(BaseModel):
     import_finish_memory_mb: Memory = Field(
         3008, description="MB. Holds the ids of the import beside those of the dataset, as for a commit."
     )
+    compaction_memory_mb: Memory = Field(
+        3008, description="MB. Holds the ids of 10 million rows, or a sample and its cells, as imports do."
+    )
     export_memory_mb: Memory = Field(
         3008,
         description="MB. Holds the rows of a file of 256 MB several times; the most a new account allows.",
@@ -106,6 +109,9 @@ class Settings(BaseModel):
         900,
         description="Seconds. It waits until the log before the import is applied, for ten minutes at most.",
     )
+    compaction_timeout_s: Timeout = Field(
+        900, description="Seconds. Training takes the longest; 900 is Lambda's most."
+    )
     export_timeout_s: Timeout = Field(
         900, description="Seconds. A file of 256 MB takes about ten; 900 is Lambda's most."
     )
@@ -120,6 +126,10 @@ class Settings(BaseModel):
     import_max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
         5,
         description="Functions of one import at once. Leaves half of a new account's 10 to everything else.",
+    )
+    compaction_max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        5,
+        description="Functions of one compaction at once. Leaves half of a new account's 10 to everything else.",
     )
     export_max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
         2, description="Files of one export written at once. A backup must not crowd out requests."

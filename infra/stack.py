@@ -16,13 +16,13 @@ from infra.components.storage import Storage
 from infra.components.uploads import Uploads
 from infra.components.workflow import Workflow
 from infra.environments import environments_of
-from infra.import_grants import COMMITTED, UPLOAD, WRITE, grant_imports
+from infra.import_grants import COMMITTED, DESCRIPTORS, MANIFESTS, UPLOAD, WRITE, grant_imports
 from infra.settings import Settings
-from infra.upkeep_grants import grant_exports
+from infra.upkeep_grants import grant_compactions, grant_exports
 
 READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
 OWN = ("api", "query", "indexer", "builder", "sweep")
-"""The functions that are not of imports alone."""
+"""The functions that are not steps of a workflow."""
 
 
 class ShoalStack(Stack):
@@ -43,7 +43,18 @@ class ShoalStack(Stack):
         self.layers = Layers(self, "Layers", settings=settings, placeholder=placeholder_layers)
         self.functions = self._make_functions()
         self.uploads, self.imports = self._make_imports()
-        self.exports = self._make_exports()
+        self.compactions = self._make_workflow(
+            "compaction",
+            "compacts a dataset",
+            items_at_once=settings.compaction_max_concurrency,
+            starter="builder",
+        )
+        self.exports = self._make_workflow(
+            "export",
+            "writes a version of a dataset as Parquet files",
+            items_at_once=settings.export_max_concurrency,
+            starter="api",
+        )
         self.api = Api(self, "Api", settings=settings)
         self.monitoring = Monitoring(self, "Monitoring", settings=settings)
 
@@ -55,6 +66,9 @@ class ShoalStack(Stack):
             messaging=self.messaging,
             uploads=self.uploads,
             workflow=self.imports,
+        )
+        grant_compactions(
+            self.functions, storage=self.storage, messaging=self.messaging, workflow=self.compactions
         )
         grant_exports(self.functions, storage=self.storage, workflow=self.exports)
         self._watch()
@@ -107,19 +121,20 @@ class ShoalStack(Stack):
             )
         return uploads, workflow
 
-    def _make_exports(self) -> Workflow:
-        """The workflow of exports, which the API starts."""
+    def _make_workflow(self, name: str, purpose: str, *, items_at_once: int, starter: str) -> Workflow:
+        """A workflow whose steps are all of one function, and who starts it."""
         workflow = Workflow(
             self,
-            "Exports",
-            name="export",
-            purpose="writes a version of a dataset as Parquet files",
+            f"{name.capitalize()}s",
+            name=name,
+            purpose=purpose,
             settings=self.settings,
-            items_at_once=self.settings.export_max_concurrency,
+            items_at_once=items_at_once,
             bucket=self.storage.bucket,
-            functions={"ExportFunctionArn": self.functions["export"].function},
+            functions={f"{name.capitalize()}FunctionArn": self.functions[name].function},
         )
-        self.functions["api"].tell(SHOAL_EXPORT_STATE_MACHINE_ARN=workflow.machine.state_machine_arn)
+        arn = workflow.machine.state_machine_arn
+        self.functions[starter].tell(**{f"SHOAL_{name.upper()}_STATE_MACHINE_ARN": arn})
         return workflow
 
     def _connect(self) -> None:
@@ -163,7 +178,10 @@ class ShoalStack(Stack):
         wakeups, builds = self.messaging.wakeups.queue_arn, self.messaging.builds.queue_arn
 
         api.allow([*READ, *WRITE, "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"], table)
-        api.allow(["s3:PutObject"], objects("t/*/log/*"))
+        # Writes, and what is left of refused ones; descriptors; versions, which clones and snapshots name.
+        api.allow(["s3:PutObject", "s3:DeleteObject"], objects("t/*/log/*"))
+        api.allow(["s3:PutObject"], objects("t/*/tenant.json"), objects(DESCRIPTORS), objects(MANIFESTS))
+        api.allow(["s3:GetObject"], objects(MANIFESTS))
         api.allow(["sqs:SendMessage"], wakeups)
 
         # A query counts itself and notes when a key was last used; it writes nothing else.
@@ -171,7 +189,7 @@ class ShoalStack(Stack):
         query.allow(["s3:GetObject"], objects("t/*"))
 
         indexer.allow([*READ, *WRITE, "dynamodb:BatchWriteItem"], table)
-        builder.allow(["dynamodb:GetItem", "dynamodb:UpdateItem"], table)
+        builder.allow([*READ, "dynamodb:UpdateItem"], table)
         for committer in (indexer, builder):
             committer.allow(["s3:GetObject"], objects("t/*"))
             committer.allow(["s3:PutObject"], *(objects(pattern) for pattern in COMMITTED))
@@ -203,6 +221,11 @@ class ShoalStack(Stack):
             of="an import took over eleven hours",
         )
         watch.failures(
+            "Compactions",
+            self.compactions.machine.metric_failed,
+            of="a compaction failed; see the log of the compaction function",
+        )
+        watch.failures(
             "Exports",
             self.exports.machine.metric_failed,
             of="an export failed; see the log of the export function",
@@ -231,6 +254,10 @@ class ShoalStack(Stack):
             "ImportStateMachineArn": (
                 self.imports.machine.state_machine_arn,
                 "the workflow of imports; an execution is named after its import",
+            ),
+            "CompactionStateMachineArn": (
+                self.compactions.machine.state_machine_arn,
+                "the workflow of compactions; an execution is named after its compaction",
             ),
             "ExportStateMachineArn": (
                 self.exports.machine.state_machine_arn,

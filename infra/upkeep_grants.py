@@ -1,13 +1,33 @@
-"""Who may do what for exports: the part of the stack's grants that only they need."""
+"""Who may do what for compactions and exports: the part of the stack's grants that only they need."""
 
 from collections.abc import Mapping
 
 from infra.components.functions import Function
+from infra.components.messaging import Messaging
 from infra.components.storage import Storage
 from infra.components.workflow import Workflow
-from infra.import_grants import WORK
+from infra.import_grants import COMMITTED, WORK, WRITE
 
 EXPORTS = "exports/t/*"
+
+
+def grant_compactions(
+    functions: Mapping[str, Function], *, storage: Storage, messaging: Messaging, workflow: Workflow
+) -> None:
+    """The builder decides and starts; the API may ask it to; one function does every step."""
+    api, builder, compaction = functions["api"], functions["builder"], functions["compaction"]
+    table, objects = storage.table.table_arn, storage.bucket.arn_for_objects
+    wakeups, builds = messaging.wakeups.queue_arn, messaging.builds.queue_arn
+    api.allow(["sqs:SendMessage"], builds)
+    # The item of a compaction and the build lease, in one transaction.
+    builder.allow(["dynamodb:PutItem"], table)
+    builder.allow(["states:StartExecution"], workflow.machine.state_machine_arn)
+    builder.allow(["states:DescribeExecution"], workflow.executions(":*"))
+    compaction.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", *WRITE], table)
+    compaction.allow(["s3:GetObject"], objects("t/*"), objects(WORK))
+    compaction.allow(["s3:PutObject"], objects(WORK), *(objects(pattern) for pattern in COMMITTED))
+    compaction.allow(["s3:ListBucket"], storage.bucket.bucket_arn)
+    compaction.allow(["sqs:SendMessage"], wakeups, builds)
 
 
 def grant_exports(functions: Mapping[str, Function], *, storage: Storage, workflow: Workflow) -> None:

@@ -18,6 +18,8 @@ OUTPUTS = (
     "WakeupsQueueUrl",
     "BuildsQueueUrl",
     "ImportStateMachineArn",
+    "CompactionStateMachineArn",
+    "ExportStateMachineArn",
 )
 """The outputs that the command line needs."""
 
@@ -84,4 +86,6 @@ def ports_from(client: Callable[[str], Any], outputs: Mapping[str, str]) -> "Por
         builds=AwsQueue(sqs, outputs["BuildsQueueUrl"]),
         clock=time.time,
         imports=AwsWorkflows(client("stepfunctions"), outputs["ImportStateMachineArn"]),
+        compactions=AwsWorkflows(client("stepfunctions"), outputs["CompactionStateMachineArn"]),
+        exports=AwsWorkflows(client("stepfunctions"), outputs["ExportStateMachineArn"]),
     )

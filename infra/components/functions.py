@@ -38,7 +38,7 @@ SPECS: Final = (
     ),
     FunctionSpec("query", "query, fetch and get, over cached shards", answers_http=True),
     FunctionSpec("indexer", "drains a dataset's log into one delta and one swap"),
-    FunctionSpec("builder", "builds the resident shard once the deltas outgrow the exact scan"),
+    FunctionSpec("builder", "builds the resident shard, or starts a compaction, where either is due"),
     FunctionSpec(
         "sweep", "looks after datasets and imports that nobody else looks after", layers=("shoal", "api")
     ),
@@ -49,6 +49,7 @@ SPECS: Final = (
     FunctionSpec("import_validate", "validates a piece of the file of an import", layers=WITH_PARQUET),
     FunctionSpec("import_cells", "settles an import and builds its cells, or its one shard"),
     FunctionSpec("import_finish", "commits an import, or ends it as failed"),
+    FunctionSpec("compaction", "compacts a dataset: few pieces, few dead rows, measured recall"),
     FunctionSpec("export", "writes a version of a dataset as Parquet files", layers=WITH_PARQUET),
 )
 

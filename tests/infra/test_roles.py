@@ -18,10 +18,13 @@ INDEX = "table/index/gsi1"
 SHARDS = "bucket/t/*/shards/*"
 MANIFESTS = "bucket/t/*/manifests/*"
 PARTS = "bucket/t/*/parts/*"
+DESCRIPTORS = "bucket/t/*/datasets/*"
+LOG = "bucket/t/*/log/*"
+COMPACTION_MACHINE = "compaction machine"
 
 READ = {"dynamodb:GetItem": {TABLE}, "dynamodb:BatchGetItem": {TABLE}}
 OBJECTS = {"s3:GetObject": {"bucket/t/*"}, "s3:ListBucket": {"bucket"}}
-COMMIT = {"s3:PutObject": {SHARDS, MANIFESTS, PARTS}, "sqs:SendMessage": {"wakeups", "builds"}}
+COMMIT = {"s3:PutObject": {SHARDS, MANIFESTS, PARTS, DESCRIPTORS}, "sqs:SendMessage": {"wakeups", "builds"}}
 TRACE = {"xray:PutTraceSegments": {"*"}, "xray:PutTelemetryRecords": {"*"}}
 
 
@@ -55,10 +58,11 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "states:StartExecution": {MACHINE, EXPORT_MACHINE},
         "states:DescribeExecution": {f"executions of {MACHINE}:*", f"executions of {EXPORT_MACHINE}:*"},
         "states:StopExecution": {f"executions of {MACHINE}:*"},
-        "s3:PutObject": {"bucket/t/*/log/*"},
-        "s3:GetObject": {UPLOAD, REJECTS, EXPORTS},
+        "s3:PutObject": {LOG, MANIFESTS, DESCRIPTORS, "bucket/t/*/tenant.json"},
+        "s3:DeleteObject": {LOG},
+        "s3:GetObject": {UPLOAD, REJECTS, EXPORTS, MANIFESTS},
         "s3:ListBucket": {"bucket"},
-        "sqs:SendMessage": {"wakeups"},
+        "sqs:SendMessage": {"wakeups", "builds"},
     },
     "query": {**READ, **OBJECTS, "dynamodb:UpdateItem": {TABLE}},
     "indexer": {
@@ -77,8 +81,12 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         **OBJECTS,
         **COMMIT,
         **polls("builds"),
-        "dynamodb:GetItem": {TABLE},
+        **READ,
+        "dynamodb:Query": {TABLE},
+        "dynamodb:PutItem": {TABLE},
         "dynamodb:UpdateItem": {TABLE},
+        "states:StartExecution": {COMPACTION_MACHINE},
+        "states:DescribeExecution": {f"executions of {COMPACTION_MACHINE}:*"},
     },
     "sweep": {
         **READ,
@@ -125,7 +133,17 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "dynamodb:Query": {TABLE},
         "dynamodb:BatchWriteItem": {TABLE},
         "s3:GetObject": {WORK, "bucket/t/*"},
-        "s3:PutObject": {WORK, SHARDS, MANIFESTS, PARTS},
+        "s3:PutObject": {WORK, SHARDS, MANIFESTS, PARTS, DESCRIPTORS},
+        "sqs:SendMessage": {"wakeups", "builds"},
+    },
+    "compaction": {
+        **READ,
+        "dynamodb:Query": {TABLE},
+        "dynamodb:PutItem": {TABLE},
+        "dynamodb:UpdateItem": {TABLE},
+        "s3:GetObject": {"bucket/t/*", WORK},
+        "s3:PutObject": {WORK, SHARDS, MANIFESTS, PARTS, DESCRIPTORS},
+        "s3:ListBucket": {"bucket"},
         "sqs:SendMessage": {"wakeups", "builds"},
     },
     "export": {
@@ -146,6 +164,7 @@ NAMES = {
     "UploadsRole": "upload role",
     "ImportsMachine": MACHINE,
     "ExportsMachine": EXPORT_MACHINE,
+    "CompactionsMachine": COMPACTION_MACHINE,
 }
 
 
@@ -189,6 +208,7 @@ def test_whoever_signs_uploads_may_put_them_and_no_more(synthesized: Synthesized
     ("construct", "machine", "functions"),
     [
         ("Imports", MACHINE, ("ImportPlan", "ImportValidate", "ImportCells", "ImportFinish")),
+        ("Compactions", COMPACTION_MACHINE, ("Compaction",)),
         ("Exports", EXPORT_MACHINE, ("Export",)),
     ],
 )

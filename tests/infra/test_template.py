@@ -196,7 +196,7 @@ def test_alarms(synthesized: Synthesized) -> None:
         "5xx": 1,
         "Throttles": 5,
         "Errors": 5,
-        "ExecutionsFailed": 2,
+        "ExecutionsFailed": 3,
         "ExecutionsTimedOut": 1,
     }
 
@@ -212,6 +212,7 @@ def test_outputs(synthesized: Synthesized) -> None:
         "BuildsQueueUrl",
         "UploadsQueueUrl",
         "ImportStateMachineArn",
+        "CompactionStateMachineArn",
         "ExportStateMachineArn",
         "DeadLettersQueueUrl",
         "AlarmsTopicArn",
@@ -247,7 +248,7 @@ def test_settings_reach_the_template(synthesize: Any) -> None:
         name[:7]: {state["MaxConcurrency"] for state in states if state["Type"] == "Map"}
         for name, states in definitions.items()
     }
-    assert at_once == {"Imports": {7}, "Exports": {3}}
+    assert at_once == {"Imports": {7}, "Exports": {3}, "Compact": {5}}
     assert made.one("AWS::S3::Bucket")["DeletionPolicy"] == "Delete"
     (cors,) = made.one("AWS::S3::Bucket")["Properties"]["CorsConfiguration"]["CorsRules"]
     assert (cors["AllowedMethods"], cors["AllowedOrigins"]) == (["PUT", "GET"], ["https://a.example"])
