@@ -15,6 +15,8 @@ OUTPUTS = (
     "WakeupsQueueUrl",
     "BuildsQueueUrl",
     "ImportStateMachineArn",
+    "CompactionStateMachineArn",
+    "ExportStateMachineArn",
 )
 
 
