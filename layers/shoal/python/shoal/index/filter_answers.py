@@ -5,19 +5,25 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from shoal.errors import CorruptObject
+from shoal.index.metadata import parse_object
 from shoal.model.filters import Filter
 from shoal.model.selection import Selection
 
+MAX_KEPT_ROWS = 1_000_000
+"""Row numbers in all kept answers together: 4 MB that no cache counts."""
+
 
 class FilterAnswers:
-    """The answers of the last `most` selections over rows that never change; safe to use from several threads."""
+    """The answers of the last `most` selections over rows that never change; safe to use from several threads.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    They hold at most `most_rows` rows together: an answer that alone has more is not kept.
+    """
+
+    def __init__(self, most: int, *, most_rows: int = MAX_KEPT_ROWS) -> None:
+        self._most, self._most_rows = most, most_rows
+        self._held = 0
         self._kept: OrderedDict[Selection, NDArray[np.uint32]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -44,23 +50,23 @@ class FilterAnswers:
                 return kept
         rows = np.fromiter(_matching(selection.filter, candidates(selection)), dtype=np.uint32)
         rows.flags.writeable = False
-        with self._lock:
-            self._kept[selection] = rows
-            while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
+        self._keep(selection, rows)
         return rows
+
+    def _keep(self, selection: Selection, rows: NDArray[np.uint32]) -> None:
+        if len(rows) > self._most_rows:
+            return
+        with self._lock:
+            if selection in self._kept:
+                return  # another thread was as quick
+            self._kept[selection] = rows
+            self._held += len(rows)
+            while len(self._kept) > self._most or self._held > self._most_rows:
+                _, dropped = self._kept.popitem(last=False)
+                self._held -= len(dropped)
 
 
 def _matching(condition: Filter | None, candidates: Iterable[tuple[int, bytes]]) -> Iterator[int]:
     for row, metadata in candidates:
-        if condition is None:
-            yield row
-            continue
-        try:
-            values = orjson.loads(metadata)
-        except orjson.JSONDecodeError as error:
-            raise CorruptObject(f"metadata of row {row} is not JSON") from error
-        if not isinstance(values, dict):
-            raise CorruptObject(f"metadata of row {row} is not an object")
-        if condition.matches(values):
+        if condition is None or condition.matches(parse_object(metadata, row)):
             yield row
