@@ -5,12 +5,15 @@ from collections.abc import Callable
 import pytest
 
 from shoal.errors import ShoalError
+from shoal.index.id_index import hash_ids
 from shoal.model.compactions import CompactionStatus
 from shoal.model.datasets import NATIVE_SCOPE, Dataset
-from shoal.model.limits import BUILD_LEASE_SECONDS, MAX_RUNS
+from shoal.model.limits import BUILD_LEASE_SECONDS
 from shoal.services import datasets
-from shoal.services.heads import Swap, keys_of, swap_head
-from shoal.services.leases import acquire
+from shoal.services.heads import keys_of
+from shoal.services.restore import restore
+from shoal.services.snapshots import create_snapshot
+from shoal.storage.memory.faults import Call, Faults, Schedule
 from shoal.storage.ports import Drop
 from tests.unit.services.compaction.work import (
     CompactWorld,
@@ -35,6 +38,7 @@ def begin(*, small: bool) -> tuple[CompactWorld, Dataset]:
     dataset = world.create()
     write(world, dataset, rows_named(0, 70))
     imported(world, dataset, rows_named(60, 90, "imported"))
+    create_snapshot(world.ports, dataset, "before")
     if small:
         delete(world, dataset, [f"id-{n:03}" for n in range(35, 90)])
     return world, dataset
@@ -52,11 +56,15 @@ def writes(world: CompactWorld, dataset: Dataset) -> dict[str, Record]:
 
 
 def deletes_whose_tombstones_are_dropped(world: CompactWorld, dataset: Dataset) -> dict[str, Record]:
-    """Commits until all runs were folded into one: then nothing tells any more that the ids are deleted."""
+    """A large commit after the deletes folds all runs: then nothing tells any more that the ids are deleted."""
     delete(world, dataset, ["id-000", "id-001"])
-    for number in range(2 * MAX_RUNS):
-        write(world, dataset, {"new-1": record(number, 0, 0, 1)})
-    return {"new-1": record(2 * MAX_RUNS - 1, 0, 0, 1)} | rows_named(3, 6)
+    new = rows_named(90, 150, "new")
+    write(world, dataset, new)
+    snapshot = world.searcher.snapshot(dataset.tenant_id, scope=dataset.scope, name=dataset.name)
+    assert snapshot is not None
+    if world.manifest(dataset).compacted_at is None and world.head(dataset).lease_owner is None:
+        assert not snapshot.locate(hash_ids(["id-000", "id-001"], dataset.hash_key)).found.any()
+    return new
 
 
 def an_import(world: CompactWorld, dataset: Dataset) -> dict[str, Record]:
@@ -117,24 +125,9 @@ def test_what_is_written_meanwhile_is_there_and_what_is_deleted_is_not(
 
 
 def restored(world: CompactWorld, dataset: Dataset) -> None:
-    """As a restore does: the same version once more, with the build ended; then a row of it dies again."""
-    keys, head, manifest = keys_of(dataset), world.head(dataset), world.manifest(dataset)
-    lease = acquire(world.ports, keys, owner="restore")
-    assert lease is not None
-    assert head.manifest is not None
-    assert head.manifest_sha256 is not None
-    following = manifest.model_copy(update={"version": head.version + 1})
-    swap = Swap(
-        following,
-        head.manifest,
-        head.manifest_sha256,
-        log_bytes=head.log_bytes,
-        delta_bytes=head.delta_bytes,
-        error_message=None,
-        ends_build=True,
-    )
-    assert swap_head(world.ports, keys, read=head, fence=lease.fence, swap=swap)
-    world.clock.pass_seconds(60)
+    """Back to the version before the last deletion: the same shards, of which fewer rows are dead."""
+    restore(world.ports, dataset, "before", vector_quota=None)
+    world.drain(dataset)
 
 
 def a_lapsed_lease(world: CompactWorld, dataset: Dataset) -> None:
@@ -175,6 +168,53 @@ def test_a_compaction_whose_ground_is_gone_changes_nothing(
         check(world, dataset, expected)
         at_call += 1
     assert at_call > 3
+
+
+@pytest.mark.parametrize(
+    "meanwhile", [writes, deletes_whose_tombstones_are_dropped, restored, a_lapsed_lease]
+)
+def test_whatever_comes_between_two_calls_to_storage_of_the_commit(
+    meanwhile: Callable[[CompactWorld, Dataset], object],
+) -> None:
+    at_call = 0
+    outcomes = set()
+    while True:
+        world, dataset = begin(small=True)
+        stepper = Stepper(world, world.started(dataset))
+        while stepper.next_step != "commit":
+            stepper.step()
+        met: list[object] = []
+        schedule = once(at_call, lambda: meanwhile(world, dataset), met)  # noqa: B023 - called before the next
+        stepper.step(world.process(Faults(schedule)))
+        if not met:
+            break
+        expected = expected_of(small=True)
+        if meanwhile is restored:
+            expected = BEFORE
+        elif meanwhile is a_lapsed_lease:
+            expected["new-1"] = record(1, 2, 3, 4)
+        else:
+            assert isinstance(met[0], dict)
+            expected = {k: v for k, v in (expected | met[0]).items() if k not in AFTER_WRITES}
+        world.drain(dataset)  # what came while the commit held the lease
+        check(world, dataset, expected, f"at call {at_call}")
+        outcomes.add(world.fresh(stepper.job).status)
+        at_call += 1
+    assert at_call > 20
+    assert CompactionStatus.COMPLETED in outcomes
+    if meanwhile in (restored, a_lapsed_lease):
+        assert outcomes == {CompactionStatus.COMPLETED, CompactionStatus.STOPPED}
+
+
+def once(at_call: int, do: Callable[[], object], met: list[object]) -> Schedule:
+    """Does something just before a call of another process; `met` then holds what it came to."""
+
+    def at(call: Call) -> None:
+        if call.number == at_call and not met:
+            met.append(None)
+            met[0] = do()
+
+    return at
 
 
 def test_a_compaction_of_a_deleted_dataset_ends() -> None:

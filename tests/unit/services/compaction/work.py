@@ -116,6 +116,11 @@ class Stepper:
         """Whether nothing is left to do."""
         return not self._todo
 
+    @property
+    def next_step(self) -> str:
+        """The name of the next call's step."""
+        return self._todo[0][0]
+
     def step(self, ports: Ports | None = None) -> None:
         """Do the next call; a run that has been stopped ends as its workflow would end it."""
         name, item = self._todo[0]
