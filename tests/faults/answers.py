@@ -1,7 +1,7 @@
 """What a reader is told, against what it must be told: worked out anew here, from dictionaries."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,7 +17,8 @@ type Wanted = Callable[[str, Row], bool]
 
 
 def _outside(row: Row) -> bool:
-    return "in" in row.metadata and row.metadata.get("n") != 1
+    inside = row.metadata.get("in")
+    return isinstance(inside, Mapping) and "step" in inside and row.metadata.get("n") != 1
 
 
 FILTERS: Final[tuple[tuple[dict[str, object] | None, Wanted], ...]] = (
@@ -42,6 +43,11 @@ def selected(number: int) -> tuple[Selection, Wanted]:
         return wanted(name, row) and (namespace is None or row.namespace == namespace)
 
     return Selection(namespace=namespace, filter=parsed), holds
+
+
+def selection_json(number: int) -> tuple[dict[str, object] | None, str | None]:
+    """The filter and the namespace of `selected`, as they are sent."""
+    return FILTERS[number % len(FILTERS)][0], NAMESPACES[number // len(FILTERS) % len(NAMESPACES)]
 
 
 def chosen(state: State, wanted: Wanted) -> dict[str, Row]:

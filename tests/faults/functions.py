@@ -1,20 +1,30 @@
 """The functions that nobody asks for an answer: indexer, builder, sweep, and time that passes between them."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from shoal.model.limits import ONE_SHARD_BYTES
 from shoal.services.build import build_resident
 from shoal.services.commit import drain
+from shoal.services.compaction.look_after import look_after
 from shoal.services.imports.reconcile import reconcile_imports
+from shoal.services.janitor.run import run_janitor
 from shoal.services.sweep import sweep
+from shoal.services.wake import THOROUGH
 from shoal.storage.memory import MemoryQueue
 from shoal.storage.ports import Ports
-from tests.faults.run import Doing
+from tests.faults.run import Doing, Run
+from tests.faults.workflows import CELL_WORLD_BYTES
 
 
 def deliver(
-    doing: Doing, queue: MemoryQueue, work: Callable[[Ports, str, str], object], *, order: int, most: int
+    doing: Doing,
+    queue: MemoryQueue,
+    work: Callable[[Ports, Mapping[str, str]], object],
+    *,
+    order: int,
+    most: int,
 ) -> None:
     """Hand some of the messages that are due to a function, in an order of their own; those it dies over come
     again.
@@ -25,8 +35,8 @@ def deliver(
         if number >= most:
             queue.release(message.receipt)
             continue
-        of = message.message
-        told = doing.call(lambda process, of=of: work(process.ports, of["tenant_id"], of["dataset_id"]))  # type: ignore[misc]
+        about = message.message
+        told = doing.call(lambda process, about=about: work(process.ports, about))  # type: ignore[misc]
         if told.done:
             queue.delete(message.receipt)
 
@@ -43,7 +53,7 @@ class DeliverWakeups:
         deliver(
             doing,
             doing.run.stores.wakeups,
-            lambda ports, tenant, dataset: drain(ports, tenant, dataset, owner="indexer"),
+            lambda ports, about: drain(ports, about["tenant_id"], about["dataset_id"], owner="indexer"),
             order=self.order,
             most=self.most,
         )
@@ -58,13 +68,53 @@ class DeliverBuilds:
 
     def do(self, doing: Doing) -> None:
         """Deliver them."""
-        deliver(
-            doing,
-            doing.run.stores.builds,
-            lambda ports, tenant, dataset: build_resident(ports, tenant, dataset, owner="builder"),
-            order=self.order,
-            most=self.most,
+        limit = one_shard_bytes(doing.run)
+
+        def work(ports: Ports, about: Mapping[str, str]) -> None:
+            tenant_id, dataset_id, thorough = about["tenant_id"], about["dataset_id"], THOROUGH in about
+            look_after(
+                ports, tenant_id, dataset_id, owner="builder", thorough=thorough, one_shard_bytes=limit
+            )
+
+        deliver(doing, doing.run.stores.builds, work, order=self.order, most=self.most)
+
+
+def one_shard_bytes(run: Run) -> int:
+    """Up to how many bytes of vectors a dataset stays one shard in this world."""
+    return CELL_WORLD_BYTES if run.in_cells else ONE_SHARD_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Compact:
+    """Somebody asks for a compaction, however little is to be gained: the builder builds, or starts one."""
+
+    dataset: int
+
+    def do(self, doing: Doing) -> None:
+        """Ask the builder."""
+        dataset, limit = doing.run.pick(self.dataset).dataset, one_shard_bytes(doing.run)
+        doing.call(
+            lambda process: look_after(
+                process.ports,
+                dataset.tenant_id,
+                dataset.dataset_id,
+                owner="builder",
+                thorough=True,
+                one_shard_bytes=limit,
+            )
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """The janitor's schedule. What it leaves is read again, from storage alone."""
+
+    def do(self, doing: Doing) -> None:
+        """Let it clean."""
+        doing.call(lambda process: run_janitor(process.ports))
+        for known in doing.run.known:
+            known.checked = -1
+        doing.run.stores.searcher = doing.run.stores.new_searcher()
 
 
 @dataclass(frozen=True, slots=True)

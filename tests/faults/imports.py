@@ -1,37 +1,18 @@
-"""Imports, from their creation to their end: each call by its owner, each event, and each call of the workflow."""
+"""Imports as their owners and S3 see them: created, uploaded, completed, cancelled; and the events of S3."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
-from shoal.errors import (
-    Conflict,
-    ImportRejected,
-    ImportStopped,
-    InvalidInput,
-    LimitReached,
-    NotFound,
-    ShoalError,
-)
+from shoal.errors import Conflict, InvalidInput, LimitReached, NotFound
 from shoal.model.imports import ErrorMode, Import, ImportFormat
-from shoal.services.imports.finish import commit_with, handle_failure
 from shoal.services.imports.items import keys_of_import
 from shoal.services.imports.lifecycle import cancel_import, complete_import, create_import
-from shoal.services.imports.settle import settle_with
 from shoal.services.imports.starting import start_uploaded
-from shoal.services.imports.steps import run_step
-from shoal.storage.memory.faults import SimulatedCrash
 from shoal.storage.ports import Ports
 from tests.faults.oracle import Row
-from tests.faults.run import QUOTA, Doing, Run
-from tests.faults.stepwise import Stepwise
-from tests.workflow.machine import Invoke
-from tests.workflow.steps import import_definition, steps_of
-
-DEFINITION: Final = import_definition()
-_EXPECTED = (ImportStopped, ImportRejected)
+from tests.faults.run import QUOTA, Doing
 
 
 def line_of(name: str, row: Row) -> bytes:
@@ -135,64 +116,3 @@ class DeliverEvents:
             told = doing.call(lambda process, key=key: start_uploaded(process.ports, key), NotFound)  # type: ignore[misc]
             if not (told.done or told.refused):
                 run.events.append((now + 30, key))
-
-
-@dataclass(frozen=True, slots=True)
-class Advance:
-    """A workflow makes some calls of functions, each a process of its own."""
-
-    number: int
-    calls: int = 1
-
-    def do(self, doing: Doing) -> None:
-        """Let it go on."""
-        run = doing.run
-        running = workflows_at_work(run)
-        if not running:
-            return
-        name = running[self.number % len(running)]
-        for _ in range(self.calls):
-            advance(doing, name)
-
-
-def workflows_at_work(run: Run) -> list[str]:
-    """The executions that have not ended; those that were started since are made."""
-    started = run.stores.workflows["imports"]
-    for name, given in started.started.items():
-        if name not in run.workflows:
-            run.workflows[name] = Stepwise(DEFINITION, run.stores.objects, given, run.stores.clock)
-    return [name for name in run.workflows if started.status(name) == "RUNNING"]
-
-
-def advance(doing: Doing, name: str) -> None:
-    """One call of a function by a workflow."""
-    run = doing.run
-    workflow, started = run.workflows[name], run.stores.workflows["imports"]
-    if started.status(name) != "RUNNING":
-        return
-    workflow.advance(calling(doing))
-    if workflow.ended is not None:
-        started.end(name, workflow.ended.status)
-
-
-def calling(doing: Doing) -> Invoke:
-    """Calls functions, each in a new process; what none may raise is remembered."""
-    steps = {"settle": settle_with(0)} if doing.run.in_cells else {}
-
-    def invoke(function: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
-        ports = doing.start().ports
-        try:
-            if payload["step"] == "fail":
-                return handle_failure(ports, payload)
-            return run_step(ports, payload, {**steps_of(function), **steps, "commit": commit_with(0.0)})
-        except (SimulatedCrash, *_EXPECTED):
-            raise
-        except ShoalError as error:
-            if type(error).__name__ not in ("StorageBusy", "TryAgain", "NotFound"):
-                doing.run.unexpected.append(error)
-            raise
-        except Exception as error:
-            doing.run.unexpected.append(error)
-            raise
-
-    return invoke

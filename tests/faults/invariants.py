@@ -9,10 +9,10 @@ from shoal.services import datasets
 from shoal.services.fetch import fetch
 from shoal.services.listing import ListRequest, count_records, list_records
 from shoal.services.search import Searcher
+from shoal.storage.keys import IMPORTS, PENDING
 from tests.faults.answers import FILTERS, NAMESPACES, check_answer, check_rows, chosen, selected
 from tests.faults.oracle import Broken, State
 from tests.faults.run import Known, Run
-from tests.faults.stores import TENANT
 
 _VECTOR = np.array([1.0, -2.0, 3.0], dtype=np.float32)
 
@@ -54,7 +54,9 @@ def check_reads(searcher: Searcher, run: Run, known: Known, state: State, *, tho
     """Every way to read a version tells the same, bit for bit."""
     name, metric = known.dataset.name, known.dataset.metric
     every = sorted(state.written.keys() | {"nobody"})
-    fetched = fetch(searcher, TENANT, scope=NATIVE_SCOPE, name=name, ids=every, include_values=True)
+    fetched = fetch(
+        searcher, run.stores.tenant_id, scope=NATIVE_SCOPE, name=name, ids=every, include_values=True
+    )
     check_rows("fetch", fetched.records, state.rows, documents=False)
     if set(fetched.missing_ids) != set(every) - state.rows.keys() or fetched.unprocessed_ids:
         raise Broken(f"fetch: missing {fetched.missing_ids}, left {fetched.unprocessed_ids}")
@@ -66,9 +68,11 @@ def check_reads(searcher: Searcher, run: Run, known: Known, state: State, *, tho
             request = QueryRequest(
                 _VECTOR, top_k, filter=selection.filter, namespace=selection.namespace, nprobe=1024
             )
-            answer = searcher.query(TENANT, scope=NATIVE_SCOPE, name=name, request=request)
+            answer = searcher.query(run.stores.tenant_id, scope=NATIVE_SCOPE, name=name, request=request)
             check_answer(f"query {number}, top {top_k}", metric, request, answer, rows)
-        counted, _ = count_records(searcher, TENANT, scope=NATIVE_SCOPE, name=name, selection=selection)
+        counted, _ = count_records(
+            searcher, run.stores.tenant_id, scope=NATIVE_SCOPE, name=name, selection=selection
+        )
         if counted != len(rows):
             raise Broken(f"count {number}: {counted}, and {len(rows)} rows match")
         asked = ListRequest(selection, b"asked", 4, include_values=True, include_document=True)
@@ -79,7 +83,9 @@ def listed(searcher: Searcher, run: Run, name: str, asked: ListRequest) -> list[
     """All pages of a list."""
     found: list[Match] = []
     while True:
-        page = list_records(run.stores.ports, searcher, TENANT, scope=NATIVE_SCOPE, name=name, request=asked)
+        page = list_records(
+            run.stores.ports, searcher, run.stores.tenant_id, scope=NATIVE_SCOPE, name=name, request=asked
+        )
         found += page.records
         if page.cursor is None:
             return found
@@ -99,7 +105,7 @@ def check_settled(run: Run) -> None:
         if known.ledger.deleted:
             try:
                 found = datasets.resolve(
-                    run.stores.ports, TENANT, scope=NATIVE_SCOPE, name=known.dataset.name
+                    run.stores.ports, run.stores.tenant_id, scope=NATIVE_SCOPE, name=known.dataset.name
                 )
             except NotFound:
                 continue
@@ -116,6 +122,11 @@ def check_settled(run: Run) -> None:
     (quota,) = [item for item in run.stores.table.items() if item["sk"] == "QUOTA"] or [{"used": 0}]
     if int(quota["used"]) != total:
         raise Broken(f"the quota says {quota['used']} rows, and there are {total}")
-    waiting = [item["pk"] for item in run.stores.table.items() if "gsi1pk" in item]
-    if waiting:
-        raise Broken(f"the sweep never gets done with {waiting}")
+    if left := waiting(run):
+        raise Broken(f"the sweep never gets done with {left}")
+
+
+def waiting(run: Run) -> list[str]:
+    """What the sweep still has on its lists."""
+    items = run.stores.table.items()
+    return [f"{item['pk']} {item['sk']}" for item in items if item.get("gsi1pk") in (PENDING, IMPORTS)]

@@ -6,7 +6,6 @@ from shoal.errors import Conflict, NotFound
 from shoal.model.datasets import NATIVE_SCOPE
 from shoal.services import datasets
 from tests.faults.run import Doing
-from tests.faults.stores import TENANT
 
 MOST = 3
 """Datasets at once: more would only be less often met."""
@@ -28,7 +27,12 @@ class CreateDataset:
         name = free[-1] if self.again and free else run.new_name()
         doing.call(
             lambda process: datasets.create_dataset(
-                process.ports, TENANT, scope=NATIVE_SCOPE, name=name, dimension=3, metric=run.metric
+                process.ports,
+                doing.run.stores.tenant_id,
+                scope=NATIVE_SCOPE,
+                name=name,
+                dimension=3,
+                metric=run.metric,
             ),
             Conflict,
         )
@@ -49,7 +53,7 @@ class DeleteDataset:
         known = run.pick(self.dataset)
         doing.call(
             lambda process: datasets.delete_dataset(
-                process.ports, TENANT, scope=NATIVE_SCOPE, name=known.dataset.name
+                process.ports, doing.run.stores.tenant_id, scope=NATIVE_SCOPE, name=known.dataset.name
             ),
             NotFound,
         )

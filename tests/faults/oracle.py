@@ -71,6 +71,7 @@ class Place:
     import_id: str | None
     opened: int | None
     follows: int
+    manifest: str | None = None
 
 
 class Broken(AssertionError):
@@ -91,8 +92,11 @@ class Ledger:
     first: int = 1
     """The first place of its log."""
     deleted: bool = False
+    rows_of: Callable[[str], Mapping[str, Row]] = lambda _: {}
+    """The rows of the version whose root has that key."""
     _states: dict[int, State] = field(default_factory=dict)
     _reached: int = 0
+    _restored: dict[int, Mapping[str, Row]] = field(default_factory=dict)
 
     def read(self, jobs: list[dict[str, Any]]) -> None:
         """Compare the stored log with what is known of it, and learn what is new.
@@ -102,6 +106,7 @@ class Ledger:
         """
         by_key = {key: attempt for attempt in self.attempts for key in attempt.log_keys}
         seen: dict[int, Place] = {}
+        errors: dict[int, str] = {}
         for job in jobs:
             number = int(job["sequence"])
             opened, follows = job.get("opened"), job.get("follows")
@@ -111,6 +116,7 @@ class Ledger:
                 job.get("import_id"),
                 None if opened is None else int(opened),
                 number - 1 if follows is None else int(follows),
+                job.get("manifest"),
             )
             seen[number] = place
             if self.places.get(number, place) != place:
@@ -121,11 +127,17 @@ class Ledger:
                     raise Broken(f"place {number} holds {place.log_key}, which nobody wrote")
                 if attempt.told == "refused":
                     raise Broken(f"{attempt.what} was refused, and stands at place {number}")
+            if place.manifest is not None and number not in self._restored:
+                self._restored[number] = self.rows_of(place.manifest)
             if job.get("error"):
-                raise Broken(f"a write failed: place {number}: {job['error']}")
+                errors[number] = str(job["error"])
         if missing := self.places.keys() - seen.keys():
             raise Broken(f"places {sorted(missing)} of the log are gone")
         self.places = seen
+        for number, error in errors.items():
+            # The only write that may fail for good: its reason is in the log.
+            if seen[number].kind != "restore" or not self._open_at(number):
+                raise Broken(f"a write failed: place {number}: {error}")
         for attempt in self.attempts:
             self._check_told(attempt)
 
@@ -166,6 +178,11 @@ class Ledger:
             self._reached = number
 
     def _next(self, state: State, number: int, place: Place, by_key: Mapping[str, Attempt]) -> State:
+        if place.kind == "restore":
+            if self._open_at(number):
+                return state
+            rows = self._restored[number]
+            return State(dict(rows), dict.fromkeys(state.written.keys() | rows.keys(), number))
         if place.kind in WRITES and place.log_key is not None:
             return state.after(by_key[place.log_key].change, number)
         if place.kind == "import":
@@ -179,3 +196,10 @@ class Ledger:
 
             return state.after(bring, number)
         return state
+
+    def _open_at(self, number: int) -> set[int]:
+        """The places of the imports that are open at a place."""
+        before = {place: what for place, what in self.places.items() if place < number}
+        opened = {place for place, what in before.items() if what.kind == "import_open"}
+        ended = {what.opened for what in before.values() if what.kind in ("import", "import_end")}
+        return opened - ended

@@ -11,7 +11,7 @@ from shoal.services.search import Searcher
 from tests.faults.answers import check_answer, chosen, selected
 from tests.faults.oracle import State
 from tests.faults.run import Doing, Known
-from tests.faults.stores import TENANT, Process
+from tests.faults.stores import Process
 
 
 def state_of(doing: Doing, known: Known, version: int) -> State:
@@ -44,7 +44,9 @@ class Query:
 
         def ask(process: Process) -> None:
             searcher = Searcher(process.ports, cache_bytes=1 << 20)
-            answer = searcher.query(TENANT, scope=NATIVE_SCOPE, name=known.dataset.name, request=request)
+            answer = searcher.query(
+                doing.run.stores.tenant_id, scope=NATIVE_SCOPE, name=known.dataset.name, request=request
+            )
             rows = chosen(state_of(doing, known, answer.version), wanted)
             check_answer(f"{self}", known.dataset.metric, request, answer, rows)
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 from shoal.model.limits import BUILD_LEASE_SECONDS
 from tests.faults.functions import DeliverBuilds, DeliverWakeups, Sweep
-from tests.faults.imports import DeliverEvents, advance, workflows_at_work
-from tests.faults.invariants import check, check_settled
+from tests.faults.imports import DeliverEvents
+from tests.faults.invariants import check, check_settled, waiting
 from tests.faults.luck import GOOD
 from tests.faults.oracle import Broken
 from tests.faults.run import Doing, Run
+from tests.faults.workflows import advance, workflows_at_work
 
 _ROUNDS = 40
 _LONG_SECONDS = 4 * 3600.0
@@ -49,12 +50,12 @@ def settle(run: Run) -> None:
         if number > 1 and at_rest(run):
             check_settled(run)
             return
-    waiting = [(item["pk"], item["sk"]) for item in run.stores.table.items() if "gsi1pk" in item]
-    raise Broken(f"no rest: the sweep still looks after {waiting}, workflows {workflows_at_work(run)}")
+    raise Broken(f"no rest: the sweep looks after {waiting(run)}, at work are {workflows_at_work(run)}")
 
 
 def at_rest(run: Run) -> bool:
     """Whether there is nothing left to deliver, to run or to look after."""
     stores = run.stores
-    listed = any("gsi1pk" in item for item in stores.table.items())
-    return not (listed or len(stores.wakeups) or len(stores.builds) or run.events or workflows_at_work(run))
+    return not (
+        waiting(run) or len(stores.wakeups) or len(stores.builds) or run.events or workflows_at_work(run)
+    )

@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shoal.errors import RequestError, ShoalError, StorageBusy, TryAgain
+from shoal.model import manifests
 from shoal.model.datasets import NATIVE_SCOPE, Dataset, Metric
 from shoal.services import datasets
+from shoal.services.tenants import create_tenant
 from shoal.storage.memory.faults import Faults, Schedule, SimulatedCrash
 from tests.faults.deterministic import deterministic
 from tests.faults.luck import Luck
-from tests.faults.oracle import Ledger
+from tests.faults.oracle import Ledger, State
 from tests.faults.stepwise import Stepwise
-from tests.faults.stores import TENANT, Process, Stores
+from tests.faults.stores import Process, Stores
 
 QUOTA = 1_000_000
 
@@ -105,6 +107,7 @@ class Run:
         self.steps = 0
         self.answers: Counter[str] = Counter()
         self.made = 0
+        self.stores.tenant_id = create_tenant(self.stores.ports, name="tenant").tenant_id
         self.adopt(self.new_name(), create=True)
 
     def close(self) -> None:
@@ -131,18 +134,38 @@ class Run:
 
     def adopt(self, name: str, *, create: bool = False) -> Known | None:
         """Know the dataset of that name, if it is there by now."""
-        ports = self.stores.ports
+        ports, tenant_id = self.stores.ports, self.stores.tenant_id
         try:
             if create:
                 datasets.create_dataset(
-                    ports, TENANT, scope=NATIVE_SCOPE, name=name, dimension=3, metric=self.metric
+                    ports, tenant_id, scope=NATIVE_SCOPE, name=name, dimension=3, metric=self.metric
                 )
-            found = datasets.resolve(ports, TENANT, scope=NATIVE_SCOPE, name=name)
+            found = datasets.resolve(ports, tenant_id, scope=NATIVE_SCOPE, name=name)
         except ShoalError:
             return None
-        known = Known(found, Ledger(found))
+        if any(known.dataset.dataset_id == found.dataset_id for known in self.known):
+            return None
+        known = Known(found, Ledger(found, rows_of=lambda key: self.state_of(key).rows))
         self.known.append(known)
         return known
+
+    def adopt_clone(self, name: str, source: Dataset) -> None:
+        """Know a clone, if it is there by now: it begins as what it was made of."""
+        clone = self.adopt(name)
+        if clone is None:
+            return
+        head = self.head(clone)
+        (origin,) = (known for known in self.known if known.dataset.dataset_id == source.dataset_id)
+        watermark = int(head["watermark"])
+        origin.ledger.read(self.stores.jobs(origin.dataset))
+        clone.ledger.base = origin.ledger.at(watermark)
+        clone.ledger.first = watermark + 1
+
+    def state_of(self, manifest: str) -> State:
+        """What the version whose root has that key must hold."""
+        root = manifests.decode(self.stores.objects.get(manifest))
+        (known,) = (known for known in self.known if known.dataset.dataset_id == root.dataset_id)
+        return known.ledger.at(root.watermark)
 
     def count(self, doing: Doing) -> None:
         """Add up what was injected."""

@@ -7,21 +7,32 @@ from typing import Any, Final
 from shoal.storage.memory.faults import Fault
 from tests.faults.answers import FILTERS, NAMESPACES
 from tests.faults.dice import Dice, SeededDice
-from tests.faults.functions import Build, Commit, DeliverBuilds, DeliverWakeups, Pass, Sweep
-from tests.faults.imports import Advance, CancelImport, CompleteImport, DeliverEvents, StartImport
+from tests.faults.functions import (
+    Build,
+    Clean,
+    Commit,
+    Compact,
+    DeliverBuilds,
+    DeliverWakeups,
+    Pass,
+    Sweep,
+)
+from tests.faults.imports import CancelImport, CompleteImport, DeliverEvents, StartImport
 from tests.faults.life import CreateDataset, DeleteDataset
 from tests.faults.luck import GOOD, Luck
 from tests.faults.oracle import Row
 from tests.faults.reads import Query
 from tests.faults.rest import Rest
 from tests.faults.steps import Alone, Operation, Step, Together
-from tests.faults.writes import Delete, Upsert
+from tests.faults.versions import Clone, NameVersion, Restore
+from tests.faults.workflows import Advance
+from tests.faults.writes import Delete, DeleteWhere, Patch, Upsert, UpsertIf
 
 STEPS_A_WORLD: Final = 50
 """A world gets old: after so many steps another one is begun, with the next seed."""
 IDS: Final = tuple(f"id-{number:02}" for number in range(14))
-SECONDS: Final = (0.1, 1.0, 5.5, 11.0, 65.0, 1000.0, 8000.0)
-_STEADY: Final = (GOOD,)
+SECONDS: Final = (0.1, 1.0, 5.5, 11.0, 65.0, 1000.0, 8000.0, 90_000.0, 700_000.0)
+SELECTIONS: Final = len(FILTERS) * len(NAMESPACES)
 
 
 def rows(dice: Dice, most: int) -> tuple[tuple[str, Row], ...]:
@@ -38,20 +49,37 @@ def row(dice: Dice) -> Row:
         metadata["in"] = {"step": n}
     if dice.number(0, 2) == 2:
         metadata["tags"] = ["a", "b"][: 1 + n % 2]
-    namespace, document = "", ""
+    namespace, document = dice.one([("", ""), ("", "text"), ("one", ""), ("one", "é")])
     return Row(values if any(values) else (1.0, 0.0, 0.0), metadata, namespace, document)
+
+
+def patches(dice: Dice) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    """Patches of some ids."""
+    kinds: tuple[Mapping[str, Any], ...] = (
+        {"n": dice.number(0, 5)},
+        {"even": None, "in": {"step": 7}},
+        {"in": {"step": None, "more": "é"}},
+        {"tags": ["a"]},
+        {"in": 5},
+    )
+    return tuple((name, dice.one(kinds)) for name in dice.some(IDS, 1, 4))
 
 
 type Maker = Callable[[Dice], Operation]
 
 MAKERS: Final[Mapping[str, Maker]] = {
     "upsert": lambda dice: Upsert(dice.number(0, 2), rows(dice, 5)),
+    "upsert_if": lambda dice: UpsertIf(dice.number(0, 2), rows(dice, 5), dice.number(0, 1) == 1),
+    "patch": lambda dice: Patch(dice.number(0, 2), patches(dice)),
     "delete": lambda dice: Delete(dice.number(0, 2), tuple(dice.some(IDS, 1, 4))),
+    "delete_where": lambda dice: DeleteWhere(dice.number(0, 2), dice.number(1, SELECTIONS - 1)),
     "wakeups": lambda dice: DeliverWakeups(dice.number(0, 99), dice.number(1, 4)),
     "commit": lambda dice: Commit(dice.number(0, 2)),
     "build": lambda dice: Build(dice.number(0, 2)),
     "builds": lambda dice: DeliverBuilds(dice.number(0, 99)),
+    "compact": lambda dice: Compact(dice.number(0, 2)),
     "sweep": lambda _dice: Sweep(),
+    "clean": lambda _dice: Clean(),
     "pass": lambda dice: Pass(dice.one(SECONDS)),
     "import": lambda dice: StartImport(
         dice.number(0, 2), rows(dice, 8), dice.one(("soon", "soon", "late", "twice", "never"))
@@ -64,10 +92,13 @@ MAKERS: Final[Mapping[str, Maker]] = {
         dice.number(0, 2),
         tuple(float(dice.number(1, 4)) for _ in range(3)),
         dice.one((1, 3, 100)),
-        dice.number(0, len(FILTERS) * len(NAMESPACES) - 1),
+        dice.number(0, SELECTIONS - 1),
     ),
     "create": lambda dice: CreateDataset(dice.number(0, 1) == 1),
     "drop": lambda dice: DeleteDataset(dice.number(0, 2)),
+    "name": lambda dice: NameVersion(dice.number(0, 2), dice.number(0, 2), dice.number(0, 5) == 5),
+    "restore": lambda dice: Restore(dice.number(0, 2), dice.number(0, 2), dice.number(0, 2)),
+    "clone": lambda dice: Clone(dice.number(0, 2), dice.one((None, None, 0, 1, 2))),
     "rest": lambda _dice: Rest(),
 }
 
@@ -81,41 +112,19 @@ class Profile:
     together: int = 15
 
 
-_EVERYTHING: Final[Mapping[str, int]] = {
-    "upsert": 20,
-    "delete": 9,
-    "wakeups": 14,
-    "commit": 4,
-    "build": 5,
-    "builds": 2,
-    "sweep": 5,
-    "pass": 7,
-    "import": 6,
-    "complete": 3,
-    "cancel": 1,
-    "events": 6,
-    "advance": 14,
-    "query": 5,
-    "create": 2,
-    "drop": 1,
-    "rest": 2,
-}
-
-
-def _only(*names: str, **more: int) -> dict[str, int]:
-    return {name: _EVERYTHING[name] for name in names} | more
-
+_WRITES: Final = {"upsert": 20, "upsert_if": 4, "patch": 5, "delete": 9, "delete_where": 3}
+_LAMBDAS: Final = {"wakeups": 14, "commit": 4, "build": 3, "builds": 4, "compact": 5, "sweep": 5, "clean": 2}
+_IMPORTS: Final = {"import": 6, "complete": 3, "cancel": 1, "events": 6, "advance": 16}
+_VERSIONS: Final = {"create": 2, "drop": 1, "name": 4, "restore": 4, "clone": 2}
+_REST: Final = {"query": 5, "pass": 7, "rest": 2}
+_EVERYTHING: Final = {**_WRITES, **_LAMBDAS, **_IMPORTS, **_VERSIONS, **_REST}
 
 PROFILES: Final[Mapping[str, Profile]] = {
     "everything": Profile(_EVERYTHING),
     "calm": Profile(_EVERYTHING, unlucky=0, together=0),
-    "writes": Profile(
-        _only("upsert", "delete", "wakeups", "build", "builds", "sweep", "pass", "query", "rest")
-    ),
-    "imports": Profile(
-        _only("upsert", "delete", "wakeups", "build", "sweep", "pass", "complete", "events", "query", "rest")
-        | {"import": 12, "advance": 24, "cancel": 2}
-    ),
+    "writes": Profile({**_WRITES, **_LAMBDAS, **_REST}),
+    "imports": Profile({**_WRITES, **_LAMBDAS, **_IMPORTS, **_REST, "import": 12, "advance": 30}),
+    "versions": Profile({**_EVERYTHING, **{name: 3 * weight for name, weight in _VERSIONS.items()}}),
     "meetings": Profile(_EVERYTHING, unlucky=25, together=60),
 }
 
@@ -148,25 +157,20 @@ def _luck(dice: Dice, profile: Profile) -> Luck:
     return Luck(fault=fault, number=dice.number(0, 12), length=dice.number(6, 14))
 
 
-_SLOW: Final = ("commit", "build", "wakeups", "advance", "sweep", "query", "upsert", "drop")
+_SLOW: Final = (
+    *("commit", "build", "wakeups", "advance", "advance", "sweep", "query", "upsert", "drop"),
+    *("compact", "name", "restore", "clean"),
+)
 _MEANWHILE: Final = (
-    "upsert",
-    "delete",
-    "commit",
-    "build",
-    "pass",
-    "advance",
-    "upsert",
-    "commit",
-    "complete",
-    "cancel",
+    *("upsert", "delete", "commit", "build", "pass", "advance", "upsert", "commit", "complete", "cancel"),
+    *("patch", "delete_where", "restore", "compact", "clean"),
 )
 
 
 def _together(dice: Dice, profile: Profile) -> Together:
     """One process at work on something, and another that comes in between, with more to do."""
-    slow = [name for name in _SLOW if name in profile.weights or name == "commit"]
-    meanwhile = [name for name in _MEANWHILE if name in profile.weights or name == "commit"]
+    slow = [name for name in _SLOW if name in profile.weights]
+    meanwhile = [name for name in _MEANWHILE if name in profile.weights]
     first = (Alone(MAKERS[dice.one(slow)](dice), _luck(dice, profile)),)
     second = tuple(
         Alone(MAKERS[dice.one(meanwhile)](dice), _luck(dice, profile)) for _ in range(dice.number(1, 4))

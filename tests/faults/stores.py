@@ -14,8 +14,6 @@ from shoal.storage.ports import Clock as Now
 from shoal.storage.ports import Key, ObjectHead, Ports
 from tests.unit.services.world import Clock
 
-TENANT = f"ten_{'5' * 32}"
-
 
 class WatchedTable(MemoryTable):
     """A table that sees every change of every HEAD, and notes those that must never be.
@@ -93,6 +91,7 @@ class Stores:
         self.uploads = MemoryUploads(self.objects, self.clock)
         self.workflows = {name: MemoryWorkflows() for name in ("imports", "compactions", "exports")}
         self.ports = self.process(Faults()).ports
+        self.tenant_id = ""
         self.searcher = self.new_searcher()
 
     def process(self, faults: Faults) -> Process:

@@ -1,14 +1,18 @@
 """Writes, as clients make them: what each one does to the world, and what it means to the oracle."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import orjson
 
 from shoal.errors import LimitReached, NotFound, RequestError
+from shoal.index.log_codec import SelectionJson
+from shoal.model.writes import WriteCondition, newer_than
 from shoal.services import write
 from shoal.services.write import Accepted
+from tests.faults.answers import selected, selection_json
 from tests.faults.oracle import Attempt, Change, Row, State
 from tests.faults.run import QUOTA, Doing, Known
 from tests.faults.stores import Process
@@ -78,5 +82,112 @@ class Delete:
 
         def send(process: Process) -> Accepted:
             return write.delete_ids(process.ports, known.dataset, list(self.names))
+
+        attempted(doing, known, f"{self}", change, send)
+
+
+@dataclass(frozen=True, slots=True)
+class UpsertIf:
+    """Records that are stored only where there is none of their id, or an older one (by `n`)."""
+
+    dataset: int
+    rows: tuple[tuple[str, Row], ...]
+    newer: bool
+
+    def do(self, doing: Doing) -> None:
+        """Send them."""
+        known = doing.run.pick(self.dataset)
+        rows = [row for _, row in self.rows]
+        condition = newer_than("n") if self.newer else WriteCondition("if_absent")
+
+        def change(state: State, place: int) -> None:
+            for name, row in self.rows:
+                there = state.rows.get(name)
+                if there is None or (self.newer and _is_newer(row, there)):
+                    state.put(name, row, place)
+
+        def send(process: Process) -> Accepted:
+            return write.upsert(
+                process.ports,
+                known.dataset,
+                ids=[name for name, _ in self.rows],
+                vectors=np.array([row.values for row in rows], dtype=np.float32),
+                metadata=[orjson.dumps(row.metadata) for row in rows],
+                namespaces=[row.namespace for row in rows],
+                documents=[row.document.encode() for row in rows],
+                vector_quota=QUOTA,
+                condition=condition,
+            )
+
+        attempted(doing, known, f"{self}", change, send)
+
+
+def _is_newer(row: Row, there: Row) -> bool:
+    if "n" not in there.metadata:
+        return True
+    return "n" in row.metadata and row.metadata["n"] > there.metadata["n"]
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Changes to the metadata of ids, some of which may not exist."""
+
+    dataset: int
+    patches: tuple[tuple[str, Mapping[str, Any]], ...]
+
+    def do(self, doing: Doing) -> None:
+        """Send them."""
+        known = doing.run.pick(self.dataset)
+
+        def change(state: State, place: int) -> None:
+            for name, patch in self.patches:
+                there = state.rows.get(name)
+                if there is not None:
+                    state.put(name, replace(there, metadata=_merged(there.metadata, patch)), place)
+
+        def send(process: Process) -> Accepted:
+            return write.patch(
+                process.ports,
+                known.dataset,
+                ids=[name for name, _ in self.patches],
+                patches=[orjson.dumps(patch) for _, patch in self.patches],
+            )
+
+        attempted(doing, known, f"{self}", change, send)
+
+
+def _merged(metadata: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """RFC 7396, for patches of one level with objects of one level in them."""
+    merged = dict(metadata)
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, Mapping):
+            before = merged.get(name)
+            merged[name] = _merged(before if isinstance(before, Mapping) else {}, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteWhere:
+    """All records that a selection means, by the number of one of `answers.selected`."""
+
+    dataset: int
+    selection: int
+
+    def do(self, doing: Doing) -> None:
+        """Send it."""
+        known = doing.run.pick(self.dataset)
+        _, wanted = selected(self.selection)
+        tree, namespace = selection_json(self.selection)
+
+        def change(state: State, place: int) -> None:
+            for name in [name for name, row in state.rows.items() if wanted(name, row)]:
+                state.drop(name, place)
+
+        def send(process: Process) -> Accepted:
+            return write.delete_where(process.ports, known.dataset, SelectionJson(namespace, None, tree))
 
         attempted(doing, known, f"{self}", change, send)
