@@ -85,7 +85,7 @@ def test_cell_sets_become_one_and_others_stay_as_they_are() -> None:
     kept = world.manifest(dataset)
     write(world, dataset, rows_named(0, 5, "third"))
     assert world.decide(dataset, thorough=False) == Nothing()
-    # The tombstones of the last two must outlive the compaction: a run that it leaves alone still names their rows.
+    # The tombstones of the last two must outlive the compaction: a run that it leaves alone names their rows.
     delete(world, dataset, [*(f"id-{n:03}" for n in range(140, 150)), "id-050", "id-051"])
     assert world.decide(dataset, thorough=False) == Compact((kept.cell_sets[1].key,))
     assert world.run(world.fresh_newest(dataset)).succeeded
