@@ -92,23 +92,30 @@ class Estate:
         self.held: list[Held] = []
         self.made = 0
 
+    def tick(self) -> None:
+        """Time passes between one request and the next."""
+        self.made += 1
+        self.world.clock.pass_seconds(0.01)
+
     # --- what users do
 
     def create(self, name: str) -> None:
         self.datasets[name], self.states[name] = self.world.create(name), {}
 
     def upsert(self, name: str, *ids: str, ports: Ports | None = None, drain: bool = True) -> None:
-        self.made += 1
+        self.tick()
         records = {each: record(self.made, len(each), 0, 1, made=self.made) for each in ids}
         self.world.upsert(self.datasets[name], records, ports=ports)
         self.states[name] = self.states[name] | records
         if drain:
             self.drain(name, ports=ports)
 
-    def delete_ids(self, name: str, *ids: str) -> None:
+    def delete_ids(self, name: str, *ids: str, drain: bool = True) -> None:
+        self.tick()
         self.world.delete(self.datasets[name], ids)
         self.states[name] = {key: value for key, value in self.states[name].items() if key not in ids}
-        self.drain(name)
+        if drain:
+            self.drain(name)
 
     def drain(self, name: str, *, ports: Ports | None = None) -> None:
         self.world.drain(self.datasets[name], ports=ports)
@@ -119,7 +126,7 @@ class Estate:
         self.hold(name)
 
     def import_(self, name: str, *ids: str, in_cells: bool = False, ports: Ports | None = None) -> None:
-        self.made += 1
+        self.tick()
         records = {each: record(self.made, len(each), 0, 1, made=self.made) for each in ids}
         dataset = self.datasets[name]
         job = begun(self.world, dataset)
@@ -137,6 +144,7 @@ class Estate:
         del self.snapshots[name, snapshot]
 
     def restore(self, name: str, snapshot: str, *, ports: Ports | None = None, drain: bool = True) -> None:
+        self.tick()
         restore(ports or self.world.ports, self.datasets[name], snapshot, vector_quota=None)
         self.states[name] = dict(self.snapshots[name, snapshot])
         if drain:

@@ -11,8 +11,8 @@ old, but then it is the one that finds out.
 import logging
 
 from shoal.errors import ShoalError
-from shoal.model.ids import parse_log_name
 from shoal.model.limits import IMPORT_SECONDS
+from shoal.services.described_log import described_log
 from shoal.services.descriptor_files import (
     DatasetDescriptor,
     OpenImport,
@@ -29,18 +29,14 @@ from shoal.storage.keys import (
     DatasetKeys,
     TenantKeys,
     api_key_by_id,
-    sequence_sk,
 )
 from shoal.storage.ports import Item, Ports
 
 _log = logging.getLogger(__name__)
 
-LOG_WINDOW_SECONDS = 60.0
-"""A write names its object, stores it and takes its place in far less: a function behind the API has 29 s."""
 _IMPORT_AGE_SECONDS = 2 * IMPORT_SECONDS
 """More than an import gets, the time for its upload included."""
 _TRIES = 3
-_LAST_SK = sequence_sk(16**16 - 1)
 _NOT_OF_HEAD = {
     "fence",
     "lease_owner",
@@ -114,15 +110,15 @@ def dataset_descriptor(ports: Ports, keys: DatasetKeys) -> DatasetDescriptor | N
     if head["state"] != "live":
         return DatasetDescriptor(now, meta, head)
     watermark = int(head["watermark"])
-    since = _log_since(ports, keys, watermark, now)
+    log = described_log(ports, keys, watermark, now)
     return DatasetDescriptor(
         written_at=now,
         meta=meta,
         head=head,
         snapshots=_snapshots(ports, keys),
         open_imports=_open_imports(ports, keys, now) if head.get("open_imports") else (),
-        log_since=since,
-        log_applied=_applied(ports, keys, watermark, since),
+        log_since=log.since,
+        log_applied=log.applied,
     )
 
 
@@ -147,47 +143,6 @@ def _meta_and_head(ports: Ports, keys: DatasetKeys) -> tuple[Item | None, Item |
 
 def _snapshots(ports: Ports, keys: DatasetKeys) -> tuple[Item, ...]:
     return tuple(_all(ports, keys.partition, prefix=SNAPSHOT_PREFIX))
-
-
-def _log_since(ports: Ports, keys: DatasetKeys, watermark: int, now: float) -> float:
-    """Before which moment no object was named whose write is still to be applied.
-
-    Writes under way have named theirs within the window, and so had the oldest that waits, when it was accepted.
-    """
-    page = ports.table.query(
-        keys.partition, start=sequence_sk(watermark + 1), stop=_LAST_SK, limit=1, ascending=True
-    )
-    accepted = [float(item["accepted_at"]) for item in page.items]
-    return min([now, *accepted]) - LOG_WINDOW_SECONDS
-
-
-def _applied(ports: Ports, keys: DatasetKeys, watermark: int, since: float) -> tuple[str, ...]:
-    """The names of the log objects that are applied, of those named at or after `since`."""
-    names: list[str] = []
-    if not watermark:
-        return ()
-    after = None
-    while True:
-        page = ports.table.query(
-            keys.partition,
-            start=sequence_sk(1),
-            stop=sequence_sk(watermark),
-            ascending=False,
-            limit=1000 if after else 50,
-            after=after,
-        )
-        for item in page.items:
-            # A name is older than its job, and places are taken in about the order in which they are filled.
-            if float(item["accepted_at"]) < since - LOG_WINDOW_SECONDS:
-                return tuple(sorted(names))
-            if item.get("log_key") is not None:
-                name = str(item["log_key"]).rsplit("/", 1)[-1]
-                told = parse_log_name(name)
-                if told is None or told[0] >= since:
-                    names.append(name)
-        after = page.after
-        if after is None:
-            return tuple(sorted(names))
 
 
 def _open_imports(ports: Ports, keys: DatasetKeys, now: float) -> tuple[OpenImport, ...]:

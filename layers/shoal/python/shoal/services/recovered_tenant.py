@@ -1,0 +1,68 @@
+"""One tenant made anew from its descriptor, with its API keys; or without a name and keys, where it has none."""
+
+from shoal.errors import ConditionFailed, CorruptObject, ObjectMissing
+from shoal.services.descriptor_files import TenantDescriptor, decode_tenant
+from shoal.services.retry import retry_busy
+from shoal.storage.keys import TENANTS, TenantKeys, api_key_by_id
+from shoal.storage.ports import Absent, Item, Key, Ports
+
+
+def read_tenant(ports: Ports, tenant: TenantKeys) -> TenantDescriptor:
+    """What the bucket says of a tenant.
+
+    Raises:
+        CorruptObject: nothing, or not of this one.
+    """
+    descriptor = decode_tenant(read_named(ports, tenant.descriptor))
+    items = {descriptor.tenant["pk"]: tenant.partition} | {
+        item["pk"]: api_key_by_id(str(item["key_id"])).pk for item in descriptor.keys
+    }
+    owners = {str(item["tenant_id"]) for item in (descriptor.tenant, *descriptor.keys)}
+    if owners != {tenant.tenant_id} or any(pk != expected for pk, expected in items.items()):
+        raise CorruptObject(f"{tenant.descriptor} describes another tenant")
+    return descriptor
+
+
+def nameless(ports: Ports, tenant: TenantKeys) -> TenantDescriptor:
+    """A tenant of which nothing is known but its id."""
+    now = ports.clock()
+    item: Item = {
+        "pk": tenant.meta.pk,
+        "sk": tenant.meta.sk,
+        "tenant_id": tenant.tenant_id,
+        "name": "recovered",
+        "created_at": now,
+        "gsi1pk": TENANTS,
+        "gsi1sk": tenant.tenant_id,
+    }
+    return TenantDescriptor(now, item)
+
+
+def put_tenant(ports: Ports, tenant: TenantKeys, descriptor: TenantDescriptor) -> None:
+    """Put the items of a tenant: its keys first, so that it has all of them as soon as it is seen."""
+    for item in descriptor.keys:
+        key_id = str(item["key_id"])
+        pointer = tenant.api_key(key_id)
+        _put_if_absent(ports, api_key_by_id(key_id), item)
+        _put_if_absent(ports, pointer, {"key_id": key_id})
+    _put_if_absent(ports, tenant.meta, descriptor.tenant)
+
+
+def read_named(ports: Ports, key: str) -> bytes:
+    """A descriptor as stored.
+
+    Raises:
+        CorruptObject: there is none.
+    """
+    try:
+        return retry_busy(lambda: ports.objects.get(key))
+    except ObjectMissing as missing:
+        raise CorruptObject(f"{key} is missing") from missing
+
+
+def _put_if_absent(ports: Ports, key: Key, item: Item) -> None:
+    whole: Item = {**item, "pk": key.pk, "sk": key.sk}
+    try:
+        retry_busy(lambda: ports.table.put(whole, condition=Absent("pk")))
+    except ConditionFailed:
+        return
