@@ -26,6 +26,8 @@ class CompactionsAgainstDictionary(RuleBasedStateMachine):
         self.named: dict[str, Record] | None = None
         self.steppers: list[Stepper] = []
         self.count = 0
+        self.bring((0, 60), (1.0, 2.0, 3.0, 4.0))
+        self.upsert((50, 40), (4.0, 3.0, 2.0, 1.0))
 
     def rows(self, place: tuple[int, int], value: tuple[float, ...]) -> dict[str, Record]:
         self.count += 1
@@ -55,6 +57,11 @@ class CompactionsAgainstDictionary(RuleBasedStateMachine):
     def build(self) -> None:
         self.world.build(self.dataset)
 
+    @precondition(lambda self: all(stepper.over for stepper in self.steppers))
+    @rule()
+    def compact(self) -> None:
+        self.decide(thorough=True)
+
     @rule(thorough=st.booleans())
     def decide(self, thorough: bool) -> None:
         known = set(self.world.compactions.started)
@@ -63,7 +70,7 @@ class CompactionsAgainstDictionary(RuleBasedStateMachine):
             self.steppers.append(Stepper(self.world, self.world.fresh_newest(self.dataset)))
 
     @precondition(lambda self: any(not stepper.over for stepper in self.steppers))
-    @rule(data=st.data(), calls=st.integers(1, 6))
+    @rule(data=st.data(), calls=st.integers(1, 25))
     def go_on(self, data: st.DataObject, calls: int) -> None:
         running = [stepper for stepper in self.steppers if not stepper.over]
         stepper = data.draw(st.sampled_from(running))
@@ -99,6 +106,6 @@ class CompactionsAgainstDictionary(RuleBasedStateMachine):
 
 
 CompactionsAgainstDictionary.TestCase.settings = settings(
-    max_examples=30, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestCompactionsAgainstDictionary = CompactionsAgainstDictionary.TestCase
