@@ -29,7 +29,7 @@ from tests.unit.services.imports.small import begun, finished, validated
 from tests.unit.services.world import World
 from tests.unit.services.write_oracle import Oracle, Stored
 
-IDS = [f"{letter}-{number}" for letter in "ab" for number in range(5)]
+IDS = [f"{letter}-{number}" for letter in "ab" for number in range(4)]
 ids = st.sampled_from(IDS)
 metadata = st.fixed_dictionaries(
     {},
@@ -46,7 +46,7 @@ records = st.builds(
     st.sampled_from(["", "", "n", "m"]),
     st.sampled_from([b"", b"", "a text, é".encode()]),
 )
-batches = st.dictionaries(ids, records, min_size=1, max_size=5)
+batches = st.dictionaries(ids, records, min_size=1, max_size=6)
 PATCHES: list[Mapping[str, Any]] = [
     {},
     {"kind": "y"},
@@ -72,6 +72,17 @@ FILTERS: list[tuple[Mapping[str, Any] | None, Callable[[Mapping[str, Any]], bool
         lambda found: isinstance(found.get("in"), dict) and found["in"].get("deep") == 1,
     ),
 ]
+writes = st.one_of(
+    st.tuples(st.just("upsert"), batches, st.sampled_from(CONDITIONS)),
+    st.tuples(st.just("delete"), st.sets(ids, min_size=1, max_size=3)),
+    st.tuples(st.just("patch"), st.lists(st.tuples(ids, st.sampled_from(PATCHES)), min_size=1, max_size=5)),
+    st.tuples(
+        st.just("delete_where"),
+        st.sampled_from(FILTERS),
+        st.sampled_from([None, None, "", "n"]),
+        st.sampled_from([None, None, "a-", "b-1"]),
+    ),
+)
 
 
 class EngineAgainstDictionary(RuleBasedStateMachine):
@@ -86,8 +97,15 @@ class EngineAgainstDictionary(RuleBasedStateMachine):
 
     # --- writes
 
-    @rule(batch=batches, condition=st.sampled_from(CONDITIONS))
-    def upsert(self, batch: dict[str, Stored], condition: tuple[Any, Any]) -> None:
+    @rule(some=st.lists(writes, min_size=1, max_size=6), applied=st.booleans())
+    def write(self, some: list[tuple[Any, ...]], applied: bool) -> None:
+        """Accept writes, which one commit applies, often at once."""
+        for kind, *given in some:
+            getattr(self, f"_{kind}")(*given)
+        if applied:
+            self.commit()
+
+    def _upsert(self, batch: dict[str, Stored], condition: tuple[Any, Any]) -> None:
         accepted = self.world.upsert(
             self.dataset,
             {name: (record.vector, record.metadata) for name, record in batch.items()},
@@ -97,22 +115,15 @@ class EngineAgainstDictionary(RuleBasedStateMachine):
         )
         self.oracle.accept(accepted.sequence, oracle.upsert(batch, condition[1]))
 
-    @rule(names=st.sets(ids, min_size=1, max_size=5))
-    def delete(self, names: set[str]) -> None:
+    def _delete(self, names: set[str]) -> None:
         accepted = self.world.delete(self.dataset, sorted(names))
         self.oracle.accept(accepted.sequence, oracle.delete(names))
 
-    @rule(changes=st.lists(st.tuples(ids, st.sampled_from(PATCHES)), min_size=1, max_size=5))
-    def patch(self, changes: list[tuple[str, Mapping[str, Any]]]) -> None:
+    def _patch(self, changes: list[tuple[str, Mapping[str, Any]]]) -> None:
         accepted = self.world.patch(self.dataset, *changes)
         self.oracle.accept(accepted.sequence, oracle.patch(changes))
 
-    @rule(
-        chosen=st.sampled_from(FILTERS),
-        namespace=st.sampled_from([None, None, "", "n"]),
-        prefix=st.sampled_from([None, None, "a-", "b-1"]),
-    )
-    def delete_where(self, chosen: tuple[Any, Any], namespace: str | None, prefix: str | None) -> None:
+    def _delete_where(self, chosen: tuple[Any, Any], namespace: str | None, prefix: str | None) -> None:
         accepted = self.world.delete_where(self.dataset, filter=chosen[0], namespace=namespace, prefix=prefix)
 
         def matches(name: str, record: Stored) -> bool:
