@@ -19,7 +19,7 @@ from shoal.index.column_file import Columns
 from shoal.index.container import PREAMBLE_BYTES, count_of, pack, parse_header, unpack
 from shoal.index.properties_blocks import BLOCK_SIZES, BlockSizes
 from shoal.index.properties_front import Column, SectionReader, SectionWriter
-from shoal.index.properties_gather import LIMITS, Limits, gather, gather_strings
+from shoal.index.properties_gather import LIMITS, Limits, gather, gather_strings, no_strings
 from shoal.index.properties_plan import ABSENT, Plan, every, plan_of
 from shoal.index.properties_runs import Place, Sections
 from shoal.index.record_columns import texts
@@ -54,14 +54,15 @@ def encode_properties(
         CorruptObject: metadata that is not a JSON object.
     """
     gathered = gather(metadata, limits)
-    names = gather_strings(namespaces if namespaces is not None else [""] * gathered.rows)
-    if names.frequency != gathered.rows:
+    names = list(namespaces) if namespaces is not None else []
+    if namespaces is not None and len(names) != gathered.rows:
         raise ValueError("columns of unequal length")
+    spaces = gather_strings(names) if any(names) else no_strings(gathered.rows)
     writer = SectionWriter(sizes)
     table = [[path, writer.column(column, gathered.rows)] for path, column in gathered.columns.items()]
     attributes = {
         "rows": gathered.rows,
-        "namespaces": writer.column(names, gathered.rows),
+        "namespaces": writer.column(spaces, gathered.rows),
         "paths": table,
         "left_out": list(gathered.left_out),
         "complete": gathered.complete,

@@ -63,6 +63,7 @@ class GatheredColumn:
 
     def take(self, rows: NDArray[np.uint32], values: list[Any]) -> None:
         """Take in what the path holds in each row: parsed JSON, of which objects and null are no values."""
+        self.exists.append(rows)
         kinds = set(map(type, values))
         if list in kinds:
             lengths = [len(value) if type(value) is list else 1 for value in values]

@@ -62,8 +62,17 @@ def gather_strings(values: Iterable[str]) -> GatheredColumn:
     """The column of one string a row."""
     column = GatheredColumn()
     strings = list(values)
-    column.exists.append(np.arange(len(strings), dtype=np.uint32))
-    column.take(column.exists[0], strings)
+    column.take(np.arange(len(strings), dtype=np.uint32), strings)
+    return column
+
+
+def no_strings(rows: int) -> GatheredColumn:
+    """The column of an empty string in every row: as `gather_strings` makes it, but at once."""
+    column = GatheredColumn(strings={"": 0}, string_values=rows)
+    everywhere = np.arange(rows, dtype=np.uint32)
+    column.exists.append(everywhere)
+    if rows:
+        column.pieces[Kind.STR] = [(everywhere, np.zeros(rows, dtype=np.uint32))]
     return column
 
 
@@ -78,13 +87,16 @@ class _Gathering:
     def add(self, documents: list[dict[str, Any]]) -> None:
         """Take in the next rows."""
         rows = np.arange(self.rows, self.rows + len(documents), dtype=np.uint32)
-        columns = _by_key(rows, documents)
-        standing = {key: found for key, (found, _) in columns.items() if "." in key}
-        for key, (found, values) in columns.items():
-            if key.count(".") < MAX_FILTER_DEPTH:
-                self._take(key, found, values)
+        columns = _by_key(documents)
+        standing = {key: rows[places] for key, (places, _) in columns.items() if "." in key}
+        for key, (places, values) in columns.items():
             if "." not in key:
-                self._descend(key, 1, found, values, standing)
+                self._descend(key, 1, rows, places, values, standing)
+            elif key.count(".") >= MAX_FILTER_DEPTH:
+                continue
+            column = self._column(key)
+            if column is not None:
+                column.take(rows[places], values)
         self.rows += len(documents)
         if len(self._columns) > self._limits.held_paths:
             self._keep_most_frequent(max(self._limits.held_paths // 2, self._limits.paths))
@@ -98,37 +110,42 @@ class _Gathering:
         return Gathered(self.rows, columns, left_out, self._complete)
 
     def _descend(
-        self, path: str, depth: int, rows: _Rows, values: list[Any], standing: Mapping[str, _Rows]
+        self,
+        path: str,
+        depth: int,
+        rows: _Rows,
+        places: list[int],
+        values: list[Any],
+        standing: Mapping[str, _Rows],
     ) -> None:
         """Take in what objects at `path` hold. `standing` are the rows that have a path as a key of their own."""
-        if depth == MAX_FILTER_DEPTH:
-            return
         inside = [place for place, value in enumerate(values) if type(value) is dict and value]
-        if not inside:
+        if not inside or depth == MAX_FILTER_DEPTH:
             return
-        for key, (found, inner) in _by_key(rows[inside], [values[place] for place in inside]).items():
+        rows = rows[[places[place] for place in inside]]
+        for key, (inner_places, inner) in _by_key([values[place] for place in inside]).items():
             if "." in key:
                 continue
             nested = f"{path}.{key}"
-            self._descend(nested, depth + 1, found, inner, standing)
+            self._descend(nested, depth + 1, rows, inner_places, inner, standing)
+            found = rows[inner_places]
             if nested in standing:
                 hidden = np.isin(found, standing[nested])
                 inner = [value for value, gone in zip(inner, hidden.tolist(), strict=True) if not gone]
                 found = found[~hidden]
-            if len(found):
-                self._take(nested, found, inner)
+            column = self._column(nested) if len(found) else None
+            if column is not None:
+                column.take(found, inner)
 
-    def _take(self, path: str, rows: _Rows, values: list[Any]) -> None:
+    def _column(self, path: str) -> GatheredColumn | None:
+        """The path's column; None where it is left out, or is from now on."""
         column = self._columns.get(path)
-        if column is None:
-            if not self._complete or path in self._left_out:
-                return
-            if len(path) > MAX_INDEXED_CHARACTERS:
-                self._leave_out(path)
-                return
-            column = self._columns[path] = GatheredColumn()
-        column.exists.append(rows)
-        column.take(rows, values)
+        if column is not None or not self._complete or path in self._left_out:
+            return column
+        if len(path) > MAX_INDEXED_CHARACTERS or len(self._columns) >= 2 * self._limits.held_paths:
+            self._leave_out(path)
+            return None
+        return self._columns.setdefault(path, GatheredColumn())
 
     def _keep_most_frequent(self, most: int) -> None:
         by_frequency = sorted(self._columns, key=lambda path: (-self._columns[path].frequency, path))
@@ -155,8 +172,8 @@ class _Gathering:
             max(columns, key=lambda column: column.characters).give_up(Kind.STR)
 
 
-def _by_key(rows: _Rows, documents: list[dict[str, Any]]) -> dict[str, tuple[_Rows, list[Any]]]:
-    """Of each key the rows that have it, and its value in each."""
+def _by_key(documents: list[dict[str, Any]]) -> dict[str, tuple[list[int], list[Any]]]:
+    """Of each key the places of the documents that have it, and its value in each."""
     found: dict[str, tuple[list[int], list[Any]]] = {}
     for place, document in enumerate(documents):
         for key, value in document.items():
@@ -165,4 +182,4 @@ def _by_key(rows: _Rows, documents: list[dict[str, Any]]) -> dict[str, tuple[_Ro
                 column = found[key] = ([], [])
             column[0].append(place)
             column[1].append(value)
-    return {key: (rows[places], values) for key, (places, values) in found.items()}
+    return found
