@@ -182,8 +182,8 @@ def test_many_abandoned_places_are_closed_in_turn() -> None:
     assert world.stored(dataset, ["a", "b"]).keys() == {"a", "b"}
 
 
-def test_what_waits_counts_towards_a_full_dataset() -> None:
-    """Else a whole backlog could follow the row that filled it, and no builder could hold the result."""
+def test_what_waits_counts_towards_what_may_be_flat() -> None:
+    """Else a whole backlog could follow the last row that fits, and every query would scan it."""
     world = World()
     dataset = world.create(dimension=4096)
     keys = keys_of(dataset)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shoal.errors import Conflict, CorruptObject, LimitReached, NotFound
+from shoal.errors import CorruptObject, LimitReached, NotFound
 from shoal.index.id_index import hash_ids
 from shoal.model.datasets import NATIVE_SCOPE, Dataset, Metric
 from shoal.model.jobs import JobStatus
@@ -121,16 +121,16 @@ def test_writes_are_held_back_while_the_indexer_is_behind() -> None:
     assert held.value.retry_after > 0
 
 
-def test_a_dataset_does_not_outgrow_what_a_query_can_hold() -> None:
+def test_who_writes_faster_than_rows_become_cells_has_to_wait() -> None:
     world = World()
     dataset = world.create(dimension=4096)
     world.table.update(
         keys_of(dataset).head,
         [Assign("row_count", RESIDENT_MAX_BYTES // (4096 * 4 + write.ROW_OVERHEAD_BYTES))],
     )
-    with pytest.raises(Conflict) as full:
+    with pytest.raises(LimitReached) as held:
         world.upsert(dataset, {"a": record(*([1.0] * 4096))})
-    assert full.value.code == "dataset_full"
+    assert (held.value.code, held.value.retry_after) == ("backlog_full", 30)
 
 
 def test_an_upsert_without_rows_still_has_a_job() -> None:

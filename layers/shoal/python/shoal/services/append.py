@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from shoal.errors import (
     ConditionFailed,
-    Conflict,
     LimitReached,
     NotFound,
     RequestError,
@@ -42,6 +41,7 @@ from shoal.storage.ports import Absent, CheckItem, Item, Ports, PutItem, Write
 
 _log = logging.getLogger(__name__)
 _BACKLOG_RETRY_SECONDS = 2
+_COMPACTION_RETRY_SECONDS = 30
 _QUOTA_RETRY_SECONDS = 60
 ROW_OVERHEAD_BYTES = 200
 """What a row costs in memory beside its vector: id index entry, links of the graph, id and a little metadata."""
@@ -91,8 +91,7 @@ def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
     """Put a write into the log of a dataset.
 
     Raises:
-        LimitReached: `vector_quota_exceeded`, or `backlog_full` while the indexer is behind.
-        Conflict: `dataset_full`.
+        LimitReached: `vector_quota_exceeded`, or `backlog_full` while the indexer or a compaction is behind.
         NotFound: the dataset has been deleted.
         RequestError: what the entry requires is not so.
         TryAgain: nothing was accepted.
@@ -156,26 +155,24 @@ def _check_room(ports: Ports, dataset: Dataset, keys: DatasetKeys, entry: Entry)
         raise _backlog_full(waiting, bytes_ahead)
     if entry.kind is JobKind.UPSERT:
         row_bytes = dataset.dimension * 4 + ROW_OVERHEAD_BYTES
-        # Rows of cells do not count, nor do rows that a build is going to leave out.
+        # Rows of cells do not count, nor do rows that a build is going to leave out. The others become cells when
+        # they are too many for one shard: who writes faster than that has to wait for it.
         rows = min(int(head["row_count"]), int(head.get("flat_rows", head["row_count"]))) + entry.rows
         if rows * row_bytes > RESIDENT_MAX_BYTES:
-            raise Conflict(
-                "dataset_full",
-                f"a dataset takes at most {RESIDENT_MAX_BYTES // row_bytes} vectors of this dimension by uploads; "
-                f"bulk imports have no such limit",
-                {"limit_bytes": RESIDENT_MAX_BYTES, "row_bytes": row_bytes},
-            )
+            raise _backlog_full(waiting, bytes_ahead, retry_after=_COMPACTION_RETRY_SECONDS)
         # What waits may all be new rows, or none of it: known once it is applied.
         rows_ahead = max(0, bytes_ahead) // (dataset.dimension * 4 + _LOG_ROW_BYTES)
         if (rows + rows_ahead) * row_bytes > RESIDENT_MAX_BYTES + COMMIT_MAX_BYTES:
             raise _backlog_full(waiting, bytes_ahead)
 
 
-def _backlog_full(waiting: int, bytes_ahead: int) -> LimitReached:
+def _backlog_full(
+    waiting: int, bytes_ahead: int, *, retry_after: int = _BACKLOG_RETRY_SECONDS
+) -> LimitReached:
     return LimitReached(
         "backlog_full",
         "the dataset has too many writes waiting to be indexed; send this one again later",
-        retry_after=_BACKLOG_RETRY_SECONDS,
+        retry_after=retry_after,
         details={"jobs_waiting": waiting, "bytes_waiting": bytes_ahead},
     )
 

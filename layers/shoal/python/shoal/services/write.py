@@ -50,7 +50,6 @@ def upsert(
 
     Raises:
         LimitReached: `vector_quota_exceeded`, or `backlog_full` while the indexer is behind.
-        Conflict: `dataset_full`.
         NotFound: the dataset has been deleted.
         TryAgain: nothing was accepted.
     """

@@ -76,7 +76,6 @@ ROUTES = (
         errors={
             400: "invalid_ndjson, invalid_encoding",
             404: "dataset_not_found",
-            409: "dataset_full",
             413: "payload_too_large: over 10 MiB, unpacked; over 4.5 MiB a body must come gzipped",
             429: "vector_quota_exceeded, backlog_full, rate_limited",
         },
