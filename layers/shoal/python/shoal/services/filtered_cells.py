@@ -137,21 +137,21 @@ class FilteredCells:
             if not whole:
                 continue
             lane.open(cells)
-            rows = lane.rows_in(cells)
-            self._trace.candidates += sum(map(len, rows))
-            owners, within, scores = chosen_rows.top_k(
+            numbers, counts = lane.rows_in(cells), lane.counts(cells)
+            self._trace.candidates += len(numbers)
+            places, scores = chosen_rows.top_k(
                 [some.rows for some in whole],
                 [some.lengths for some in whole],
-                rows,
+                numbers - np.repeat(lane.item.cells.first[cells], counts),
+                counts,
                 self._request.vector,
                 self._metric,
                 self._request.top_k,
             )
-            numbers = lane.item.cells.first[cells[owners]] + within
             place = self._lanes.index(lane)
             known_numbers, known_scores = self._best[place]
             self._best[place] = top_k_of(
-                np.concatenate([known_numbers, numbers]),
+                np.concatenate([known_numbers, numbers[places]]),
                 np.concatenate([known_scores, scores]),
                 self._request.top_k,
                 self._metric,
@@ -223,8 +223,8 @@ class FilteredCells:
     def _alive(self, lane: Lane, records: CellRecords | None, start: int) -> NDArray[np.int64]:
         if records is None:
             return np.empty(0, dtype=np.int64)
-        rows = records.matching(self._selection).astype(np.int64)
-        return rows[~masks.contains(lane.item.dead, rows + start)]
+        numbers = records.matching(self._selection).astype(np.int64) + start
+        return numbers[~masks.contains(lane.item.dead, numbers)]
 
     def _with_matches(self, lane: Lane, cells: CellNumbers) -> CellNumbers:
         """Only the cells in which something matches; the others' vectors are not needed."""

@@ -82,16 +82,14 @@ class Lane:
         """How many live rows of each cell match, where that is known by now: int64, shape (n,)."""
         return self._counts[cells]
 
-    def rows_in(self, cells: CellNumbers) -> list[NDArray[np.int64]]:
-        """The rows of each cell that are alive and match, counted within the cell: int64, ascending."""
-        first = self.item.cells.first[cells].tolist()
+    def rows_in(self, cells: CellNumbers) -> NDArray[np.int64]:
+        """The live rows of cells that match, as numbers: those of the first cell, ascending, then of the next."""
         if self._numbers is None:
-            return [self._learnt[cell] for cell in cells.tolist()]
-        starts, stops = self._bounds[cells].tolist(), self._bounds[cells + 1].tolist()
-        return [
-            self._numbers[start:stop] - before
-            for start, stop, before in zip(starts, stops, first, strict=True)
-        ]
+            nothing = np.empty(0, dtype=np.int64)
+            return np.concatenate([nothing, *(self._learnt[cell] for cell in cells.tolist())])
+        counts = self._counts[cells]
+        shifts = self._bounds[cells] - (np.cumsum(counts) - counts)
+        return self._numbers[np.repeat(shifts, counts) + np.arange(int(counts.sum()))]
 
     # --- what to look at
 
@@ -135,7 +133,7 @@ class Lane:
         self.looked_at += len(cells)
 
     def learn(self, cells: CellNumbers, rows: list[NDArray[np.int64]]) -> None:
-        """What was found in cells: the live rows of each that match, as `rows_in` gives them."""
+        """What was found in cells: the numbers of the live rows of each that match."""
         self._learnt |= zip(cells.tolist(), rows, strict=True)
         self._counts[cells] = [len(some) for some in rows]
 
