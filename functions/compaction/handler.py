@@ -10,9 +10,9 @@ from shoal.services.compaction.finish import commit
 from shoal.services.compaction.one_shard import build_shard
 from shoal.services.compaction.plan import plan
 from shoal.services.compaction.workspace import CompactionRun, open_run
-from shoal.services.imports.calibrate_cells import calibrate
 from shoal.services.pipeline.assign import assign
 from shoal.services.pipeline.build import build
+from shoal.services.pipeline.calibrate import calibrate
 from shoal.services.pipeline.group import group
 from shoal.services.pipeline.run import Step
 from shoal.services.pipeline.steps import do_step

@@ -3,13 +3,13 @@
 from typing import Any
 
 from shoal import runtime
-from shoal.services.imports.calibrate_cells import calibrate
 from shoal.services.imports.one_shard import build_shard
 from shoal.services.imports.settle import settle
 from shoal.services.imports.steps import run_step
 from shoal.services.imports.workspace import Step
 from shoal.services.pipeline.assign import assign
 from shoal.services.pipeline.build import build
+from shoal.services.pipeline.calibrate import calibrate
 from shoal.services.pipeline.group import group
 from shoal.services.pipeline.train import train
 

@@ -18,10 +18,10 @@ from shoal.model.import_work import Chunk, Plan, Product, Settled
 from shoal.model.manifests import PartRef
 from shoal.model.records import Vectors
 from shoal.services.imports import chunks
-from shoal.services.imports.calibrate_cells import calibrate
 from shoal.services.imports.workspace import Workspace
 from shoal.services.pipeline.assign import assign
 from shoal.services.pipeline.build import build
+from shoal.services.pipeline.calibrate import calibrate
 from shoal.services.pipeline.group import group
 from shoal.services.pipeline.train import train
 from shoal.storage.keys import TenantKeys
