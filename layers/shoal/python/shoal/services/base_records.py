@@ -12,6 +12,8 @@ from shoal.services.winners import Shelf, Source, readable_spots, spots_of
 
 AT_ONCE_BYTES = 64 * 1000 * 1000
 """Bytes of cells that are held while records are taken out of them."""
+_ROWS_AT_ONCE = 256
+"""Rows whose documents are taken out before they are measured: 64 MB at most."""
 _NO_VECTOR = np.empty(0, dtype=np.float32)
 
 
@@ -28,7 +30,7 @@ def read_records(
         snapshot: the version.
         located: where ids are in it.
         names: ids with their places in `located`.
-        values: whether their vectors are wanted; without, these are empty.
+        values: whether their vectors and documents are wanted; without, these are empty.
         most_bytes: of all the records together.
 
     Raises:
@@ -46,13 +48,17 @@ def read_records(
         count = max(1, readable_spots(here, include_values=values, budget=AT_ONCE_BYTES))
         shelf = Shelf(snapshot.reader)
         shelf.load(here[:count], include_values=values)
-        for place, record in zip(order, shelf.records(here[:count]), strict=False):
-            vector = shelf.values(spots[place]).copy() if values else _NO_VECTOR
-            size += len(record.metadata) + len(record.document) + vector.nbytes
+        for start in range(0, count, _ROWS_AT_ONCE):
+            places = order[start : min(start + _ROWS_AT_ONCE, count)]
+            for place, record in zip(
+                places, shelf.records([spots[n] for n in places], documents=values), strict=True
+            ):
+                vector = shelf.values(spots[place]).copy() if values else _NO_VECTOR
+                size += len(record.metadata) + len(record.document) + vector.nbytes
+                if record.id == names[place][1]:  # else another id with the same 128-bit hash
+                    found[record.id] = Standing(record.metadata, record.namespace, record.document, vector)
             if size > most_bytes:
                 raise TooMuchToRead
-            if record.id == names[place][1]:  # else another id with the same 128-bit hash
-                found[record.id] = Standing(record.metadata, record.namespace, record.document, vector)
         order = order[count:]
     return found
 
