@@ -58,18 +58,20 @@ def stack_outputs(client: Any, stack: str) -> Mapping[str, str]:
     return outputs
 
 
-def deployed_ports(profile: Profile) -> "Ports":
-    """The ports of the profile's stack.
+def deployed_ports(profile: Profile, *, table: str | None = None) -> "Ports":
+    """The ports of the profile's stack; over another table if one is named.
 
     Raises:
         CliError: there is no such stack.
     """
     client: Callable[[str], Any] = cast("Any", aws_session(profile)).client
-    return ports_from(client, stack_outputs(client("cloudformation"), profile.stack))
+    return ports_from(client, stack_outputs(client("cloudformation"), profile.stack), table=table)
 
 
-def ports_from(client: Callable[[str], Any], outputs: Mapping[str, str]) -> "Ports":
-    """The ports over these clients and outputs."""
+def ports_from(
+    client: Callable[[str], Any], outputs: Mapping[str, str], *, table: str | None = None
+) -> "Ports":
+    """The ports over these clients and outputs; over another table if one is named."""
     import time
 
     from shoal.storage.aws_objects import AwsObjects
@@ -81,7 +83,7 @@ def ports_from(client: Callable[[str], Any], outputs: Mapping[str, str]) -> "Por
     sqs = client("sqs")
     return Ports(
         objects=AwsObjects(client("s3"), outputs["BucketName"]),
-        table=AwsTable(client("dynamodb"), outputs["TableName"]),
+        table=AwsTable(client("dynamodb"), table or outputs["TableName"]),
         wakeups=AwsQueue(sqs, outputs["WakeupsQueueUrl"]),
         builds=AwsQueue(sqs, outputs["BuildsQueueUrl"]),
         clock=time.time,

@@ -78,15 +78,15 @@ def pids_of(function: str, state: Path) -> list[int]:
         return find(function, state)
 
 
-def ports_of(session: "LocalSession") -> "Ports":
-    """The AWS adapters on the emulator."""
+def ports_of(session: "LocalSession", *, table: str | None = None) -> "Ports":
+    """The AWS adapters on the emulator; over another table if one is named."""
     from infra.cli.aws_ports import ports_from
 
-    return ports_from(session.client, session.outputs)
+    return ports_from(session.client, session.outputs, table=table)
 
 
-def local_ports(state: Path) -> "Ports":
-    """The AWS adapters on the emulator that runs with this state.
+def local_ports(state: Path, *, table: str | None = None) -> "Ports":
+    """The AWS adapters on the emulator that runs with this state; over another table if one is named.
 
     Raises:
         CliError: it is not running.
@@ -94,7 +94,7 @@ def local_ports(state: Path) -> "Ports":
     from infra.local.session import local_session
 
     with _local_errors():
-        return ports_of(local_session(state.resolve()))
+        return ports_of(local_session(state.resolve()), table=table)
 
 
 @contextmanager

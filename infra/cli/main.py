@@ -15,11 +15,13 @@ from infra.cli.commands import (
     demo,
     doctor,
     imports,
+    janitor,
     jobs,
     keys,
     local,
     profiles,
     query,
+    recover,
     tenants,
     vectors,
 )
@@ -101,6 +103,8 @@ app.command("usage")(jobs.usage)
 app.command("ask")(ask.ask)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("janitor")(janitor.janitor)
+app.command("recover")(recover.recover)
 app.command("cost")(cost.cost)
 
 

@@ -70,15 +70,15 @@ class Targets:
             address.api_url, address.api_key, transport=self.transport, user_agent="shoal-command-line"
         )
 
-    def ports(self, name: str | None) -> "Ports":
-        """The AWS parts behind the profile, for operator tasks."""
+    def ports(self, name: str | None, *, table: str | None = None) -> "Ports":
+        """The AWS parts behind the profile, for operator tasks; `table` instead of its own where one is named."""
         profile = self.profile(name)
         if self.open_ports is not None:
             return self.open_ports(profile)
         if profile.name == LOCAL:
             from infra.cli.local_stack import local_ports, state_folder
 
-            return local_ports(state_folder(self.environ))
+            return local_ports(state_folder(self.environ), table=table)
         from infra.cli.aws_ports import deployed_ports
 
-        return deployed_ports(profile)
+        return deployed_ports(profile, table=table)

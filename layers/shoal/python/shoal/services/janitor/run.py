@@ -16,7 +16,7 @@ Two runs at once do the same thing twice.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import batched
 
@@ -36,6 +36,13 @@ BATCH = 1000
 """Objects of one request to delete (S3)."""
 SECTIONS = ("log/", "manifests/", "parts/", *(f"shards/{digit:x}" for digit in range(16)))
 """What of a tenant is looked through at a time; a run that is cut off loses at most one."""
+
+
+class NotCleaned(ShoalError):
+    """Tenants of which nothing was deleted, because what they need could not be read; an operator must look."""
+
+    def __init__(self, stopped: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{tenant_id}: {reason}" for tenant_id, reason in stopped.items()))
 
 
 class _OutOfTime(Exception):
