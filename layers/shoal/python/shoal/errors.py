@@ -14,7 +14,7 @@ The tree::
     │   ├── InvalidInput              400
     │   ├── Unauthenticated           401
     │   ├── NotFound                  404
-    │   ├── Conflict                  409
+    │   ├── Conflict                  409, with seconds to wait where it passes by itself
     │   ├── TooLarge                  413
     │   └── LimitReached              429, with seconds to wait
     ├── ImportRejected                an import cannot succeed, and why: ends it, is never tried again
@@ -103,7 +103,18 @@ class NotFound(RequestError):
 
 
 class Conflict(RequestError):
-    """The request contradicts what is stored."""
+    """The request contradicts what is stored; `retry_after` says in how many seconds it may not any more."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        details: Mapping[str, Any] | None = None,
+        *,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(code, message, details)
+        self.retry_after = retry_after
 
 
 class TooLarge(RequestError):

@@ -1,5 +1,6 @@
 """What a handler of a route is given."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from shoal.http.request import Request, read_body
 from shoal.model.tenants import Principal, RateLimit
 from shoal.services.api_keys import KeyCache
+from shoal.services.waiting import Pause
 from shoal.settings import Settings
 from shoal.storage.ports import Ports
 
@@ -35,6 +37,8 @@ class Deps:
     limits: Limits = field(default_factory=Limits)
     keys: KeyCache = field(default_factory=KeyCache)
     docs_enabled: bool = True
+    pause: Pause = time.sleep
+    """How a request that waits for a write lets time pass."""
 
     @classmethod
     def of(cls, settings: Settings, ports: Ports, searcher: "Searcher | None" = None) -> Self:

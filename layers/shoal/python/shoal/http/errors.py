@@ -50,7 +50,7 @@ def _request_error(error: RequestError) -> Response:
     headers = {}
     if status == 401:
         headers["www-authenticate"] = "Bearer"
-    if isinstance(error, LimitReached):
+    if isinstance(error, LimitReached | Conflict) and error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
     return _envelope(status, error.code, error.message, details=error.details, headers=headers)
 

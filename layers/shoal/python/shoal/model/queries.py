@@ -15,9 +15,9 @@ class QueryRequest:
 
     `ef` is the beam width of the graph search, `nprobe` the number of cells to open of each import (None: as
     calibrated; with a filter only cells that hold a match count, where that is known beforehand).
-    `include_values` returns the stored vectors too, `explain` what the query did. `namespace` None looks into all
-    of them. `allow_partial` prefers some answer to none: cells that are damaged are left out, and so is what the
-    budget does not allow to be looked at for a filter that no index covers.
+    `include_values` and `include_document` return these too, `explain` what the query did. `namespace` None looks
+    into all of them. `allow_partial` prefers some answer to none: cells that are damaged are left out, and so is
+    what the budget does not allow to be looked at for a filter that no index covers.
     """
 
     vector: NDArray[np.float32]
@@ -29,6 +29,7 @@ class QueryRequest:
     explain: bool = False
     namespace: str | None = None
     allow_partial: bool = False
+    include_document: bool = False
 
     @property
     def selection(self) -> Selection | None:

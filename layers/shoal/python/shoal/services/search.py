@@ -155,7 +155,13 @@ def _search(
         best = ranking.merge(found.best, request.top_k, snapshot.dataset.metric.lower_is_better)
     with trace.stage("records"):
         shown = _readable(snapshot, best, found.loaded, loader, request) if request.allow_partial else best
-        matches = matches_of(snapshot, shown, found.loaded, include_values=request.include_values)
+        matches = matches_of(
+            snapshot,
+            shown,
+            found.loaded,
+            include_values=request.include_values,
+            include_document=request.include_document,
+        )
         return matches, found.partial or len(shown) < len(best)
 
 
