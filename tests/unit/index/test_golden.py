@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 from pyroaring import BitMap
 
@@ -21,14 +22,17 @@ from shoal.index.checksums import digest128
 from shoal.index.column_file import Blobs, Columns, decode_columns, encode_columns
 from shoal.index.geometry import Geometry
 from shoal.index.graph import build_graph, load_graph
-from shoal.index.log_codec import LogDelete, LogUpsert
+from shoal.index.log_codec import LogDelete, LogDeleteWhere, LogPatch, LogUpsert, SelectionJson
+from shoal.index.properties import PropertyFront, check_section, encode_properties
 from shoal.index.records import Records, write_records
 from shoal.index.shard import decode_vectors, encode_shard
 from shoal.model.datasets import Metric
 from shoal.model.manifests import FileRef, ShardRef
 from shoal.model.records import Rows
 from shoal.model.selection import Selection
+from shoal.model.writes import WriteCondition
 from tests.unit.index.hexfile import read_hex, write_hex
+from tests.unit.index.property_worlds import TINY
 from tests.unit.index.test_records import where
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -42,6 +46,12 @@ BITS = [
 VECTORS = np.array(BITS, dtype=np.uint32).view(np.float32)
 ROWS = Rows(IDS, np.array([7, 2**40, 9], dtype=np.uint64), VECTORS, METADATA)
 TEXTS: dict[str, Any] = {"namespaces": ("", "é/ä", "n"), "documents": ("ä text".encode(), b"", b'"x"' * 40)}
+NEWER = WriteCondition("if_newer_than", "version.at")
+SELECTION = SelectionJson("é/ä", "doc/", {"$or": [{"n": {"$gte": 1.0}}, {"tags": {"$in": ["x", 1, True]}}]})
+PROPERTIES: list[dict[str, Any]] = [
+    {"n": 2**53 + n, "x": n / 4, "tags": [f"t{n % 3}", n % 2 == 0], "deep": {"big": 2**63 + n}}
+    for n in range(9)
+] + [{"n": -1, "é.x": None, "text": "x" * 300}, {}]
 HASHES = id_index.hash_ids([*IDS, "gone"], bytes(range(16)))
 DEAD = {"0001": BitMap([0, 5, 70_000]), "0002": BitMap(range(1000))}
 CLOUD = (np.arange(36, dtype=np.float32).reshape(12, 3) % np.float32(7)) + np.float32(0.5)
@@ -111,12 +121,21 @@ def entries() -> id_index.Entries:
     )
 
 
+def properties() -> tuple[bytes, bytes]:
+    """Front and sections of a few rows, in blocks of both forms."""
+    namespaces = ["", "é"] * 5 + ["é"]
+    return encode_properties(map(orjson.dumps, PROPERTIES), namespaces, sizes=TINY)
+
+
 def released() -> Mapping[str, bytes]:
     """Every kind of object in its current version."""
     files = encode_shard(ROWS)
     return {
         "log_upsert.v1": log_codec.encode_upsert(IDS, VECTORS, METADATA),
         "log_delete.v1": log_codec.encode_delete(IDS),
+        "log_upsert.v2": log_codec.encode_upsert(IDS, VECTORS, METADATA, **TEXTS, condition=NEWER),
+        "log_delete_where.v2": log_codec.encode_delete_where(SELECTION),
+        "log_patch.v2": log_codec.encode_patch(IDS, METADATA),
         "vectors.v1": files["vectors.f32"],
         "records.v1": write_records(ROWS),
         "records.v2": write_records(replace(ROWS, **TEXTS)),
@@ -128,6 +147,7 @@ def released() -> Mapping[str, bytes]:
         "columns.v2": encode_columns(COLUMNS_WITH_ALL),
         "cell_block.v1": cell_block(COLUMNS),
         "cell_block.v2": cell_block(COLUMNS_WITH_ALL),
+        **dict(zip(("properties_front.v1", "properties.v1"), properties(), strict=True)),
         **{f"cell_set_{m}.v1": cell_set(m) for m in Metric},
         **{f"graph_{m}.v1": build_graph(CLOUD, m, m=4, threads=1).save() for m in Metric},
     }
@@ -143,6 +163,16 @@ def test_log() -> None:
     assert (upsert.ids, upsert.metadata) == (IDS, METADATA)
     assert upsert.vectors.view(np.uint32).tolist() == BITS
     assert log_codec.decode(golden("log_delete.v1")) == LogDelete(IDS)
+
+
+def test_log_of_version_2() -> None:
+    upsert = log_codec.decode(golden("log_upsert.v2"))
+    assert isinstance(upsert, LogUpsert)
+    assert (upsert.ids, upsert.metadata, upsert.condition) == (IDS, METADATA, NEWER)
+    assert upsert.vectors.view(np.uint32).tolist() == BITS
+    assert {"namespaces": upsert.namespaces, "documents": upsert.documents} == TEXTS
+    assert log_codec.decode(golden("log_delete_where.v2")) == LogDeleteWhere(SELECTION.parsed())
+    assert log_codec.decode(golden("log_patch.v2")) == LogPatch(IDS, METADATA)
 
 
 def test_shard() -> None:
@@ -196,6 +226,28 @@ def test_dead_rows() -> None:
     assert dead_rows.decode(golden("dead.v1")) == DEAD
 
 
+@pytest.mark.parametrize(
+    ("condition", "rows"),
+    [
+        ({"n": {"$gt": 2**53 + 6}}, [7, 8]),
+        ({"x": {"$lte": 0.5}}, [0, 1, 2]),
+        ({"tags": "t1", "n": {"$lt": 2**53 + 5}}, [1, 4]),
+        ({"tags": True}, [0, 2, 4, 6, 8]),
+        ({"deep.big": {"$in": [2**63 + 3, 3]}}, [3]),
+        ({"é.x": {"$exists": True}}, [9]),
+        ({"deep": {"$exists": False}}, [9, 10]),
+        ({"text": "x"}, None),
+    ],
+)
+def test_properties(condition: dict[str, Any], rows: list[int] | None) -> None:
+    front, sections = PropertyFront.parse(golden("properties_front.v1")), golden("properties.v1")
+    places = front.sections_for(where(condition))
+    assert (places is None) == (rows is None)
+    read = {place: check_section(sections[place.start : place.stop], place) for place in places or ()}
+    assert rows is None or list(front.matching(where(condition), read)) == rows
+    assert front.bounds(Selection(namespace="é")) == (6, 6)
+
+
 def test_cell_records() -> None:
     records = CellRecords(golden("cell_records.v1"))
     ids, sequences, metadata = records.all()
@@ -230,6 +282,8 @@ def test_graph(metric: Metric) -> None:
     "name",
     [
         *("log_upsert.v1", "log_delete.v1", "vectors.v1", "id_run.v1", "dead.v1"),
+        *("properties_front.v1", "properties.v1"),
+        *("log_upsert.v2", "log_delete_where.v2", "log_patch.v2"),
         *(
             f"{name}.{version}"
             for name in ("cell_records", "columns", "cell_block")
