@@ -2,7 +2,7 @@
 
 import pytest
 
-from shoal.errors import Conflict, CorruptObject, LimitReached, NotFound, ObjectMissing, TryAgain
+from shoal.errors import Conflict, CorruptObject, LimitReached, NotFound, TryAgain
 from shoal.model.datasets import NATIVE_SCOPE, Dataset, Metric
 from shoal.services import datasets
 from shoal.services.clone import clone_dataset
@@ -225,7 +225,7 @@ def test_damage_is_not_cloned(world: World, source: Dataset) -> None:
     run = snapshot.manifest.runs[0]
     data = world.objects.get(run.key)
     world.objects.delete([run.key])
-    with pytest.raises(ObjectMissing, match="run-"):
+    with pytest.raises(CorruptObject, match="run-"):
         cloned(world, source)
     world.objects.put(run.key, data)
     root = str(world.head(source).manifest)

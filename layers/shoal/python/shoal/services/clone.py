@@ -64,7 +64,7 @@ def clone_dataset(
         Conflict: code `dataset_exists`.
         NotFound: `snapshot_not_found`, or `dataset_not_found`: deleted just now.
         LimitReached: code `vector_quota_exceeded`.
-        CorruptObject, ObjectMissing: the version is damaged.
+        CorruptObject: the version is damaged.
         TryAgain: nothing was created.
     """
     origin = _current(ports, source) if snapshot is None else _named(ports, source, snapshot)
@@ -115,9 +115,7 @@ def _current(ports: Ports, source: Dataset) -> _Origin:
 def _named(ports: Ports, source: Dataset, name: str) -> _Origin:
     named = get_snapshot(ports, source, name)
     manifest = read_root(ports, named.manifest, named.manifest_sha256)
-    return _Origin(
-        manifest, CheckItem(keys_of(source).snapshot(name), still(named)), snapshot_not_found(name)
-    )
+    return _Origin(manifest, CheckItem(keys_of(source).snapshot(name), still(named)), snapshot_not_found())
 
 
 def _create(

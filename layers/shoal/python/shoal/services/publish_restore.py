@@ -98,7 +98,7 @@ def check_stored(ports: Ports, snapshot: Snapshot, *, known: Snapshot) -> None:
         known: the one that is current; what it names was seen to be there when it became so.
 
     Raises:
-        CorruptObject, ObjectMissing: it is not, and never will be.
+        CorruptObject: it is not, and never will be.
     """
     snapshot.dead()
     there = _objects_of(known)

@@ -28,7 +28,7 @@ def put_root(ports: Ports, keys: DatasetKeys, manifest: Manifest, *, unique: str
     """Store a root of a dataset; (its key, its SHA-256 in hex).
 
     Raises:
-        ObjectMissing: it was put but is not there.
+        CorruptObject: it was put but is not there.
     """
     data = manifests.encode(manifest)
     key = keys.manifest(manifest.version, unique)
@@ -53,9 +53,9 @@ def check_there(ports: Ports, expected: dict[str, int]) -> None:
     """See that objects are stored, given by key and size (invariant 7: a commit checks what it newly names).
 
     Raises:
-        ObjectMissing: one is not there, or is of another size.
+        CorruptObject: one is missing, or is of another size.
     """
     heads = in_parallel(lambda key: retry_busy(lambda: ports.objects.head(key)), expected)
     for (key, size), stored in zip(expected.items(), heads, strict=True):
         if stored is None or stored.size != size:
-            raise ObjectMissing(f"{key} is not there")
+            raise CorruptObject(f"{key} is missing, or not of {size} bytes")

@@ -10,7 +10,7 @@ from shoal.errors import ConditionFailed, Conflict, NotFound, StorageBusy, Trans
 from shoal.model.datasets import Dataset, Head
 from shoal.model.ids import new_token, transaction_token
 from shoal.model.limits import MAX_SNAPSHOTS
-from shoal.model.snapshots import NamedSnapshot, check_snapshot_name
+from shoal.model.snapshots import NamedSnapshot
 from shoal.services.descriptors import describe_dataset
 from shoal.services.heads import keys_of, read_head
 from shoal.services.retry import retry_busy
@@ -106,7 +106,7 @@ def get_snapshot(ports: Ports, dataset: Dataset, name: str) -> NamedSnapshot:
     """
     item = ports.table.get(keys_of(dataset).snapshot(name))
     if item is None:
-        raise snapshot_not_found(name)
+        raise snapshot_not_found()
     return parse_snapshot(item)
 
 
@@ -131,9 +131,11 @@ def still(named: NamedSnapshot) -> Condition:
     return Compare("manifest", "=", named.manifest)
 
 
-def snapshot_not_found(name: str) -> NotFound:
-    """The error of a name that no snapshot has."""
-    return NotFound("snapshot_not_found", f"there is no snapshot {check_snapshot_name(name)}")
+def snapshot_not_found() -> NotFound:
+    """The error of a name that no snapshot of the dataset has."""
+    return NotFound(
+        "snapshot_not_found", "there is no snapshot of that name; the dataset's list shows those there are"
+    )
 
 
 def _item(keys: DatasetKeys, named: NamedSnapshot) -> Item:

@@ -29,20 +29,20 @@ def create(context: Context) -> Response:
         dimension=dimension,
         metric=metric,
     )
-    return json_response(201, _body(view))
+    return json_response(201, dataset_body(view))
 
 
 def list_all(context: Context) -> Response:
     """List all datasets."""
     views = datasets.list_datasets(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE)
-    return json_response(200, {"datasets": [_body(view) for view in views]})
+    return json_response(200, {"datasets": [dataset_body(view) for view in views]})
 
 
 def get(context: Context) -> Response:
     """Show one dataset."""
     name = dataset_name(context)
     view = datasets.get_dataset(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE, name=name)
-    return json_response(200, _body(view))
+    return json_response(200, dataset_body(view))
 
 
 def delete(context: Context) -> Response:
@@ -60,7 +60,8 @@ def _object_or_nothing(body: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _body(view: DatasetView) -> dict[str, Any]:
+def dataset_body(view: DatasetView) -> dict[str, Any]:
+    """A dataset as it is shown."""
     return {
         "name": view.dataset.name,
         "dimension": view.dataset.dimension,
