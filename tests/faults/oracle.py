@@ -126,7 +126,7 @@ class Ledger:
                 if attempt is None:
                     raise Broken(f"place {number} holds {place.log_key}, which nobody wrote")
                 if attempt.told == "refused":
-                    raise Broken(f"{attempt.what} was refused, and stands at place {number}")
+                    raise Broken(f"a refused write stands at place {number}: {attempt.what}")
             if place.manifest is not None and number not in self._restored:
                 self._restored[number] = self.rows_of(place.manifest)
             if job.get("error"):
@@ -144,9 +144,9 @@ class Ledger:
     def _check_told(self, attempt: Attempt) -> None:
         mine = [number for number, place in self.places.items() if place.log_key in attempt.log_keys]
         if len(mine) > 1:
-            raise Broken(f"{attempt.what} stands at places {mine}: once was asked for")
+            raise Broken(f"a write asked for once stands at places {mine}: {attempt.what}")
         if isinstance(attempt.told, int) and mine != [attempt.told]:
-            raise Broken(f"{attempt.what} was acknowledged at place {attempt.told}, and stands at {mine}")
+            raise Broken(f"a write acknowledged at place {attempt.told} stands at {mine}: {attempt.what}")
 
     def at(self, watermark: int) -> State:
         """The state that the log comes to up to a place.

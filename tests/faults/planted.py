@@ -1,4 +1,4 @@
-"""Finds five planted bugs: ``python -m tests.faults.planted``; 1 where one is missed, 2 where there is another.
+"""Finds planted bugs: ``python -m tests.faults.planted``; 1 where one is missed, 2 where there is another.
 
 Each bug is planted in a copy of the package in a temporary folder, on which the state machine then runs as it does
 on the package itself. The table that is printed belongs into RESULTS.md.

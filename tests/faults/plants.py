@@ -1,4 +1,4 @@
-"""Five bugs, each as a change of a few lines that breaks a promise: the state machine must find every one."""
+"""Bugs, each as a change of a few lines that breaks a promise: the state machine must find every one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +35,10 @@ _PUT: Final = """    if (entry.reserved and entry.quota is not None) or entry.re
 """
 """The end of a write: its answer leaves whatever becomes of the job, where that is planted."""
 
+_MET: Final = """    alive = _in_inputs(located.shard, located.shard_ids, inputs)
+    alive &= located.sequence == entries.table["sequence"]
+"""
+
 PLANTS: Final = (
     Plant(
         "skip the version condition of the swap",
@@ -55,6 +59,15 @@ PLANTS: Final = (
             "services/publish_import.py": (
                 "loses = located.found & (located.sequence > np.uint64(opened))",
                 "loses = located.found & (located.sequence > np.uint64(2**63))",
+            )
+        },
+    ),
+    Plant(
+        "forget rows that died during a compaction",
+        {
+            "services/compaction/publish.py": (
+                _MET,
+                "    alive = np.ones(len(entries.table), dtype=np.bool_)\n",
             )
         },
     ),

@@ -1,9 +1,10 @@
 """Which steps a run takes: operations by weight, each with luck of its own, out of one seed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from shoal.model.limits import BUILD_LEASE_SECONDS, LEASE_SECONDS
 from shoal.storage.memory.faults import Fault
 from tests.faults.answers import FILTERS, NAMESPACES
 from tests.faults.dice import Dice, SeededDice
@@ -109,7 +110,7 @@ class Profile:
 
     weights: Mapping[str, int]
     unlucky: int = 45
-    together: int = 15
+    together: int = 25
 
 
 _WRITES: Final = {"upsert": 20, "upsert_if": 4, "patch": 5, "delete": 9, "delete_where": 3}
@@ -157,27 +158,46 @@ def _luck(dice: Dice, profile: Profile) -> Luck:
     return Luck(fault=fault, number=dice.number(0, 12), length=dice.number(6, 14))
 
 
-_SLOW: Final = (
-    *("commit", "build", "wakeups", "advance", "advance", "sweep", "query", "upsert", "drop"),
-    *("compact", "name", "restore", "clean"),
+_AT_WORK: Final = (
+    *("commit", "commit", "build", "build", "compact", "advance", "advance", "wakeups"),
+    *("sweep", "query", "upsert", "restore", "drop", "name", "clean"),
 )
-_MEANWHILE: Final = (
-    *("upsert", "delete", "commit", "build", "pass", "advance", "upsert", "commit", "complete", "cancel"),
-    *("patch", "delete_where", "restore", "compact", "clean"),
+_WRITERS: Final = ("upsert", "upsert", "delete", "delete_where", "patch")
+_BESIDES: Final = (
+    "commit",
+    "build",
+    "advance",
+    "complete",
+    "cancel",
+    "restore",
+    "compact",
+    "clean",
+    "upsert",
 )
 
 
 def _together(dice: Dice, profile: Profile) -> Together:
-    """One process at work on something, and another that comes in between, with more to do."""
-    slow = [name for name in _SLOW if name in profile.weights]
-    meanwhile = [name for name in _MEANWHILE if name in profile.weights]
-    first = (Alone(MAKERS[dice.one(slow)](dice), _luck(dice, profile)),)
-    second = tuple(
-        Alone(MAKERS[dice.one(meanwhile)](dice), _luck(dice, profile)) for _ in range(dice.number(1, 4))
-    )
-    order = (*(0 for _ in range(dice.number(0, 25))), *(1 for _ in range(dice.number(0, 60))))
-    shuffled = tuple(dice.number(0, 1) for _ in range(dice.number(0, 40)))
-    return Together(first, second, dice.one((order, shuffled)))
+    """A process at work on a dataset, and another that comes in between: mostly one that writes, waits until the
+    first may be taken for dead, and commits.
+    """
+    dataset = dice.number(0, 2)
+
+    def one_of(names: tuple[str, ...], *, lucky: bool = False) -> Alone:
+        operation = MAKERS[dice.one([name for name in names if name in profile.weights])](dice)
+        if hasattr(operation, "dataset") and dice.number(0, 9):
+            operation = replace(operation, dataset=dataset)  # type: ignore[type-var] # all are data classes
+        return Alone(operation, GOOD if lucky else _luck(dice, profile))
+
+    first: tuple[Alone, ...] = (one_of(_AT_WORK),)
+    if dice.number(0, 1):
+        first = (one_of(_WRITERS, lucky=True), *first)
+    if dice.number(0, 2):
+        overtakes = dice.one(((), (Alone(Pass(LEASE_SECONDS + 1)),), (Alone(Pass(BUILD_LEASE_SECONDS + 1)),)))
+        second = (one_of(_WRITERS, lucky=True), *overtakes, Alone(Commit(dataset)))
+        stopped_at = dice.number(0, 40)
+        return Together(first, second, (*(0 for _ in range(stopped_at)), *(1 for _ in range(200))))
+    second = tuple(one_of((*_WRITERS, *_BESIDES)) for _ in range(dice.number(1, 4)))
+    return Together(first, second, tuple(dice.number(0, 1) for _ in range(dice.number(0, 60))))
 
 
 def steps_of(seed: int, profile: str, count: int = STEPS_A_WORLD) -> tuple[Step, ...]:

@@ -32,7 +32,7 @@ class WatchedTable(MemoryTable):
         if key.sk == "HEAD" and new is not None:
             self.versions.setdefault(key.pk, {0: 0})[int(new["version"])] = int(new["watermark"])
             if old is not None:
-                self.wrong += [f"{key.pk}: {what}" for what in _wrong_steps(old, new)]
+                self.wrong += [f"HEAD: {what}" for what in _wrong_steps(old, new)]
 
 
 def _wrong_steps(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
