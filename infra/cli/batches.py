@@ -39,6 +39,10 @@ def encode(record: Record) -> bytes:
         "values": np.asarray(record.values, dtype=np.float32),
         "metadata": record.metadata,
     }
+    if record.namespace:
+        line["namespace"] = record.namespace
+    if record.document:
+        line["document"] = record.document
     return orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
 
 

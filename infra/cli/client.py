@@ -14,9 +14,12 @@ from typing import Any, Self
 import httpx
 
 from infra.cli.batches import pack
+from infra.cli.compactions import CompactionCalls
+from infra.cli.exports.calls import ExportCalls
 from infra.cli.failures import ApiError, CliError, JobFailed, NotIndexedInTime
 from infra.cli.imports.calls import ImportCalls
 from infra.cli.imports.signed_urls import SignedUrls
+from infra.cli.listing import ListingCalls
 from infra.cli.paths import dataset_path, record_path, segment
 from infra.cli.results import (
     DatasetInfo,
@@ -61,6 +64,9 @@ class ShoalClient:
             user_agent=user_agent,
         )
         self.imports = ImportCalls(self._http)
+        self.exports = ExportCalls(self._http)
+        self.listing = ListingCalls(self._http)
+        self.compactions = CompactionCalls(self._http)
 
     def __enter__(self) -> Self:
         return self

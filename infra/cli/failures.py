@@ -86,6 +86,11 @@ _HINTS = {
     "query_quota_exceeded": "an operator raises it: `shoal tenants set-quota TENANT --queries N`",
     "dimension_mismatch": "`shoal datasets get NAME` shows the dimension",
     "import_not_found": "`shoal imports list NAME` shows what is there",
+    "export_not_found": "`shoal exports NAME` shows what is there; exports are kept for a week",
+    "too_many_exports": "wait for one to end: `shoal exports NAME`",
+    "dataset_empty": "write something first: `shoal import NAME FILE`",
+    "snapshot_not_found": "`shoal snapshot list NAME` shows what is there",
+    "cursor_expired": "begin anew: what was paged through is a version that is no longer kept",
     "too_many_imports": "wait for one to end, or cancel one: `shoal imports list NAME`",
 }
 

@@ -10,14 +10,17 @@ from typer.core import TyperGroup
 from infra.cli.aws_errors import aws_errors
 from infra.cli.commands import (
     ask,
+    compact,
     cost,
     datasets,
     demo,
     doctor,
+    exports,
     imports,
     janitor,
     jobs,
     keys,
+    listing,
     local,
     profiles,
     query,
@@ -43,6 +46,8 @@ _EPILOG = """
 `shoal import songs millions.ndjson.gz`
 
 `shoal query songs --text "a walk in the rain" --json`
+
+`shoal export songs backup`, and back: `shoal import songs backup --create`
 
 **Exit codes**
 
@@ -97,7 +102,13 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(vectors.app, name="vectors")
 app.add_typer(imports.app, name="imports")
 app.command("import")(imports.import_)
+app.command("export")(exports.export)
+app.command("exports")(exports.exports)
 app.command("query")(query.query)
+app.command("list")(listing.list_)
+app.command("count")(listing.count)
+app.command("stats")(listing.stats)
+app.command("compact")(compact.compact)
 app.command("job")(jobs.job)
 app.command("usage")(jobs.usage)
 app.command("ask")(ask.ask)

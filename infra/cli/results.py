@@ -15,16 +15,20 @@ type Values = Sequence[float] | NDArray[float32]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record to store, or as stored. `values` is None where it was not asked for."""
+    """One record to store, or as stored. What was not asked for is None, as is a document that is not there."""
 
     id: str
     values: Values | None
     metadata: Json
+    namespace: str = ""
+    document: str | None = None
 
     @classmethod
     def of(cls, body: Json) -> "Record":
         """Read the API's object: uploads say `values`, answers `embedding` (the contract's words)."""
-        return cls(body["id"], body.get("embedding"), body.get("metadata") or {})
+        values = body.get("embedding", body.get("values"))
+        namespace, document = body.get("namespace") or "", body.get("document")
+        return cls(body["id"], values, body.get("metadata") or {}, namespace, document)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,12 @@ Rejects = Annotated[
 def import_(
     ctx: typer.Context,
     dataset: Dataset,
-    file: Annotated[
-        Path,
+    files: Annotated[
+        list[Path],
         typer.Argument(
-            metavar="FILE", help="NDJSON, also packed by gzip or zstd, or Parquet: id, values, metadata."
+            metavar="FILE...",
+            help="NDJSON, also packed by gzip or zstd, or Parquet: id, values, metadata, namespace, document. "
+            "Or the folder of an export.",
         ),
     ],
     file_format: Annotated[
@@ -36,27 +38,50 @@ def import_(
         typer.Option(help="A bad record is dropped and reported (continue), or fails the import (abort)."),
     ] = ErrorMode.CONTINUE,
     max_bad_records: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="More bad records than these fail the import.")
+        int | None,
+        typer.Option(min=0, metavar="N", help="More bad records than these fail the import of a file."),
     ] = None,
     wait: Annotated[bool, typer.Option(help="Follow the import to its end.")] = True,
     rejects: Rejects = None,
     multipart: Annotated[
         bool, typer.Option("--multipart", help="Upload in parts, as is done anyway over 5 GiB.")
     ] = False,
+    create: Annotated[
+        bool,
+        typer.Option("--create", help="Make the dataset where it is not there, as the exported one was."),
+    ] = False,
     as_json: AsJson = False,
     profile: ProfileName = None,
 ) -> None:
     """Import a file: upload it, and follow it until it can be queried, all of it at once.
 
+    Several files are imported one after the other, each all at once; the first that fails is the last. Of an
+    export's folder, sizes and checksums are compared with its manifest before anything is imported.
+
     Fails if nothing was imported; some rejected records alone are no failure. Progress goes to stderr.
 
-    Example: `shoal import songs songs.ndjson.gz --max-bad-records 100 --rejects rejected.jsonl`
+    Examples: `shoal import songs songs.ndjson.gz --max-bad-records 100 --rejects rejected.jsonl`,
+    `shoal import songs backup --create` with what `shoal export songs backup` has made
     """
-    from infra.cli.imports.formats import source_of
+    from infra.cli.imports.many import end_of_all, gather, ready, run_all
     from infra.cli.imports.running import end_of, run_import, tell
 
-    source = source_of(file, file_format=file_format, multipart=multipart)
+    found = gather(files, file_format=file_format, multipart=multipart)
     with targets(ctx).client(profile) as client:
+        ready(client, dataset, found.manifests, create=create)
+        if found.manifests or len(found.sources) > 1:
+            whole = run_all(
+                client,
+                dataset,
+                found.sources,
+                error_mode=error_mode.value,
+                max_bad_records=max_bad_records,
+                wait=wait,
+                rejects=rejects,
+            )
+            end_of_all(client, dataset, whole, as_json=as_json)
+            return
+        source = found.sources[0]
         done = run_import(
             client,
             dataset,

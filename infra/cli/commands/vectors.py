@@ -76,10 +76,12 @@ def _read(file: str) -> Iterator[Record]:
             if not text.strip():
                 continue
             try:
-                body = orjson.loads(text)
-                yield Record(body["id"], body["values"], body.get("metadata") or {})
+                record = Record.of(orjson.loads(text))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise UsageError(f"{file}, line {number}: no record with id and values: {error}") from error
+            if record.values is None:
+                raise UsageError(f"{file}, line {number}: no record with id and values: no values")
+            yield record
 
 
 @app.command()

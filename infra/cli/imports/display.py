@@ -138,10 +138,10 @@ def display(total: int) -> Iterator[Display]:
         stages.stop()
 
 
-def rate_line(done: int, total: int, seconds: float) -> str:
+def rate_line(done: int, total: int, seconds: float, *, verb: str = "uploaded") -> str:
     """Bytes, rate and what is left, on one line."""
     rate = done / seconds if seconds > 0 else 0.0
-    line = f"uploaded {size_text(done)} of {size_text(total)} ({done * 100 // max(total, 1)} %)"
+    line = f"{verb} {size_text(done)} of {size_text(total)} ({done * 100 // max(total, 1)} %)"
     if rate:
         line += f", {size_text(rate)}/s"
         line += f", {(total - done) / rate:.0f} s left" if done < total else ""

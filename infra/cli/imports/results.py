@@ -74,6 +74,11 @@ class ImportInfo:
         return self.status in ("completed", "failed")
 
     @property
+    def shown(self) -> object:
+        """What makes a state another one."""
+        return self.status, self.progress, self.records_accepted, self.records_rejected
+
+    @property
     def failed(self) -> bool:
         """Nothing of the file was indexed."""
         return self.status == "failed"

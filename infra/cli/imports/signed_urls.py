@@ -113,6 +113,61 @@ class SignedUrls:
                 raise failure
             self._patience.sleep(pause)
 
+    def fetch(
+        self, address: Callable[[bool], str], draft: Path, size: int, *, count: Count, stop: threading.Event
+    ) -> None:
+        """Get an object of `size` bytes into `draft`, from where that ends on, again where the network fails.
+
+        `address` says where it is, given True where the address that it gave before was refused: it may have
+        expired. Safe to call from many threads.
+
+        Raises:
+            CliError: refused, or the object is not of that size.
+            UploadStopped: `stop` was set.
+            Unreachable: no answer.
+        """
+        attempt, renew = 0, False
+        while True:
+            attempt += 1
+            try:
+                failure, again, refused = self._append(address(renew), draft, size, count, stop)
+            except httpx.TransportError as error:
+                failure, again, refused = _no_answer(error), True, False
+            if failure is None:
+                return
+            # An address that was made just now and is refused stays so.
+            again, renew = (again and not (refused and renew)), refused
+            pause = self._patience.wait_before(attempt, None) if again else None
+            if pause is None or stop.is_set():
+                raise failure
+            self._patience.sleep(pause)
+
+    def _append(
+        self, url: str, draft: Path, size: int, count: Count, stop: threading.Event
+    ) -> tuple[CliError | None, bool, bool]:
+        """One attempt: what went wrong, whether to try again, and whether the address was refused."""
+        have = draft.stat().st_size if draft.exists() else 0
+        if have == size:
+            return None, False, False
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+        with self._http.stream("GET", url, headers=headers) as answer:
+            if not answer.is_success:
+                answer.read()
+                refused = answer.status_code == 403
+                return _refusal(answer), refused or answer.status_code in _AGAIN, refused
+            if have and answer.status_code != 206:  # all of it comes
+                count(-have)
+                have = 0
+            with draft.open("ab" if have else "wb") as file:
+                for piece in answer.iter_raw(PIECE_BYTES):
+                    if stop.is_set():
+                        raise UploadStopped("the download was stopped")
+                    have += file.write(piece)
+                    count(len(piece))
+        if have != size:
+            return CliError(f"{draft.stem} has {have:,} bytes, not {size:,}"), have < size, False
+        return None, False, False
+
     def first_lines(self, url: str, count: int) -> list[str]:
         """The first lines of an object, without reading the rest.
 
