@@ -25,6 +25,7 @@ def path_of(route: Route, *, job_id: str = "job_" + "0" * 32, key_id: str = "0" 
         "{job_id}": job_id,
         "{key_id}": key_id,
         "{import_id}": "imp_" + "0" * 32,
+        "{snapshot}": "monday",
     }
     path = route.template
     for parameter, value in parts.items():
@@ -40,6 +41,9 @@ BODIES: dict[str, Any] = {
     "POST /v1/query": {"dataset": "products", "vector": [1, 2, 3, 4]},
     "POST /v1/datasets/{name}/query": {"vector": [1, 2, 3, 4]},
     "POST /v1/datasets/{name}/imports": {"format": "ndjson"},
+    "POST /v1/datasets/{name}/snapshots": {"name": "new"},
+    "POST /v1/datasets/{name}/restore": {"snapshot": "monday"},
+    "POST /v1/datasets/{name}/clone": {"name": "new"},
     "POST /v1/keys": {"name": "new"},
     "POST /auth/keys": {"name": "new"},
 }
