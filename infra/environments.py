@@ -45,6 +45,7 @@ def environments_of(
         "import_cells": table | bucket | wakeups | {"OPENBLAS_NUM_THREADS": "1"},
         "import_finish": table | bucket | wakeups | builds,
         "compaction": table | bucket | wakeups | builds | {"OPENBLAS_NUM_THREADS": "1"},
+        "janitor": table | bucket,
         "export": table | bucket | arrow,
     }
 

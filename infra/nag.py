@@ -23,6 +23,7 @@ def _executions(machine: str, names: str) -> str:
 
 _IMPORTS, _EXPORTS = "ImportsMachineEEC0A153", "ExportsMachine2B1225F8"
 _COMPACTIONS = "CompactionsMachineBDBF1880"
+_DESCRIBES = "each dataset and each tenant is described in the bucket, so that a lost table can be made anew"
 _STARTS = {
     f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/upload]": _STAGING,
     _executions(_IMPORTS, ":*"): _EXECUTIONS,
@@ -50,8 +51,8 @@ REASONS: dict[str, dict[str, str]] = {
     "Functions/Api": {
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/log/*]": "every write is logged under a key of its own",
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/manifests/*]": "snapshots and clones name versions",
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": "a dataset is described when it is made",
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/tenant.json]": "a tenant is described when its keys change",
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": _DESCRIBES,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/tenant.json]": _DESCRIBES,
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/rejects/t/*]": _STAGING,
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/exports/t/*]": _STAGING,
         **_STARTS,
@@ -100,6 +101,11 @@ REASONS: dict[str, dict[str, str]] = {
     "Functions/ImportFinish": {**_STEPS, **_READ, **_COMMIT},
     "Functions/Compaction": {**_STEPS, **_READ, **_COMMIT},
     "Functions/Query": _READ,
+    "Functions/Janitor": {
+        **_READ,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": _DESCRIBES,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/tenant.json]": _DESCRIBES,
+    },
     "Functions/Indexer": {**_STEPS, **_READ, **_COMMIT},
     "Functions/Builder": {**_READ, **_COMMIT, _executions(_COMPACTIONS, ":*"): _EXECUTIONS},
 }

@@ -76,6 +76,9 @@ class Settings(BaseModel):
     compaction_memory_mb: Memory = Field(
         3008, description="MB. Holds the ids of 10 million rows, or a sample and its cells, as imports do."
     )
+    janitor_memory_mb: Memory = Field(
+        1769, description="MB. Holds the names of a tenant's objects; one whole CPU, as parts are decoded."
+    )
     export_memory_mb: Memory = Field(
         3008,
         description="MB. Holds the rows of a file of 256 MB several times; the most a new account allows.",
@@ -111,6 +114,10 @@ class Settings(BaseModel):
     )
     compaction_timeout_s: Timeout = Field(
         900, description="Seconds. Training takes the longest; 900 is Lambda's most."
+    )
+    janitor_timeout_s: Timeout = Field(
+        900,
+        description="Seconds. What it does not reach, the next day's run goes on with; 900 is Lambda's most.",
     )
     export_timeout_s: Timeout = Field(
         900, description="Seconds. A file of 256 MB takes about ten; 900 is Lambda's most."

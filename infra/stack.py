@@ -18,10 +18,10 @@ from infra.components.workflow import Workflow
 from infra.environments import environments_of
 from infra.import_grants import COMMITTED, DESCRIPTORS, MANIFESTS, UPLOAD, WRITE, grant_imports
 from infra.settings import Settings
-from infra.upkeep_grants import grant_compactions, grant_exports
+from infra.upkeep_grants import grant_compactions, grant_exports, grant_janitor
 
 READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
-OWN = ("api", "query", "indexer", "builder", "sweep")
+OWN = ("api", "query", "indexer", "builder", "sweep", "janitor")
 """The functions that are not steps of a workflow."""
 
 
@@ -70,6 +70,7 @@ class ShoalStack(Stack):
         grant_compactions(
             self.functions, storage=self.storage, messaging=self.messaging, workflow=self.compactions
         )
+        grant_janitor(self.functions, storage=self.storage)
         grant_exports(self.functions, storage=self.storage, workflow=self.exports)
         self._watch()
         self._tell()
@@ -169,10 +170,25 @@ class ShoalStack(Stack):
             # The next minute brings the next sweep: a late one is of no use.
             targets=[targets.LambdaFunction(functions["sweep"].function, retry_attempts=0)],
         )
+        events.Rule(
+            self,
+            "EveryDay",
+            description="shoal: removes what nothing needs, and looks for datasets to compact",
+            # At night in most of Europe and America, and not at a full hour, as everybody's is.
+            schedule=events.Schedule.cron(hour="3", minute="23"),
+            targets=[
+                targets.LambdaFunction(functions["janitor"].function, retry_attempts=1),
+                targets.LambdaFunction(
+                    functions["sweep"].function,
+                    event=events.RuleTargetInput.from_object({"task": "compaction"}),
+                    retry_attempts=1,
+                ),
+            ],
+        )
 
     def _grant(self) -> None:
         """Who may do what; the test of the roles holds the table a second time."""
-        api, query, indexer, builder, sweep = (self.functions[name] for name in OWN)
+        api, query, indexer, builder, sweep, _ = (self.functions[name] for name in OWN)
         table = self.storage.table.table_arn
         objects = self.storage.bucket.arn_for_objects
         wakeups, builds = self.messaging.wakeups.queue_arn, self.messaging.builds.queue_arn
@@ -198,8 +214,8 @@ class ShoalStack(Stack):
             # Without it S3 says of a missing object that it is forbidden, and the two call for different things.
             reader.allow(["s3:ListBucket"], self.storage.bucket.bucket_arn)
 
-        # It looks into the index, and settles what a crash left behind.
-        sweep.allow(["dynamodb:Query"], self.storage.index_arn)
+        # It looks into the index, and settles what a crash left behind; once a day at every dataset.
+        sweep.allow(["dynamodb:Query"], self.storage.index_arn, table)
         sweep.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"], table)
         sweep.allow(["sqs:SendMessage"], wakeups, builds)
 

@@ -1,4 +1,4 @@
-"""Who may do what for compactions and exports: the part of the stack's grants that only they need."""
+"""Who may do what for compactions, exports and the janitor: the part of the stack's grants that only they need."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from infra.components.functions import Function
 from infra.components.messaging import Messaging
 from infra.components.storage import Storage
 from infra.components.workflow import Workflow
-from infra.import_grants import COMMITTED, WORK, WRITE
+from infra.import_grants import COMMITTED, DESCRIPTORS, WORK, WRITE
 
 EXPORTS = "exports/t/*"
 
@@ -28,6 +28,19 @@ def grant_compactions(
     compaction.allow(["s3:PutObject"], objects(WORK), *(objects(pattern) for pattern in COMMITTED))
     compaction.allow(["s3:ListBucket"], storage.bucket.bucket_arn)
     compaction.allow(["sqs:SendMessage"], wakeups, builds)
+
+
+def grant_janitor(functions: Mapping[str, Function], *, storage: Storage) -> None:
+    """The one function that deletes what was committed: everything below `t/`, and items of deleted datasets."""
+    janitor = functions["janitor"]
+    table, objects = storage.table.table_arn, storage.bucket.arn_for_objects
+    janitor.allow(["dynamodb:Query"], table, storage.index_arn)
+    janitor.allow(
+        ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"], table
+    )
+    janitor.allow(["s3:GetObject", "s3:DeleteObject"], objects("t/*"))
+    janitor.allow(["s3:PutObject"], objects(DESCRIPTORS), objects("t/*/tenant.json"))
+    janitor.allow(["s3:ListBucket"], storage.bucket.bucket_arn)
 
 
 def grant_exports(functions: Mapping[str, Function], *, storage: Storage, workflow: Workflow) -> None:

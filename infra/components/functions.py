@@ -50,6 +50,7 @@ SPECS: Final = (
     FunctionSpec("import_cells", "settles an import and builds its cells, or its one shard"),
     FunctionSpec("import_finish", "commits an import, or ends it as failed"),
     FunctionSpec("compaction", "compacts a dataset: few pieces, few dead rows, measured recall"),
+    FunctionSpec("janitor", "removes what no version, snapshot or job needs any more"),
     FunctionSpec("export", "writes a version of a dataset as Parquet files", layers=WITH_PARQUET),
 )
 

@@ -194,8 +194,8 @@ def test_alarms(synthesized: Synthesized) -> None:
         "ApproximateNumberOfMessagesVisible": 1,
         "ApproximateAgeOfOldestMessage": 3,
         "5xx": 1,
-        "Throttles": 5,
-        "Errors": 5,
+        "Throttles": 6,
+        "Errors": 6,
         "ExecutionsFailed": 3,
         "ExecutionsTimedOut": 1,
     }
