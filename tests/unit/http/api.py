@@ -3,7 +3,7 @@
 import gzip
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -89,6 +89,8 @@ class Api:
 
     def __init__(self, limits: Limits | None = None, *, docs_enabled: bool = True) -> None:
         self.clock = Clock()
+        self.pauses: list[float] = []
+        self.meanwhile: Callable[[], None] = lambda: None
         queues = (MemoryQueue(self.clock), MemoryQueue(self.clock))
         objects = MemoryObjects(self.clock)
         self.uploads, self.imports = MemoryUploads(objects, self.clock), MemoryWorkflows()
@@ -100,8 +102,14 @@ class Api:
     def use(self, ports: Ports, limits: Limits | None = None, *, docs_enabled: bool = True) -> None:
         """Start anew over other ports, as a new container would."""
         searcher = Searcher(ports, cache_bytes=10**8)
-        deps = Deps(ports, searcher, limits or Limits(), docs_enabled=docs_enabled)
+        deps = Deps(ports, searcher, limits or Limits(), docs_enabled=docs_enabled, pause=self.pause)
         self.app = App(native_router(), deps)
+
+    def pause(self, seconds: float) -> None:
+        """What a request that waits does: time passes, and so does whatever happens `meanwhile`."""
+        self.pauses.append(seconds)
+        self.clock.now += seconds
+        self.meanwhile()
 
     def new_key(
         self,

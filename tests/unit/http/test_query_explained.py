@@ -7,8 +7,8 @@ import pytest
 
 from shoal.http.app import App
 from shoal.http.context import Deps
+from shoal.http.native.query_types import ExplainOut, QueryResult
 from shoal.http.native.routes import native_router
-from shoal.http.native.types import ExplainOut, QueryResult
 from shoal.model.queries import QueryAnswer, QueryRequest
 from shoal.services.search import Searcher
 from tests.unit.http.api import Answer, Api

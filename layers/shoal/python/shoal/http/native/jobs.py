@@ -2,7 +2,9 @@
 
 from shoal.http.context import Context
 from shoal.http.native.common import timestamp
-from shoal.http.native.types import JobOut, Ready
+from shoal.http.native.types import Ready
+from shoal.http.native.write_types import JobOut
+from shoal.http.native.written import result
 from shoal.http.response import Response, json_response
 from shoal.http.router import Answer, Route
 from shoal.model.tenants import Scope
@@ -20,6 +22,7 @@ def get(context: Context) -> Response:
         "rows": view.job.rows,
         "created_at": timestamp(view.job.accepted_at),
         "error_message": view.job.error,
+        "result": None if view.outcome is None else result(view.outcome),
     }
     return json_response(200, body)
 

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from shoal.errors import InvalidInput, NotFound, RequestError
 from shoal.http.context import Context
 from shoal.http.native.common import existing_name, explain, faults_of, json_object
-from shoal.http.native.types import QueryByPath
+from shoal.http.native.query_types import QueryByPath
+from shoal.http.native.read_your_writes import wait_for_writes
 from shoal.http.response import Response, json_response, weight
 from shoal.model.datasets import NATIVE_SCOPE
 from shoal.model.filters import parse_filter
@@ -44,7 +45,9 @@ def _answer(context: Context, name: str | None) -> Response:
     if name is None:
         name = _named_dataset(fields)
     name = existing_name(name)
-    request = _parse(fields)
+    wanted = _parse(fields)
+    request = _request(wanted)
+    wait_for_writes(context, name, job=wanted.job_id, version=wanted.min_version)
     # Counted before the work, so that many at once cannot slip through, and given back where there was none.
     quotas.charge_query(context.ports, context.principal)
     try:
@@ -66,7 +69,7 @@ def _named_dataset(fields: dict[str, Any]) -> str:
     return name
 
 
-def _parse(fields: dict[str, Any]) -> QueryRequest:
+def _parse(fields: dict[str, Any]) -> QueryByPath:
     try:
         wanted = QueryByPath.model_validate(fields)
     except ValidationError as error:
@@ -77,6 +80,10 @@ def _parse(fields: dict[str, Any]) -> QueryRequest:
         raise InvalidInput("invalid_request", explain(fault)) from None
     if None not in (wanted.nprobe, wanted.probes) and wanted.nprobe != wanted.probes:
         raise InvalidInput("invalid_request", "probes: is another name of nprobe, which has another value")
+    return wanted
+
+
+def _request(wanted: QueryByPath) -> QueryRequest:
     return QueryRequest(
         vector=_float32(wanted.vector),
         top_k=_DEFAULT_TOP_K if wanted.top_k is None else wanted.top_k,
@@ -85,6 +92,8 @@ def _parse(fields: dict[str, Any]) -> QueryRequest:
         nprobe=wanted.probes if wanted.nprobe is None else wanted.nprobe,
         explain=wanted.explain,
         allow_partial=wanted.allow_partial,
+        namespace=wanted.namespace,
+        include_document=wanted.include_document,
     )
 
 
@@ -138,7 +147,12 @@ def _explained(explanation: Explanation) -> dict[str, Any]:
 
 
 def _match(match: Match) -> dict[str, Any]:
-    return {"id": match.id, "score": match.score, "metadata": orjson.Fragment(match.metadata)}
+    shown = {"id": match.id, "score": match.score, "metadata": orjson.Fragment(match.metadata)}
+    if match.namespace:
+        shown["namespace"] = match.namespace
+    if match.document:
+        shown["document"] = match.document.decode()
+    return shown
 
 
 def _top_k_that_fits(matches: list[dict[str, Any]]) -> int:

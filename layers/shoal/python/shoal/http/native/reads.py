@@ -4,7 +4,8 @@ numpy and hnswlib are most of a cold start, and the other functions only need to
 
 from shoal.http.context import Context
 from shoal.http.native.listing_types import CountResult, ListIn, ListResult, SelectionIn, StatsOut
-from shoal.http.native.types import FetchIn, FetchResult, QueryByPath, QueryIn, QueryResult, RecordOut
+from shoal.http.native.query_types import QueryByPath, QueryIn, QueryResult
+from shoal.http.native.types import FetchIn, FetchResult, RecordOut
 from shoal.http.native.vectors import ID
 from shoal.http.response import Response
 from shoal.http.router import Answer, Parameter, Route
@@ -15,6 +16,7 @@ _QUERY_ERRORS = {
     400: "invalid_request, dimension_mismatch, top_k_out_of_range, nprobe_out_of_range, response_too_large, "
     "filter_not_indexed",
     404: "dataset_not_found",
+    409: "not_indexed_yet: `job_id` or `min_version` was waited for in vain; with Retry-After",
     429: "query_quota_exceeded, rate_limited",
 }
 _LIST_ANSWERS = {200: Answer("A page, and the cursor of the next one.", ListResult)}

@@ -1,7 +1,21 @@
 """Every route of the native dialect, and of the service as a whole."""
 
 from shoal.http import docs
-from shoal.http.native import compaction, datasets, exports, health, imports, jobs, keys, reads, usage, vectors
+from shoal.http.native import (
+    compaction,
+    datasets,
+    deletes,
+    exports,
+    health,
+    imports,
+    jobs,
+    keys,
+    patches,
+    reads,
+    snapshots,
+    usage,
+    vectors,
+)
 from shoal.http.router import Route, Router
 
 ROUTES: tuple[Route, ...] = (
@@ -9,9 +23,12 @@ ROUTES: tuple[Route, ...] = (
     *datasets.ROUTES,
     *reads.ROUTES,  # before the greedy paths of `vectors`: POST .../vectors/fetch is not an id
     *vectors.ROUTES,
+    *deletes.ROUTES,
+    *patches.ROUTES,
     *imports.ROUTES,
     *exports.ROUTES,
     *compaction.ROUTES,
+    *snapshots.ROUTES,
     *jobs.ROUTES,
     *keys.ROUTES,
     *usage.ROUTES,

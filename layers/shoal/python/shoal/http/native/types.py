@@ -10,13 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shoal.model.limits import (
     MAX_DIMENSION,
-    MAX_EF,
     MAX_FETCH_IDS,
     MAX_ID_CHARACTERS,
     MAX_NAME_CHARACTERS,
     MAX_NAMESPACE_CHARACTERS,
-    MAX_NPROBE,
-    MAX_TOP_K,
 )
 from shoal.model.tenants import MAX_LABEL_CHARACTERS
 
@@ -108,109 +105,6 @@ class RejectedLine(Body):
     reason: str
 
 
-class UploadResult(Body):
-    """What became of an upload. `accepted` counts good lines, repeated ids included."""
-
-    accepted: int
-    rejected: int
-    errors: list[RejectedLine]
-    job_id: str
-
-
-class JobRef(Body):
-    """The job to wait for."""
-
-    job_id: str
-
-
-class QueryByPath(Body):
-    """A query; the path names the dataset."""
-
-    vector: list[float]
-    top_k: int | None = Field(default=10, ge=1, le=MAX_TOP_K)
-    filter: dict[str, Any] | None = None
-    nprobe: int | None = Field(default=None, ge=1, le=MAX_NPROBE)
-    """Cells to open of each import, in place of as many as calibration found to be enough."""
-    probes: int | None = Field(default=None, ge=1, le=MAX_NPROBE)
-    """Another name of `nprobe`."""
-    ef: int | None = Field(default=None, ge=1, le=MAX_EF)
-    """Beam width of the walk through a graph, in place of the calibrated one."""
-    explain: bool = False
-    """Whether to say what the query did."""
-    allow_partial: bool = False
-    """Whether part of the answer is better than none: where a cell is damaged, and where a filter on what is not
-    indexed would need more than one query may read. Without it the one is an error of ours, the other a 400
-    `filter_not_indexed` that names the paths."""
-
-
-class QueryIn(QueryByPath):
-    """A query of a named dataset."""
-
-    dataset: str
-
-
-class MatchOut(Body):
-    """A match. Under `l2` the score is the squared distance (lower is better), else the similarity."""
-
-    id: str
-    score: float
-    metadata: dict[str, Any]
-
-
-class BytesRead(Body):
-    """Bytes that a query read, by where they came from."""
-
-    storage: int
-    disk: int
-
-
-class StageTimes(Body):
-    """Milliseconds of a query: name and version; which rows match; choosing cells; loading; searching; records of
-    the winners.
-    """
-
-    open: float
-    filter: float
-    route: float
-    load: float
-    score: float
-    records: float
-
-
-class ExplainOut(Body):
-    """What a query did. `candidates` were compared with it (of a graph: kept while walking it).
-
-    Only with a filter or a namespace: `decided` is `exact` where every record that matches was compared, else
-    `probed`; `matches` says how many records match, where that had to be found out.
-    """
-
-    cells_opened: int
-    cells_total: int
-    candidates: int
-    bytes_read: BytesRead
-    storage_requests: int
-    memory_hits: int
-    milliseconds: StageTimes
-    decided: Literal["exact", "probed"] | None = None
-    matches: int | None = None
-
-
-class QueryResult(Body):
-    """The matches, best first. `mode` is `ephemeral`, with the job to wait for, before anything is indexed.
-
-    `partial` is only there when true: the budget of bytes, or a damaged cell that the query allowed to be left
-    out, ended the search before all was looked at. `explain` is
-    only there when asked for.
-    """
-
-    matches: list[MatchOut]
-    latency_ms: float
-    mode: Literal["hot", "cold", "ephemeral"]
-    job_id: str | None = None
-    partial: Literal[True] | None = None
-    explain: ExplainOut | None = None
-
-
 class RecordOut(Body):
     """A record; `embedding` only where it was asked for, bit for bit the float32 values that are stored.
 
@@ -238,18 +132,6 @@ class FetchResult(Body):
     vectors: list[RecordOut]
     missing_ids: list[str]
     unprocessed_ids: list[str]
-
-
-class JobOut(Body):
-    """A job. `pending` becomes `indexed` or `failed`, and stays so."""
-
-    job_id: str
-    dataset: str
-    kind: Literal["upsert", "delete", "aborted"]
-    status: Literal["pending", "indexed", "failed"]
-    rows: int
-    created_at: Timestamp
-    error_message: str | None
 
 
 class Ready(Body):

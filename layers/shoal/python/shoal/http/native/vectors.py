@@ -1,17 +1,34 @@
-"""Writes: upload NDJSON, delete a vector. Both are in the log, for good, before they are answered.
+"""Uploads of NDJSON, in the log for good before they are answered, perhaps under a condition.
 
 Content-Type is not looked at: a body is what it is, and clients of the original API send what they like.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from shoal.errors import InvalidInput
 from shoal.http.context import Context
-from shoal.http.native.common import dataset_name, record_id
-from shoal.http.native.types import JobRef, UploadRecord, UploadResult
-from shoal.http.response import Response, json_response
+from shoal.http.native.common import flag
+from shoal.http.native.types import UploadRecord
+from shoal.http.native.write_types import WrittenLines
+from shoal.http.native.written import (
+    ACCEPTED_ANSWER,
+    WAIT_PARAMETERS,
+    WAITED_ANSWER,
+    answer,
+    namespace_of,
+    wait_of,
+    written_dataset,
+)
+from shoal.http.response import Response
 from shoal.http.router import Answer, Parameter, Route
-from shoal.model.datasets import NATIVE_SCOPE, Dataset, Metric
+from shoal.model.datasets import Metric
 from shoal.model.limits import MAX_RESPONSE_BYTES
 from shoal.model.tenants import Scope
-from shoal.services import datasets
+from shoal.model.writes import WriteCondition, newer_than
+
+if TYPE_CHECKING:  # numpy: a fifth of a second that most routes of this function do not need
+    from shoal.model.parsed_lines import LineError
 
 _ERROR_BYTES = 160
 _MAX_LISTED_ERRORS = MAX_RESPONSE_BYTES // _ERROR_BYTES
@@ -20,46 +37,53 @@ _MAX_LISTED_ERRORS = MAX_RESPONSE_BYTES // _ERROR_BYTES
 
 def upload(context: Context) -> Response:
     """Accept the good lines of an NDJSON body as one write; name the reason of every bad one."""
-    # Imported here: numpy is a fifth of a second that no other route of this function needs.
     from shoal.model import ndjson
     from shoal.services import write
 
-    dataset = _dataset(context)
+    seconds, condition, namespace = wait_of(context), _condition(context), namespace_of(context)
+    dataset = written_dataset(context)
     batch = ndjson.parse(
         context.body(), dimension=dataset.dimension, refuse_zero=dataset.metric is Metric.COSINE
     )
+    namespaces = batch.namespaces
+    if namespace:
+        namespaces = tuple(own or namespace for own in namespaces or [""] * len(batch))
     accepted = write.upsert(
         context.ports,
         dataset,
         ids=batch.ids,
         vectors=batch.vectors,
         metadata=batch.metadata,
-        namespaces=batch.namespaces,
+        namespaces=namespaces,
         documents=batch.documents,
         vector_quota=context.principal.vector_quota,
+        condition=condition,
     )
-    listed = batch.errors[:_MAX_LISTED_ERRORS]
     body = {
         "accepted": len(batch),
         "rejected": len(batch.errors),
-        "errors": [{"line": error.line, "reason": error.reason} for error in listed],
-        "job_id": accepted.job_id,
+        "errors": listed_errors(batch.errors),
     }
-    return json_response(202, body)
+    return answer(context, dataset, accepted, body, seconds=seconds)[0]
 
 
-def delete(context: Context) -> Response:
-    """Delete a vector; one that does not exist is fine."""
-    from shoal.services import write
-
-    wanted = record_id(context)
-    accepted = write.delete_ids(context.ports, _dataset(context), [wanted])
-    return json_response(202, {"job_id": accepted.job_id})
+def listed_errors(errors: "Sequence[LineError]") -> list[dict[str, object]]:
+    """The rejected lines that an answer lists."""
+    return [{"line": error.line, "reason": error.reason} for error in errors[:_MAX_LISTED_ERRORS]]
 
 
-def _dataset(context: Context) -> Dataset:
-    name = dataset_name(context)
-    return datasets.resolve(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE, name=name)
+def _condition(context: Context) -> WriteCondition | None:
+    """The condition that the query string names.
+
+    Raises:
+        InvalidInput: names the parameter.
+    """
+    if_absent, path = flag(context, "if_absent"), context.request.first("if_newer_than")
+    if path is None:
+        return WriteCondition("if_absent") if if_absent else None
+    if if_absent:
+        raise InvalidInput("invalid_request", "if_newer_than: cannot be asked for together with if_absent")
+    return newer_than(path)
 
 
 ID = Parameter("id", "The id, in place of the one in the path; for ids that a path cannot hold.")
@@ -72,25 +96,27 @@ ROUTES = (
         Scope.WRITE,
         "Upload vectors as NDJSON",
         "vectors",
-        answers={202: Answer("Accepted and safe; also where every line was rejected.", UploadResult)},
+        answers={
+            200: Answer(WAITED_ANSWER, WrittenLines),
+            202: Answer(f"{ACCEPTED_ANSWER} So also where every line was rejected.", WrittenLines),
+        },
         errors={
-            400: "invalid_ndjson, invalid_encoding",
+            400: "invalid_ndjson, invalid_encoding, invalid_request",
             404: "dataset_not_found",
             413: "payload_too_large: over 10 MiB, unpacked; over 4.5 MiB a body must come gzipped",
             429: "vector_quota_exceeded, backlog_full, rate_limited",
         },
         request=UploadRecord,
         request_type="application/x-ndjson",
-    ),
-    Route(
-        "DELETE",
-        "/v1/datasets/{name}/vectors/{id+}",
-        delete,
-        Scope.WRITE,
-        "Delete a vector",
-        "vectors",
-        answers={202: Answer("Accepted, whether the id exists or not.", JobRef)},
-        errors={400: "invalid_request", 404: "dataset_not_found", 429: "backlog_full, rate_limited"},
-        parameters=(ID,),
+        parameters=(
+            Parameter("namespace", "The namespace of lines that name none."),
+            Parameter("if_absent", "Whether to skip records whose id exists.", "boolean"),
+            Parameter(
+                "if_newer_than",
+                "A path in the metadata, such as `version`: skip records whose value there is not greater than "
+                "that of the record that exists.",
+            ),
+            *WAIT_PARAMETERS,
+        ),
     ),
 )
