@@ -57,9 +57,9 @@ def test_unknown_routes(api: Api, method: str, path: str) -> None:
         ("PUT", "/v1/datasets", "GET, HEAD, POST"),
         ("GET", "/v1/query", "POST"),
         ("POST", "/healthz", "GET, HEAD"),
-        ("GET", "/v1/datasets/products/vectors", "POST"),
-        ("PATCH", "/v1/datasets/products/vectors/a/b", "DELETE, GET, HEAD"),
-        ("PUT", "/v1/datasets/products/vectors/fetch", "DELETE, GET, HEAD, POST"),
+        ("DELETE", "/v1/datasets/products/vectors", "GET, HEAD, POST"),
+        ("PUT", "/v1/datasets/products/vectors/a/b", "DELETE, GET, HEAD, PATCH"),
+        ("PUT", "/v1/datasets/products/vectors/fetch", "DELETE, GET, HEAD, PATCH, POST"),
     ],
 )
 def test_wrong_methods(api: Api, method: str, path: str, allow: str) -> None:

@@ -25,6 +25,7 @@ def path_of(route: Route, *, job_id: str = "job_" + "0" * 32, key_id: str = "0" 
         "{job_id}": job_id,
         "{key_id}": key_id,
         "{import_id}": "imp_" + "0" * 32,
+        "{export_id}": "exp_" + "0" * 32,
         "{snapshot}": "monday",
     }
     path = route.template
@@ -38,6 +39,10 @@ BODIES: dict[str, Any] = {
     "POST /v1/datasets": {"name": "new", "dimension": 4},
     "POST /v1/datasets/{name}/vectors": '{"id":"doc-2","values":[1,2,3,4]}',
     "POST /v1/datasets/{name}/vectors/fetch": {"ids": ["doc-1"]},
+    "POST /v1/datasets/{name}/vectors/list": {},
+    "POST /v1/datasets/{name}/vectors/delete": {"ids": ["doc-1"]},
+    "POST /v1/datasets/{name}/vectors/patch": '{"id":"doc-1","metadata":{}}',
+    "PATCH /v1/datasets/{name}/vectors/{id+}": {"metadata": {}},
     "POST /v1/query": {"dataset": "products", "vector": [1, 2, 3, 4]},
     "POST /v1/datasets/{name}/query": {"vector": [1, 2, 3, 4]},
     "POST /v1/datasets/{name}/imports": {"format": "ndjson"},
