@@ -33,6 +33,7 @@ from infra.cli.results import (
     Usage,
     Values,
 )
+from infra.cli.snapshots import SnapshotCalls
 from infra.cli.transport import Patience, Transport, is_loopback
 
 _FETCH_IDS = 1000  # the API's limit of ids in one fetch
@@ -67,6 +68,7 @@ class ShoalClient:
         self.exports = ExportCalls(self._http)
         self.listing = ListingCalls(self._http)
         self.compactions = CompactionCalls(self._http)
+        self.snapshots = SnapshotCalls(self._http)
 
     def __enter__(self) -> Self:
         return self
@@ -161,8 +163,7 @@ class ShoalClient:
             body["filter"] = where
         began = time.perf_counter()
         answer = self._http.send("POST", f"{dataset_path(dataset)}/query", json=body).json()
-        round_trip = (time.perf_counter() - began) * 1000
-        return QueryResult.of(answer, round_trip)
+        return QueryResult.of(answer, (time.perf_counter() - began) * 1000)
 
     def get(self, dataset: str, record_id: str, *, include_values: bool = True) -> Record:
         """One record; 404 `not_found`."""
@@ -234,8 +235,7 @@ class ShoalClient:
 
     def list_keys(self) -> tuple[KeyInfo, ...]:
         """The tenant's keys; needs the scope `admin`."""
-        body = self._http.send("GET", "/v1/keys").json()
-        return tuple(KeyInfo.of(each) for each in body["keys"])
+        return tuple(KeyInfo.of(each) for each in self._http.send("GET", "/v1/keys").json()["keys"])
 
     def create_key(self, name: str, *, scopes: Sequence[str], expires_at: str | None = None) -> KeyInfo:
         """Make a key, whose secret is in this one answer; needs `admin`. Not repeated where it may have worked."""

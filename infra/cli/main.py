@@ -25,6 +25,7 @@ from infra.cli.commands import (
     profiles,
     query,
     recover,
+    snapshot,
     tenants,
     vectors,
 )
@@ -102,6 +103,7 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(vectors.app, name="vectors")
 app.add_typer(imports.app, name="imports")
 app.command("import")(imports.import_)
+app.add_typer(snapshot.app, name="snapshot")
 app.command("export")(exports.export)
 app.command("exports")(exports.exports)
 app.command("query")(query.query)
