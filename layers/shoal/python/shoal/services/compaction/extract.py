@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 from pyroaring import BitMap
 
 from shoal.index import id_index
@@ -25,7 +24,7 @@ from shoal.services.snapshot import ShardVectors, Snapshot
 
 def extract(work: CompactionRun, item: Mapping[str, Any]) -> dict[str, Any]:
     """Read the rows of the item's sources that were alive in the version that is compacted."""
-    task = ExtractItem.parse(orjson.dumps(dict(item)))
+    task = ExtractItem.of_item(item)
     name = f"extract-{task.number:06d}"
     if work.recorded(name, Extracted) is None and work.record(name, _extract(work, task, name))[1]:
         work.piece_done()

@@ -15,7 +15,7 @@ from shoal.services.retry import retry_busy
 
 def write(work: ExportRun, item: Mapping[str, Any]) -> dict[str, Any]:
     """Write a file, unless an earlier attempt has."""
-    task = ExportItem.model_validate(item, strict=False)
+    task = ExportItem.of_item(item)
     name = f"file-{task.number:06d}"
     if work.recorded(name, ExportedFile) is None:
         _, ours = work.record(name, _write(work, task))

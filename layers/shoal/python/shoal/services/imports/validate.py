@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import orjson
 
 from shoal.errors import ImportStopped
 from shoal.index.column_file import Blobs, Columns, joined
@@ -27,7 +26,7 @@ def validate(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ImportStopped: the import has ended.
     """
-    chunk = Chunk.parse(orjson.dumps(dict(item)))
+    chunk = Chunk.of_item(item)
     if work.job.format is ImportFormat.PARQUET:
         # Imported here: pyarrow takes a third of a second that no other format needs.
         from shoal.services.imports.parquet import validate_parquet

@@ -15,7 +15,7 @@ from shoal.services.pipeline.run import IndexRun, Piece
 
 def assign(work: IndexRun, item: Mapping[str, Any]) -> dict[str, Any]:
     """Sort the rows that count of the item's pieces."""
-    task = AssignItem.model_validate(item)
+    task = AssignItem.of_item(item)
     name = f"assign-{task.number:06d}"
     if work.recorded(name, Assigned) is None:
         trained = work.needed("trained", Trained)

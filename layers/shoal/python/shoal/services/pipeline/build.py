@@ -28,7 +28,7 @@ from shoal.services.pipeline.run import IndexRun
 
 def build(work: IndexRun, item: Mapping[str, Any]) -> dict[str, Any]:
     """Build the item's shard."""
-    task = BuildItem.model_validate(item)
+    task = BuildItem.of_item(item)
     name = f"build-{task.number:06d}"
     if work.recorded(name, Built) is None and work.record(name, _build(work, task, name))[1]:
         work.piece_done()

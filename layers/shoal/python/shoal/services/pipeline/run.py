@@ -101,9 +101,9 @@ class Run(ABC):
         """Store the record of a result unless there is one; the record that counts, and whether it is ours."""
         key = self.key(f"{name}.json")
         try:
-            retry_busy(lambda: self.ports.objects.put(key, made.line(), if_none_match=True))
+            retry_busy(lambda: self.ports.objects.put(key, made.sealed(), if_none_match=True))
         except PreconditionFailed:
-            there = type(made).parse(retry_busy(lambda: self.ports.objects.get(key)))
+            there = self.needed(name, type(made))
             return there, there == made
         return made, True
 
@@ -114,6 +114,8 @@ class Run(ABC):
             return kind.parse(retry_busy(lambda: self.ports.objects.get(key)))
         except ObjectMissing:
             return None
+        except CorruptObject as damaged:
+            raise CorruptObject(f"{key}: {damaged}") from damaged
 
     def needed[R: WorkRecord](self, name: str, kind: type[R]) -> R:
         """The record of a result that an earlier step has made.
@@ -128,7 +130,7 @@ class Run(ABC):
 
     def put_items(self, name: str, items: Sequence[WorkRecord]) -> str:
         """Store what a map goes over, a JSON line each; the key."""
-        ref = self.put(name, b"".join(item.line() + b"\n" for item in items))
+        ref = self.put(name, b"".join(item.sealed() + b"\n" for item in items))
         return ref.key
 
 
