@@ -16,7 +16,7 @@ import httpx
 from infra.cli.batches import pack
 from infra.cli.compactions import CompactionCalls
 from infra.cli.exports.calls import ExportCalls
-from infra.cli.failures import ApiError, CliError, JobFailed, NotIndexedInTime
+from infra.cli.failures import ApiError, CliError
 from infra.cli.imports.calls import ImportCalls
 from infra.cli.imports.signed_urls import SignedUrls
 from infra.cli.listing import ListingCalls
@@ -35,6 +35,8 @@ from infra.cli.results import (
 )
 from infra.cli.snapshots import SnapshotCalls
 from infra.cli.transport import Patience, Transport, is_loopback
+from infra.cli.waiting import wait_for_jobs
+from infra.cli.writing import WriteCalls
 
 _FETCH_IDS = 1000  # the API's limit of ids in one fetch
 
@@ -69,6 +71,7 @@ class ShoalClient:
         self.listing = ListingCalls(self._http)
         self.compactions = CompactionCalls(self._http)
         self.snapshots = SnapshotCalls(self._http)
+        self.writes = WriteCalls(self._http, wait=self.wait_indexed, job=self.job)
 
     def __enter__(self) -> Self:
         return self
@@ -121,12 +124,18 @@ class ShoalClient:
     # --- records -------------------------------------------------------------------------------------------
 
     def upsert(
-        self, dataset: str, records: Iterable[Record], *, progress: Callable[[int], None] | None = None
+        self,
+        dataset: str,
+        records: Iterable[Record],
+        *,
+        progress: Callable[[int], None] | None = None,
+        **more: str,
     ) -> UpsertReport:
         """Send records in as few requests as the limits allow, in order, one after the other.
 
-        `progress` gets the number of rows of each request that was answered. When a request fails for good,
-        the requests before it stay written.
+        `progress` gets the number of rows of each request that was answered. `more` goes into the query string:
+        `namespace` (of records that name none), `if_absent="true"`, `if_newer_than="path"`. When a request fails
+        for good, the requests before it stay written.
         """
         accepted, rows, unpacked, sent, seconds = 0, 0, 0, 0, 0.0
         rejected: list[Rejected] = []
@@ -135,7 +144,7 @@ class ShoalClient:
         for batch in pack(records):
             began = time.perf_counter()
             answer = self._http.send(
-                "POST", f"{dataset_path(dataset)}/vectors", content=batch.body, headers=headers
+                "POST", f"{dataset_path(dataset)}/vectors", content=batch.body, headers=headers, params=more
             ).json()
             seconds += time.perf_counter() - began
             accepted += answer["accepted"]
@@ -157,7 +166,7 @@ class ShoalClient:
         where: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> QueryResult:
-        """The nearest records; `where` filters by metadata. `more` is sent along: `nprobe`, `explain`."""
+        """The nearest records; `where` filters by metadata. `more` is sent along, such as `namespace`."""
         body: dict[str, Any] = {"vector": [float(x) for x in vector], "top_k": top_k, **more}
         if where is not None:
             body["filter"] = where
@@ -212,22 +221,7 @@ class ShoalClient:
             JobFailed: one of them failed for good.
             NotIndexedInTime: still pending after `timeout_seconds`.
         """
-        began = time.monotonic()
-        pause = 0.02
-        for done, job_id in enumerate(job_ids, 1):
-            while not (job := self.job(job_id)).done:
-                if time.monotonic() - began > timeout_seconds:
-                    raise NotIndexedInTime(
-                        f"{job_id} is still {job.status} after {timeout_seconds:.0f} s",
-                        hint=f"it goes on by itself: `shoal job {job_id}`",
-                    )
-                time.sleep(pause)
-                pause = min(pause * 1.5, 1.0)
-            if job.status == "failed":
-                raise JobFailed(f"{job_id} failed: {job.error or 'no reason given'}")
-            if progress is not None:
-                progress(done)
-        return time.monotonic() - began
+        return wait_for_jobs(self.job, job_ids, timeout_seconds=timeout_seconds, progress=progress)
 
     def usage(self) -> Usage:
         """What the tenant uses, and its quotas."""

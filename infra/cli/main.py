@@ -28,6 +28,7 @@ from infra.cli.commands import (
     snapshot,
     tenants,
     vectors,
+    writing,
 )
 from infra.cli.failures import ApiError, CliError, Unreachable
 from infra.cli.output import note
@@ -110,6 +111,8 @@ app.command("query")(query.query)
 app.command("list")(listing.list_)
 app.command("count")(listing.count)
 app.command("stats")(listing.stats)
+app.command("delete")(writing.delete)
+app.command("patch")(writing.patch)
 app.command("compact")(compact.compact)
 app.command("job")(jobs.job)
 app.command("usage")(jobs.usage)

@@ -158,6 +158,8 @@ class JobInfo:
     status: str
     dataset: str | None
     error: str | None
+    result: Json | None = None
+    """What it did, in records; known once it is indexed."""
 
     @classmethod
     def of(cls, body: Json) -> "JobInfo":
@@ -168,6 +170,7 @@ class JobInfo:
             status=body["status"],
             dataset=body.get("dataset"),
             error=error["message"] if isinstance(error, Mapping) else error,
+            result=body.get("result"),
         )
 
     @property

@@ -28,6 +28,9 @@ def query(
     filter_: Annotated[
         str | None, typer.Option("--filter", metavar="JSON", help='Metadata to match: {"service": "S3"}')
     ] = None,
+    namespace: Annotated[
+        str | None, typer.Option(metavar="NAME", help='Look only there; "" for records that are in none.')
+    ] = None,
     probes: Annotated[
         int | None, typer.Option(min=1, max=1024, help="Cells to look into; default: as calibrated.")
     ] = None,
@@ -42,7 +45,8 @@ def query(
     if (vector is None) == (text is None):
         raise UsageError("give either --vector or --text")
     wanted = _object(filter_) if filter_ is not None else None
-    more = ({"nprobe": probes} if probes is not None else {}) | ({"explain": True} if explain else {})
+    asked = {"nprobe": probes, "explain": explain or None, "namespace": namespace}
+    more = {name: value for name, value in asked.items() if value is not None}
     with targets(ctx).client(profile) as client:
         if text is not None:
             from infra.cli.embedder import embed_texts

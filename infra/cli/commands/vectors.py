@@ -29,6 +29,17 @@ def upsert(
             metavar="FILE|-", help='NDJSON: one {"id": …, "values": […], "metadata": {…}} a line. `-`: stdin.'
         ),
     ],
+    namespace: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The namespace of records that name none.")
+    ] = None,
+    if_absent: Annotated[bool, typer.Option("--if-absent", help="Skip records whose id exists.")] = False,
+    if_newer_than: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="Skip records whose value at PATH of the metadata is not greater than the stored one.",
+        ),
+    ] = None,
     wait: Annotated[
         float, typer.Option(metavar="SECONDS", help="Wait until the records are queryable.")
     ] = 0.0,
@@ -43,8 +54,14 @@ def upsert(
         sent += rows
         output.note(f"{sent:,} records sent")
 
+    asked = {
+        "namespace": namespace,
+        "if_newer_than": if_newer_than,
+        "if_absent": "true" if if_absent else None,
+    }
+    more = {name: value for name, value in asked.items() if value is not None}
     with targets(ctx).client(profile) as client:
-        report = client.upsert(dataset, _read(file), progress=progress)
+        report = client.upsert(dataset, _read(file), progress=progress, **more)
         if wait > 0 and report.job_ids:
             client.wait_indexed(report.job_ids, timeout_seconds=wait)
     if as_json:
