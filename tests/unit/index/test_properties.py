@@ -255,6 +255,36 @@ def test_a_path_that_is_as_long_as_text_is_left_out() -> None:
     assert indexed.ask({"k" * 299: 1}) == []
 
 
+SPELLED: list[dict[str, Any]] = [
+    {"a": {"b": 1}},
+    {"a.b": 2, "a": {"b": 1}},
+    {"a.b": None, "a": {"b": 1, "c": 1}},
+    {"a.b": {"c": 1}, "a": {"b": {"c": 2}}},
+    {"a": {"b.c": 1, "b": {"c": 2}}},
+    {"a": {"b.c": 1}},
+    {"a.b.c": 1, "a": {"b": {"c": 2}}},
+    {"a": [{"b": 1}], "a.b": [1, 2, [3], {"c": 1}, 1]},
+    {"a": {"b": [1, 1, 1.0, True, "1", None]}},
+    {"": {"": 1}, ".": 2},
+    {"": {"": 1}},
+    {"a": {"": 1}},
+    {"a.": 2, "a": {"": 1}},
+    {"a": "x", "b": {"a": {}}},
+    {"b": {"a": {"b": []}}},
+]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_keys_with_dots_and_objects_inside_of_each_other(order: int) -> None:
+    """A key of the row wins over the same path inside of objects, and only where the row has it."""
+    indexed = Indexed(SPELLED[::order], sizes=TINY)
+    for path in ("a", "a.b", "a.b.c", "a.c", "", ".", "a.", "b.a", "b.a.b", "..", ".a"):
+        for value in (1, 2, 3, 1.0, True, "1", "x"):
+            assert indexed.ask({path: value}) == indexed.scan({path: value}), (path, value)
+        for operator in ({"$exists": True}, {"$gt": 0}, {"$ne": 1}, {"$nin": [1, 2]}):
+            assert indexed.ask({path: operator}) == indexed.scan({path: operator}), (path, operator)
+
+
 def test_paths_reach_as_deep_as_filters_may() -> None:
     row: dict[str, Any] = {"v": 1}
     for _ in range(MAX_FILTER_DEPTH + 3):

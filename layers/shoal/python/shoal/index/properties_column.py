@@ -29,7 +29,7 @@ class SortedValues:
     """The values of one kind at one path, each once and in order, with the rows that have it.
 
     `values`: uint8, int64, uint64 or float64 of shape (d,), or d strings by code point. `counts`: int64, shape
-    (d,), how many rows have each. `rows`: uint32, those of the first value ascending, then those of the second, …
+    (d,), how many rows have each. `rows`: uint32, those of the first value, then those of the second, …
     """
 
     kind: Kind
@@ -142,10 +142,9 @@ class GatheredColumn:
         strings: list[str] = []
         if kind is Kind.STR:
             strings, values = self._ranked(values)
-        ascending = len(rows) < 2 or bool((rows[1:] >= rows[:-1]).all())
-        order = np.argsort(values, kind="stable") if ascending else np.lexsort((rows, values))
+        order = np.argsort(values, kind="stable")
         rows, values = rows[order], values[order]
-        if self.repeats and len(rows):
+        if self.repeats:  # equal elements of one array lie side by side: they came together
             fresh = np.ones(len(rows), dtype=bool)
             fresh[1:] = (rows[1:] != rows[:-1]) | (values[1:] != values[:-1])
             rows, values = rows[fresh], values[fresh]
