@@ -12,9 +12,12 @@ from infra.cli.client import ShoalClient
 from infra.cli.main import app
 from infra.cli.targets import Targets
 from infra.cli.transport import Patience
+from shoal.services.compaction.look_after import look_after
+from shoal.services.datasets import resolve
 from tests.unit.http.api import Api, event
+from tests.unit.services.exports import exporting
 from tests.workflow.machine import run_workflow
-from tests.workflow.steps import import_definition, in_process
+from tests.workflow.steps import compaction_definition, import_definition, in_process
 
 type Run = Callable[..., Result]
 
@@ -42,17 +45,33 @@ def transport_of(api: Api) -> httpx.MockTransport:
         if found.status == 202 and request.url.path.endswith("/complete"):
             given = {"import_id": found.json["import_id"]}
             run_workflow(import_definition(), api.ports, in_process(api.ports), given)
+        if found.status == 202 and request.url.path.endswith("/exports"):
+            exporting.run_export(api.ports, found.json["export_id"])
+        if found.status == 202 and request.url.path.endswith("/compact"):
+            compact(api, request.url.path.split("/")[3])
         return httpx.Response(found.status, headers=dict(found.headers), text=found.text)
 
     return httpx.MockTransport(answer)
 
 
+def compact(api: Api, name: str) -> None:
+    """What the builder does when it is asked to compact."""
+    dataset = resolve(api.ports, api.tenant_id, scope="native", name=name)
+    look_after(api.ports, api.tenant_id, dataset.dataset_id, owner="test", thorough=True)
+    for given in api.compactions.started.values():
+        run_workflow(compaction_definition(), api.ports, in_process(api.ports), given)
+    api.compactions.started.clear()
+
+
 def stored(api: Api, request: httpx.Request) -> httpx.Response:
-    """What S3 does at the addresses of uploads and of rejected records."""
+    """What S3 does at the addresses of uploads, of rejected records and of exports."""
     assert "authorization" not in request.headers
     key = request.url.path.removeprefix("/")
     if request.method == "GET":
-        return httpx.Response(200, content=api.ports.objects.get(key))
+        data, wanted = api.ports.objects.get(key), request.headers.get("range")
+        if wanted is None:
+            return httpx.Response(200, content=data)
+        return httpx.Response(206, content=data[int(wanted.removeprefix("bytes=").rstrip("-")) :])
     data, asked = request.read(), request.url.params
     if "upload_id" in asked:
         etag = api.uploads.put_part(asked["upload_id"], int(asked["part_number"]), data)

@@ -94,7 +94,17 @@ class Api:
         queues = (MemoryQueue(self.clock), MemoryQueue(self.clock))
         objects = MemoryObjects(self.clock)
         self.uploads, self.imports = MemoryUploads(objects, self.clock), MemoryWorkflows()
-        self.ports = Ports(objects, MemoryTable(self.clock), *queues, self.clock, self.uploads, self.imports)
+        self.compactions, self.exports = MemoryWorkflows(), MemoryWorkflows()
+        self.ports = Ports(
+            objects,
+            MemoryTable(self.clock),
+            *queues,
+            self.clock,
+            self.uploads,
+            self.imports,
+            self.compactions,
+            self.exports,
+        )
         self.use(self.ports, limits, docs_enabled=docs_enabled)
         self.tenant_id = create_tenant(self.ports, name="ours").tenant_id
         self.key = self.new_key()

@@ -54,8 +54,13 @@ def begun(world: World, dataset: Dataset, *, snapshot: str | None = None) -> Exp
 
 def run(world: World, job: Export, invoke: Invoke | None = None) -> Execution:
     """The workflow of an export, from its first state to its last."""
-    runner = Runner(world.objects, invoke or (lambda name, given: call(world.ports, name, given)))
-    return runner.run(definition(), {"run_id": job.export_id}, {})
+    return run_export(world.ports, job.export_id, invoke)
+
+
+def run_export(ports: Ports, export_id: str, invoke: Invoke | None = None) -> Execution:
+    """The workflow of an export over these ports."""
+    runner = Runner(ports.objects, invoke or (lambda name, given: call(ports, name, given)))
+    return runner.run(definition(), {"run_id": export_id}, {})
 
 
 def completed(world: World, dataset: Dataset, *, snapshot: str | None = None) -> Export:
