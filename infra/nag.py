@@ -58,7 +58,7 @@ REASONS: dict[str, dict[str, str]] = {
         **_STARTS,
         _executions(_EXPORTS, ":*"): _EXECUTIONS,
     },
-    "Functions/Sweep": _STARTS,
+    "Functions/Sweep": {**_STARTS, f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": _DESCRIBES},
     "Functions/ImportIntake": _STARTS,
     "Uploads": {
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/upload]": "each session of the role is narrowed to "
@@ -102,6 +102,7 @@ REASONS: dict[str, dict[str, str]] = {
     "Functions/Compaction": {**_STEPS, **_READ, **_COMMIT},
     "Functions/Query": _READ,
     "Functions/Janitor": {
+        **_STEPS,
         **_READ,
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": _DESCRIBES,
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/tenant.json]": _DESCRIBES,

@@ -197,7 +197,7 @@ class ShoalStack(Stack):
         # Writes, and what is left of refused ones; descriptors; versions, which clones and snapshots name.
         api.allow(["s3:PutObject", "s3:DeleteObject"], objects("t/*/log/*"))
         api.allow(["s3:PutObject"], objects("t/*/tenant.json"), objects(DESCRIPTORS), objects(MANIFESTS))
-        api.allow(["s3:GetObject"], objects(MANIFESTS))
+        api.allow(["s3:GetObject"], objects(MANIFESTS), objects(DESCRIPTORS))
         api.allow(["sqs:SendMessage"], wakeups)
 
         # A query counts itself and notes when a key was last used; it writes nothing else.
@@ -217,6 +217,7 @@ class ShoalStack(Stack):
         # It looks into the index, and settles what a crash left behind; once a day at every dataset.
         sweep.allow(["dynamodb:Query"], self.storage.index_arn, table)
         sweep.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem"], table)
+        sweep.allow(["s3:GetObject", "s3:PutObject"], objects(DESCRIPTORS))
         sweep.allow(["sqs:SendMessage"], wakeups, builds)
 
     def _watch(self) -> None:

@@ -35,10 +35,9 @@ def grant_janitor(functions: Mapping[str, Function], *, storage: Storage) -> Non
     janitor = functions["janitor"]
     table, objects = storage.table.table_arn, storage.bucket.arn_for_objects
     janitor.allow(["dynamodb:Query"], table, storage.index_arn)
-    janitor.allow(
-        ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:DeleteItem"], table
-    )
+    janitor.allow(["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:DeleteItem", *WRITE], table)
     janitor.allow(["s3:GetObject", "s3:DeleteObject"], objects("t/*"))
+    janitor.allow(["s3:GetObject"], objects(WORK))  # what an import under way has built
     janitor.allow(["s3:PutObject"], objects(DESCRIPTORS), objects("t/*/tenant.json"))
     janitor.allow(["s3:ListBucket"], storage.bucket.bucket_arn)
 
