@@ -14,7 +14,6 @@ from shoal.model.snapshots import NamedSnapshot
 from shoal.services.descriptors import describe_dataset
 from shoal.services.heads import keys_of, read_head
 from shoal.services.retry import retry_busy
-from shoal.services.roots import put_root
 from shoal.storage.keys import SNAPSHOT_PREFIX, DatasetKeys
 from shoal.storage.ports import Absent, AllOf, CheckItem, Compare, Condition, Item, Ports, PutItem, Write
 
@@ -51,9 +50,11 @@ def create_snapshot(ports: Ports, dataset: Dataset, name: str) -> NamedSnapshot:
 def _named(ports: Ports, dataset: Dataset, head: Head, name: str) -> NamedSnapshot:
     manifest, sha256 = head.manifest, head.manifest_sha256
     if manifest is None or sha256 is None:
-        from shoal.services.snapshot import empty_manifest  # and numpy with it, which no other name needs
+        # Before the first commit there is no root yet. The name needs one like any other. Imported here: numpy
+        # comes along, which no other name needs.
+        from shoal.services.roots import put_root
+        from shoal.services.snapshot import empty_manifest
 
-        # Before the first commit there is no root yet. The name needs one like any other.
         manifest, sha256 = put_root(ports, keys_of(dataset), empty_manifest(dataset), unique=new_token())
     return NamedSnapshot(
         name, manifest, sha256, head.version, head.watermark, head.row_count, created_at=ports.clock()

@@ -22,7 +22,6 @@ from shoal.model.datasets import NATIVE_SCOPE, Dataset, check_name
 from shoal.model.snapshots import NamedSnapshot, check_snapshot_name
 from shoal.model.tenants import Scope
 from shoal.services import datasets, snapshots
-from shoal.services.clone import clone_dataset
 
 
 def create(context: Context) -> Response:
@@ -76,6 +75,10 @@ def restore(context: Context) -> Response:
 
 def clone(context: Context) -> Response:
     """Make a new dataset of a version of this one."""
+    from shoal.services.clone import (
+        clone_dataset,
+    )  # here: manifests, which no other route of this function reads
+
     wanted = parse_body(CloneIn, context.body())
     name = check_name(wanted.name)
     snapshot = None if wanted.snapshot is None else _existing(wanted.snapshot)
