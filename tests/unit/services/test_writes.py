@@ -4,11 +4,16 @@ import numpy as np
 import orjson
 import pytest
 
+from shoal.index.log_codec import LogDelete, LogDeleteWhere, LogWrite
 from shoal.model.jobs import JobStatus
 from shoal.model.limits import MAX_METADATA_BYTES
+from shoal.model.selection import Selection
 from shoal.model.writes import Outcome, WriteCondition, newer_than
 from shoal.services import apply as applying
 from shoal.services import resolve, write
+from shoal.services.apply import affordable
+from shoal.services.heads import keys_of
+from shoal.services.job_items import note_outcomes
 from shoal.services.jobs import JobView, get_job
 from shoal.storage.memory.faults import Call, Fault, Faults
 from tests.unit.services.cell_world import add_cells
@@ -289,6 +294,30 @@ class TestOutcomes:
         world.drain(dataset)
         assert job_of(world, job).outcome == Outcome(missing=1)
 
+    def test_who_has_lost_the_lease_has_no_say_any_more(self) -> None:
+        world = World()
+        dataset = world.create()
+        accepted = world.delete(dataset, ["missing"])
+        keys = keys_of(dataset)
+        job = job_of(world, accepted).job
+        note_outcomes(world.ports, keys, [job], {job.sequence: Outcome(missing=1)}, fence=7)
+        note_outcomes(world.ports, keys, [job], {job.sequence: Outcome(deleted=5)}, fence=6)
+        assert job_of(world, accepted).job.outcome == Outcome(missing=1)
+        note_outcomes(world.ports, keys, [job], {job.sequence: Outcome(deleted=0)}, fence=7)
+        assert job_of(world, accepted).job.outcome == Outcome()
+
+    def test_a_job_that_did_all_that_was_asked_of_it_is_not_written_to(self) -> None:
+        world = World()
+        dataset = world.create()
+        world.upsert(dataset, {"a": A, "b": B})
+        accepted = world.delete(dataset, ["a", "b"])
+        faults = Faults()
+        world.drain(dataset, ports=world.process(faults))
+        item = world.table.get(keys_of(dataset).job(accepted.sequence))
+        assert item is not None
+        assert "outcome" not in item
+        assert job_of(world, accepted).outcome == Outcome(deleted=2)
+
 
 class TestBounds:
     """A commit takes what it can hold, and the rest comes with the next."""
@@ -304,6 +333,15 @@ class TestBounds:
         world.drain(dataset)
         assert world.head(dataset).version == version + 3
         assert [job_of(world, job).outcome for job in jobs] == [Outcome(patched=1)] * 9
+
+    def test_a_commit_tests_so_many_rows_for_deletes_by_selection_but_for_its_first(self) -> None:
+        sweep = LogDeleteWhere(Selection(prefix="a"))
+        plain = LogDelete(("a",))
+        for rows, count in ((10, 4), (1_000_000, 3), (1_500_000, 2), (9_000_000, 2)):
+            run: list[tuple[int, LogWrite]] = list(enumerate((plain, sweep, sweep, sweep)))
+            assert affordable(run, dimension=4, rows=rows) == count
+        assert affordable([], dimension=4, rows=1) == 0
+        assert affordable([(1, sweep)], dimension=4, rows=10**9) == 1
 
     def test_documents_that_cannot_be_held_together_are_changed_one_commit_after_another(
         self, monkeypatch: pytest.MonkeyPatch
