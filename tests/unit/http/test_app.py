@@ -135,7 +135,7 @@ class Raises:
         (errors.LimitReached("c", "m", retry_after=3), 429, "c"),
         (errors.TryAgain("m", retry_after=2), 503, "try_again"),
         (errors.StorageBusy("planted"), 503, "try_again"),
-        (errors.CorruptObject("t/x/y is corrupt"), 500, "corrupt_object"),
+        (errors.CorruptObject("t/x/y is corrupt"), 503, "corrupt_object"),
         (errors.ConditionFailed("planted"), 500, "internal"),
         (RuntimeError("planted"), 500, "internal"),
         (KeyError("planted"), 500, "internal"),

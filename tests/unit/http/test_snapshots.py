@@ -273,5 +273,5 @@ def test_damage_is_named_and_not_cloned(api: Api) -> None:
     dataset = resolve(api.ports, api.tenant_id, scope="native", name="products")
     api.ports.table.update(keys_of(dataset).head, [Assign("manifest_sha256", "0" * 64)])
     answer = api.call("POST", f"{PATH}/clone", {"name": "trial"})
-    assert (answer.status, answer.code) == (500, "corrupt_object")
+    assert (answer.status, answer.code) == (503, "corrupt_object")
     assert "/manifests/" in answer.message

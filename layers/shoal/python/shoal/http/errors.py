@@ -41,7 +41,7 @@ def native_error(error: Exception, *, request_id: str) -> Response:
     log_event("request failed", level=logging.ERROR, **describe(error))
     if isinstance(error, CorruptObject):
         # The message names the object, which holds nothing but the caller's own ids.
-        return _envelope(500, "corrupt_object", str(error), request_id=request_id)
+        return _envelope(503, "corrupt_object", str(error), request_id=request_id)
     return _envelope(500, "internal", "an internal error occurred", request_id=request_id)
 
 
