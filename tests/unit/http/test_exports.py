@@ -106,6 +106,7 @@ def test_a_snapshot_is_exported(api: Api) -> None:
     [
         ({"snapshot": "tuesday"}, 404, "snapshot_not_found"),
         ({"snapshot": 1}, 400, "invalid_request"),
+        ({"snapshto": "monday"}, 400, "invalid_request"),
         ("[]", 400, "invalid_request"),
         ("{", 400, "invalid_request"),
     ],

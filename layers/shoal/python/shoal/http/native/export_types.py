@@ -2,11 +2,15 @@
 
 from typing import Literal
 
+from pydantic import ConfigDict
+
 from shoal.http.native.types import Body, Timestamp
 
 
 class CreateExport(Body):
-    """What to export: the current version, or that of a snapshot."""
+    """What to export: the current version, or that of a snapshot; a misspelt field must not mean another one."""
+
+    model_config = ConfigDict(extra="forbid")
 
     snapshot: str | None = None
 
