@@ -11,8 +11,10 @@ from shoal.http.native.routes import native_router
 NEEDS = (
     "bucket",
     "wakeups_queue_url",
+    "builds_queue_url",
     "upload_role_arn",
     "import_state_machine_arn",
+    "export_state_machine_arn",
 )
 
 

@@ -7,7 +7,7 @@ from shoal.batches import dataset_of, json_object, run_each
 from shoal.services.compaction.look_after import look_after
 from shoal.services.wake import THOROUGH
 
-NEEDS = ("bucket", "wakeups_queue_url", "builds_queue_url")
+NEEDS = ("bucket", "wakeups_queue_url", "builds_queue_url", "compaction_state_machine_arn")
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

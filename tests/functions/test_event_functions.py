@@ -29,7 +29,9 @@ CASES: dict[tuple[str, str], dict[str, Any]] = {
     ("builder", "unreadable"): {
         "batchItemFailures": [{"itemIdentifier": "00000001-0000-4000-8000-000000000000"}]
     },
+    ("builder", "thorough"): GOOD,
     ("sweep", "scheduled"): {"woken": 0, "imports": 0},
+    ("sweep", "compaction"): {"woken": 1, "imports": 0},
     ("sweep", "daily"): {"woken": 1, "imports": 0},
 }
 INDEXED = {"one_message", "repeated_message", "unreadable_among_good"}

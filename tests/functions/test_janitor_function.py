@@ -8,17 +8,21 @@ from shoal.services.heads import keys_of, read_head
 from shoal.services.janitor.run import NotCleaned
 from shoal.services.recover import recover
 from shoal.services.tenants import list_tenants
-from tests.functions.world import World
+from tests.functions.world import EVENTS, World
 
 NOTHING = {"objects": 0, "bytes": 0, "by_reason": {}, "stopped": {}, "datasets": 0, "items": 0}
 
 
-@pytest.mark.parametrize("dry_run", [True, False])
-def test_a_young_deployment_has_no_garbage(world: World, dry_run: bool) -> None:
+def test_every_sample_event_is_replayed() -> None:
+    assert {path.stem for path in (EVENTS / "janitor").iterdir()} == {"scheduled", "dry_run"}
+
+
+@pytest.mark.parametrize("case", ["scheduled", "dry_run"])
+def test_a_young_deployment_has_no_garbage(world: World, case: str) -> None:
     before = {found.key for found in world.ports.objects.list("t/")}
-    answer = world.invoke("janitor", {"dry_run": dry_run} if dry_run else {})
+    answer = world.replay("janitor", case)
     assert answer == NOTHING | {
-        "dry_run": dry_run,
+        "dry_run": case == "dry_run",
         "tenants": len(list_tenants(world.ports)),
         "described": answer["described"],
         "finished": True,

@@ -26,8 +26,12 @@ from shoal.model.tenants import DEFAULT_SCOPES, Scope
 from shoal.services.api_keys import create_key
 from shoal.services.commit import drain
 from shoal.services.datasets import create_dataset
+from shoal.services.exports.lifecycle import create_export
+from shoal.services.heads import keys_of, read_head
 from shoal.services.imports.items import keys_of_import, parse_import
 from shoal.services.imports.lifecycle import create_import
+from shoal.services.parts import PartReader
+from shoal.services.snapshot import open_snapshot
 from shoal.services.tenants import create_tenant
 from shoal.services.write import Accepted, upsert
 from shoal.storage.aws_queue import AwsQueue
@@ -43,6 +47,9 @@ FUNCTIONS = (
     "indexer",
     "builder",
     "sweep",
+    "janitor",
+    "compaction",
+    "export",
     "import_intake",
     "import_plan",
     "import_validate",
@@ -65,8 +72,8 @@ class LambdaContext:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What was seeded: a dataset with `doc-1` and `a/b c` indexed, a write of `doc-2` still in the log, and an
-    import whose file is uploaded, but not started."""
+    """What was seeded: a dataset with `doc-1` and `a/b c` indexed, a write of `doc-2` still in the log, an import
+    whose file is uploaded, but not started, and an export that has begun."""
 
     aws: Aws
     ports: Ports
@@ -138,7 +145,7 @@ def new_world(aws: Aws) -> World:
     table, objects = aws.table(), aws.objects()
     wakeups = aws.sqs.create_queue(QueueName=f"wakeups-{uuid.uuid4().hex}")["QueueUrl"]
     builds = aws.sqs.create_queue(QueueName=f"builds-{uuid.uuid4().hex}")["QueueUrl"]
-    machine = aws.machine()
+    machine, compactions, exports = aws.machine(), aws.machine(), aws.machine()
     environment = {
         "SHOAL_TABLE": table._name,
         "SHOAL_BUCKET": objects._bucket,
@@ -146,6 +153,8 @@ def new_world(aws: Aws) -> World:
         "SHOAL_BUILDS_QUEUE_URL": builds,
         "SHOAL_UPLOAD_ROLE_ARN": UPLOAD_ROLE,
         "SHOAL_IMPORT_STATE_MACHINE_ARN": machine,
+        "SHOAL_COMPACTION_STATE_MACHINE_ARN": compactions,
+        "SHOAL_EXPORT_STATE_MACHINE_ARN": exports,
     }
     ports = Ports(
         objects,
@@ -155,6 +164,8 @@ def new_world(aws: Aws) -> World:
         time.time,
         aws.uploads_to(objects),
         AwsWorkflows(aws.stepfunctions, machine),
+        AwsWorkflows(aws.stepfunctions, compactions),
+        AwsWorkflows(aws.stepfunctions, exports),
     )
     tenant_id = create_tenant(ports, name="ours").tenant_id
     other_id = create_tenant(ports, name="theirs").tenant_id
@@ -182,6 +193,10 @@ def new_world(aws: Aws) -> World:
         vector_quota=None,
     )
     uploaded = objects.put(keys_of_import(job).upload, b'{"id":"doc-3","values":[1,2,3,4]}\n')
+    head = read_head(ports, keys_of(dataset))
+    assert head is not None
+    version = open_snapshot(PartReader(objects, cache_bytes=10**6), dataset, head)
+    assert version is not None
     values = {
         "API_KEY": api_key,
         "KEY_ID": key_id,
@@ -192,6 +207,8 @@ def new_world(aws: Aws) -> World:
         "JOB_ID": pending.job_id,
         "IMPORT_ID": job.import_id,
         "VERSION_ID": uploaded.version_id or "",
+        "EXPORT_ID": create_export(ports, dataset).export_id,
+        "SHARD_ID": version.manifest.shards[0].shard_id,
     }
     world = World(aws, ports, environment, dataset, values)
     while world.messages("wakeups"):
