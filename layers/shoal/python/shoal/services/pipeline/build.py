@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from shoal.errors import CorruptObject
 from shoal.index import id_index, id_run
 from shoal.index.built_cells import BuiltCells, cut, encode_built, lay_out, signposts_of
 from shoal.index.cell_blocks import CellRows, concatenate, decode_block, sequences_of
@@ -88,10 +89,11 @@ def _cells(work: IndexRun, plan: BuildPlan, geometry: Geometry) -> Iterator[Cell
     bounds = np.searchsorted(groups, np.arange(int(groups[-1]) + 2)).tolist()
     for first, stop in pairwise(bounds):
         parts = [
-            decode_block(
+            _block(
                 blocks[task][int(stops[task, cell]) - int(entry["size"]) : int(stops[task, cell])],
                 entry,
                 work.dataset.dimension,
+                name=plan.blocks[task].key,
             )
             for cell in range(first, stop)
             for task in range(len(blocks))
@@ -99,3 +101,10 @@ def _cells(work: IndexRun, plan: BuildPlan, geometry: Geometry) -> Iterator[Cell
         ]
         if parts:
             yield from cut(geometry, concatenate(parts))
+
+
+def _block(data: memoryview, entry: np.void, dimension: int, *, name: str) -> CellRows:
+    try:
+        return decode_block(data, entry, dimension)
+    except CorruptObject as damaged:
+        raise CorruptObject(f"{name}: {damaged}") from damaged
