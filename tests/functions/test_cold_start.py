@@ -20,9 +20,6 @@ CEILINGS = {
     "import_validate": 400,
     "import_cells": 440,
     "import_finish": 460,
-    "compaction": 470,
-    "janitor": 400,
-    "export": 470,
 }
 HEAVY = {"numpy", "hnswlib", "pyroaring", "boto3", "botocore", "pydantic", "tokenizers", "sqlite3"}
 MAY_IMPORT = {
@@ -39,9 +36,6 @@ MAY_IMPORT = {
     "import_validate": {"pydantic", "numpy"},
     "import_cells": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
     "import_finish": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
-    "compaction": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
-    "janitor": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
-    "export": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
 }
 
 

@@ -3,11 +3,12 @@
 from typing import Any
 
 from shoal.model.compactions import Compaction, CompactionStatus
-from shoal.services.retry import retry_busy
-from shoal.storage.keys import COMPACTION_PREFIX, DatasetKeys, WorkKeys, run_by_id
+from shoal.services.pipeline.items import find_run, newest_items
+from shoal.storage.keys import COMPACTION_PREFIX, DatasetKeys, WorkKeys
 from shoal.storage.ports import Item, Ports
 
-_KEPT_SECONDS = 30 * 86_400
+KEPT_SECONDS = 30 * 86_400
+"""How long a compaction can be looked up."""
 
 
 def keys_of_compaction(job: Compaction) -> WorkKeys:
@@ -37,19 +38,7 @@ def compaction_item(job: Compaction) -> dict[str, Any]:
         "cell_sets": list(job.cell_sets),
         "created_at": job.created_at,
         "status": job.status.value,
-        "expires_at": int(job.created_at) + _KEPT_SECONDS,
-    }
-
-
-def pointer_item(job: Compaction) -> dict[str, Any]:
-    """What says whose compaction it is, where only its id is known."""
-    key = run_by_id(job.run_id)
-    return {
-        "pk": key.pk,
-        "sk": key.sk,
-        "tenant_id": job.tenant_id,
-        "dataset_id": job.dataset_id,
-        "expires_at": int(job.created_at) + _KEPT_SECONDS,
+        "expires_at": int(job.created_at) + KEPT_SECONDS,
     }
 
 
@@ -79,15 +68,11 @@ def parse_compaction(item: Item) -> Compaction:
 
 def find_compaction(ports: Ports, run_id: str) -> Compaction | None:
     """The compaction of that id, whoever owns it; None where there is none."""
-    owner = retry_busy(lambda: ports.table.get(run_by_id(run_id)))
-    if owner is None:
-        return None
-    key = WorkKeys(owner["tenant_id"], owner["dataset_id"], run_id).item
-    item = retry_busy(lambda: ports.table.get(key))
+    item = find_run(ports, run_id)
     return parse_compaction(item) if item else None
 
 
 def newest_compaction(ports: Ports, keys: DatasetKeys) -> Compaction | None:
     """The compaction of a dataset that began last; None where it never had one, or none for a month."""
-    page = ports.table.query(keys.partition, prefix=COMPACTION_PREFIX, ascending=False, limit=1)
-    return parse_compaction(page.items[0]) if page.items else None
+    found = newest_items(ports, keys, prefix=COMPACTION_PREFIX, limit=1)
+    return parse_compaction(found[0]) if found else None

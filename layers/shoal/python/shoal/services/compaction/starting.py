@@ -9,12 +9,14 @@ from shoal.model.ids import new_compaction_id, transaction_token
 from shoal.model.merge_policy import Compact
 from shoal.services.compaction.ending import stop
 from shoal.services.compaction.items import (
+    KEPT_SECONDS,
     compaction_item,
     dataset_keys_of,
     find_compaction,
-    pointer_item,
+    keys_of_compaction,
 )
 from shoal.services.leases import build_lease
+from shoal.services.pipeline.items import pointer_item
 from shoal.services.retry import retry_busy
 from shoal.services.snapshot import Snapshot
 from shoal.storage.ports import Absent, Ports, PutItem, Write
@@ -48,10 +50,13 @@ def start(ports: Ports, snapshot: Snapshot, head: Head, inputs: Compact) -> Comp
         created_at=now,
     )
     flat = tuple(shard.shard_id for shard in manifest.shards)
+    pointer = pointer_item(keys_of_compaction(job), expires_at=int(now) + KEPT_SECONDS)
     writes: list[Write] = [
         build_lease(dataset_keys_of(job), owner=job.run_id, read=head, inputs=flat, now=now),
         PutItem(compaction_item(job), condition=Absent("pk")),
-        PutItem(pointer_item(job), condition=Absent("pk")),
+        PutItem(
+            pointer_item(keys_of_compaction(job), expires_at=int(now) + KEPT_SECONDS), condition=Absent("pk")
+        ),
     ]
     token = transaction_token("compaction", job.run_id)
     try:

@@ -10,11 +10,12 @@ from shoal.model.ids import new_export_id, transaction_token
 from shoal.model.limits import EXPORT_DAYS
 from shoal.services.exports.items import export_item, keys_of_export, parse_export
 from shoal.services.heads import keys_of, read_head
+from shoal.services.pipeline.items import newest_items, pointer_item
 from shoal.services.retry import retry_busy
 from shoal.services.sequence import or_try_again
 from shoal.services.snapshots import get_snapshot
-from shoal.storage.keys import EXPORT_PREFIX, WorkKeys, run_by_id
-from shoal.storage.ports import Absent, Assign, CheckItem, Compare, Item, Ports, PutItem, Target, Write
+from shoal.storage.keys import EXPORT_PREFIX, WorkKeys
+from shoal.storage.ports import Absent, Assign, CheckItem, Compare, Ports, PutItem, Target, Write
 
 URL_SECONDS = 3600
 _MOST_UNDER_WAY = 10
@@ -61,16 +62,9 @@ def create_export(ports: Ports, dataset: Dataset, *, snapshot: str | None = None
         version=version,
         created_at=now,
     )
-    pointer = run_by_id(job.export_id)
     # Its files expire by themselves; what tells of them goes a little later.
     expires_at = int(now) + (EXPORT_DAYS + 1) * 86_400
-    owner: Item = {
-        "pk": pointer.pk,
-        "sk": pointer.sk,
-        "tenant_id": dataset.tenant_id,
-        "dataset_id": dataset.dataset_id,
-        "expires_at": expires_at,
-    }
+    owner = pointer_item(keys_of_export(job), expires_at=expires_at)
     writes: list[Write] = [
         CheckItem(keys_of(dataset).head, Compare("state", "=", "live")),
         PutItem({**export_item(job), "expires_at": expires_at}, condition=Absent("pk")),
@@ -151,21 +145,8 @@ def fail_export(ports: Ports, job: Export, message: str) -> Export | None:
 
 def list_exports(ports: Ports, dataset: Dataset, *, limit: int) -> list[Export]:
     """The newest exports of the dataset, newest first."""
-    found: list[Export] = []
-    after = None
-    while len(found) < limit:
-        page = ports.table.query(
-            keys_of(dataset).partition,
-            prefix=EXPORT_PREFIX,
-            ascending=False,
-            limit=limit - len(found),
-            after=after,
-        )
-        found += [parse_export(item) for item in page.items]
-        after = page.after
-        if after is None:
-            break
-    return found
+    found = newest_items(ports, keys_of(dataset), prefix=EXPORT_PREFIX, limit=limit)
+    return [parse_export(item) for item in found]
 
 
 def downloads(ports: Ports, job: Export) -> tuple[Target | None, Sequence[Download]]:

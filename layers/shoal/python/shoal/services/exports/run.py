@@ -8,10 +8,11 @@ from shoal.services.exports.items import dataset_keys_of, keys_of_export, parse_
 from shoal.services.heads import parse_head, parse_meta
 from shoal.services.parts import PartReader
 from shoal.services.pipeline import run
+from shoal.services.pipeline.items import find_run
 from shoal.services.pipeline.run import Run
 from shoal.services.retry import retry_busy
 from shoal.services.snapshot import Snapshot, manifest_part
-from shoal.storage.keys import WorkKeys, run_by_id
+from shoal.storage.keys import WorkKeys
 from shoal.storage.ports import Action, Add, Assign, Compare, Ports
 
 _CACHE_BYTES = 400 * 1000 * 1000
@@ -84,11 +85,7 @@ type Step = run.Step[ExportRun]
 
 def find_export(ports: Ports, export_id: str) -> Export | None:
     """The export of that id, whoever owns it; None where there is none."""
-    owner = retry_busy(lambda: ports.table.get(run_by_id(export_id)))
-    if owner is None:
-        return None
-    keys = WorkKeys(owner["tenant_id"], owner["dataset_id"], export_id)
-    item = retry_busy(lambda: ports.table.get(keys.item))
+    item = find_run(ports, export_id)
     return parse_export(item) if item else None
 
 

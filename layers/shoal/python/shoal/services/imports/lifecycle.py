@@ -19,6 +19,7 @@ from shoal.services.heads import keys_of, read_head
 from shoal.services.imports.ending import conclude, fail
 from shoal.services.imports.items import import_item, keys_of_import, parse_import
 from shoal.services.imports.starting import start, upload_of
+from shoal.services.pipeline.items import newest_items
 from shoal.services.quotas import vectors_used
 from shoal.services.retry import retry_busy
 from shoal.services.sequence import or_try_again
@@ -227,21 +228,8 @@ def _unknown() -> NotFound:
 
 def list_imports(ports: Ports, dataset: Dataset, *, limit: int) -> list[Import]:
     """The newest imports of the dataset, newest first."""
-    found: list[Import] = []
-    after = None
-    while len(found) < limit:
-        page = ports.table.query(
-            keys_of(dataset).partition,
-            prefix=IMPORT_PREFIX,
-            ascending=False,
-            limit=limit - len(found),
-            after=after,
-        )
-        found += [parse_import(item) for item in page.items]
-        after = page.after
-        if after is None:
-            break
-    return found
+    found = newest_items(ports, keys_of(dataset), prefix=IMPORT_PREFIX, limit=limit)
+    return [parse_import(item) for item in found]
 
 
 def cancel_import(ports: Ports, dataset: Dataset, import_id: str) -> Import:
