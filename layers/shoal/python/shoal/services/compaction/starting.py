@@ -54,9 +54,7 @@ def start(ports: Ports, snapshot: Snapshot, head: Head, inputs: Compact) -> Comp
     writes: list[Write] = [
         build_lease(dataset_keys_of(job), owner=job.run_id, read=head, inputs=flat, now=now),
         PutItem(compaction_item(job), condition=Absent("pk")),
-        PutItem(
-            pointer_item(keys_of_compaction(job), expires_at=int(now) + KEPT_SECONDS), condition=Absent("pk")
-        ),
+        PutItem(pointer, condition=Absent("pk")),
     ]
     token = transaction_token("compaction", job.run_id)
     try:
