@@ -137,7 +137,7 @@ def shoal(local_stack: StackInfo, local_state: Path, tmp_path: Path) -> Shoal:
             capture_output=True,
             text=True,
             env=variables,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

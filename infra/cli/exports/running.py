@@ -78,7 +78,8 @@ def tell(done: Done) -> None:
         f"exported {job.row_count:,} records of {job.dataset}, version {job.version:,}: "
         f"{_files(len(job.files))}, {size_text(job.bytes)}, in {done.folder}"
     )
-    kept = f", {_files(came.kept)} were there already" if came.kept else ""
+    were = "was" if came.kept == 1 else "were"
+    kept = f", {_files(came.kept)} {were} there already" if came.kept else ""
     output.line(
         f"downloaded {_files(came.fetched)} in {done.seconds:.1f} s{kept}; sizes and checksums are right"
     )

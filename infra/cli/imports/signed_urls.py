@@ -159,7 +159,7 @@ class SignedUrls:
                 count(-have)
                 have = 0
             with draft.open("ab" if have else "wb") as file:
-                for piece in answer.iter_raw(PIECE_BYTES):
+                for piece in answer.iter_bytes(PIECE_BYTES):
                     if stop.is_set():
                         raise UploadStopped("the download was stopped")
                     have += file.write(piece)
