@@ -24,30 +24,18 @@ from shoal.index.checksums import sha256_hex
 from shoal.model.datasets import Dataset
 from shoal.model.ids import job_id, new_log_name
 from shoal.model.jobs import JobKind
-from shoal.model.limits import (
-    COMMIT_MAX_BYTES,
-    LOG_MAX_BYTES_AHEAD,
-    LOG_MAX_JOBS_AHEAD,
-    RESIDENT_MAX_BYTES,
-)
 from shoal.services.heads import keys_of
 from shoal.services.places import job_item
 from shoal.services.quotas import reservation, vectors_used
 from shoal.services.retry import retry_busy
-from shoal.services.sequence import close_place, jobs_ahead, or_try_again, take_place
+from shoal.services.room import check_room
+from shoal.services.sequence import close_place, or_try_again, take_place
 from shoal.services.wake import wake_indexer
 from shoal.storage.keys import DatasetKeys, TenantKeys
 from shoal.storage.ports import Absent, CheckItem, Item, Ports, PutItem, Write
 
 _log = logging.getLogger(__name__)
-_BACKLOG_RETRY_SECONDS = 2
-_COMPACTION_RETRY_SECONDS = 30
 _QUOTA_RETRY_SECONDS = 60
-ROW_OVERHEAD_BYTES = 200
-"""What a row costs in memory beside its vector: id index entry, links of the graph, id and a little metadata."""
-
-_LOG_ROW_BYTES = 11
-"""What a row takes at least in the log beside its vector: an id, `{}`, and the length of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +85,7 @@ def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
         TryAgain: nothing was accepted.
     """
     keys = keys_of(dataset)
-    _check_room(ports, dataset, keys, entry)
+    check_room(ports, dataset, kind=entry.kind, rows=entry.rows, size=len(entry.data or b""))
     log_key = None
     sha256 = None
     if entry.data is not None:
@@ -141,40 +129,6 @@ def _enter(ports: Ports, keys: DatasetKeys, entry: Entry, *, log_key: str | None
     else:
         _put_job(ports, keys, item)
     return sequence
-
-
-def _check_room(ports: Ports, dataset: Dataset, keys: DatasetKeys, entry: Entry) -> None:
-    found = {item["sk"]: item for item in ports.table.batch_get([keys.head, keys.sequence])}
-    head = found.get(keys.head.sk)
-    sequence = found.get(keys.sequence.sk)
-    if head is None or sequence is None or sequence.get("closed"):
-        raise NotFound("dataset_not_found", "dataset not found")
-    waiting = jobs_ahead(sequence, watermark=int(head["watermark"]))
-    bytes_ahead = int(sequence["bytes"]) - int(head["log_bytes"])
-    if waiting >= LOG_MAX_JOBS_AHEAD or bytes_ahead + len(entry.data or b"") > LOG_MAX_BYTES_AHEAD:
-        raise _backlog_full(waiting, bytes_ahead)
-    if entry.kind is JobKind.UPSERT:
-        row_bytes = dataset.dimension * 4 + ROW_OVERHEAD_BYTES
-        # Rows of cells do not count, nor do rows that a build is going to leave out. The others become cells when
-        # they are too many for one shard: who writes faster than that has to wait for it.
-        rows = min(int(head["row_count"]), int(head.get("flat_rows", head["row_count"]))) + entry.rows
-        if rows * row_bytes > RESIDENT_MAX_BYTES:
-            raise _backlog_full(waiting, bytes_ahead, retry_after=_COMPACTION_RETRY_SECONDS)
-        # What waits may all be new rows, or none of it: known once it is applied.
-        rows_ahead = max(0, bytes_ahead) // (dataset.dimension * 4 + _LOG_ROW_BYTES)
-        if (rows + rows_ahead) * row_bytes > RESIDENT_MAX_BYTES + COMMIT_MAX_BYTES:
-            raise _backlog_full(waiting, bytes_ahead)
-
-
-def _backlog_full(
-    waiting: int, bytes_ahead: int, *, retry_after: int = _BACKLOG_RETRY_SECONDS
-) -> LimitReached:
-    return LimitReached(
-        "backlog_full",
-        "the dataset has too many writes waiting to be indexed; send this one again later",
-        retry_after=retry_after,
-        details={"jobs_waiting": waiting, "bytes_waiting": bytes_ahead},
-    )
 
 
 def _put_job(ports: Ports, keys: DatasetKeys, item: Item) -> None:

@@ -17,7 +17,8 @@ from shoal.model.datasets import Dataset
 from shoal.model.jobs import JobKind
 from shoal.model.records import Vectors
 from shoal.model.writes import WriteCondition
-from shoal.services.append import ROW_OVERHEAD_BYTES, Accepted, Entry, append
+from shoal.services.append import Accepted, Entry, append
+from shoal.services.room import ROW_OVERHEAD_BYTES
 from shoal.storage.ports import Ports
 
 __all__ = ["ROW_OVERHEAD_BYTES", "Accepted", "delete_ids", "delete_where", "patch", "upsert"]
