@@ -174,9 +174,12 @@ class ShoalClient:
         answer = self._http.send("POST", f"{dataset_path(dataset)}/query", json=body).json()
         return QueryResult.of(answer, (time.perf_counter() - began) * 1000)
 
-    def get(self, dataset: str, record_id: str, *, include_values: bool = True) -> Record:
+    def get(
+        self, dataset: str, record_id: str, *, include_values: bool = True, include_document: bool = False
+    ) -> Record:
         """One record; 404 `not_found`."""
-        params = {"id": record_id, "include_values": "true" if include_values else "false"}
+        asked = {"include_values": include_values, "include_document": include_document}
+        params = {"id": record_id} | {name: str(value).lower() for name, value in asked.items()}
         return Record.of(self._http.send("GET", record_path(dataset), params=params).json())
 
     def fetch(self, dataset: str, ids: Sequence[str], *, include_values: bool = False) -> Fetched:

@@ -188,6 +188,32 @@ def test_parquet_files_are_read_with_nothing_but_the_layers(provided: Path, tmp_
     assert ran.returncode == 0, ran.stderr
 
 
+def test_parquet_files_are_written_with_nothing_but_the_layers() -> None:
+    """As exports are, and read back."""
+    if not is_current("parquet", HOST):
+        pytest.skip(f"the layers are not built for {HOST}: make layers")
+    path = [PACKAGE, *(layer_folder(layer, HOST) / "python" for layer in ("api", "engine", "parquet"))]
+    lines = [
+        f"import sys; sys.path += {[str(entry) for entry in path]!r}",
+        "import io, numpy, pyarrow, pyarrow.parquet",
+        "from shoal.model.records import Rows",
+        "from shoal.services.exports.parquet_rows import encode_parquet",
+        "vectors = numpy.full((2, 3), 0.1, numpy.float32)",
+        "named = (('a', 'b'), numpy.arange(2, dtype=numpy.uint64), vectors, (b'{}', b'{}'))",
+        "data = encode_parquet([Rows(*named, namespaces=('', 'n'), documents=(b'', b'text'))])",
+        "source = pyarrow.PythonFile(io.BytesIO(data), mode='r')",
+        "file = pyarrow.parquet.ParquetFile(source, pre_buffer=False)",
+        "codecs = {file.metadata.row_group(0).column(at).compression for at in range(5)}",
+        "assert codecs == {'ZSTD', 'UNCOMPRESSED'}, codecs",
+        "assert file.read(use_threads=False)['document'].to_pylist() == [None, 'text']",
+        "files = {module.__file__ for module in sys.modules.values() if getattr(module, '__file__', None)}",
+        "assert not [file for file in files if '/site-packages/' in file], files",
+    ]
+    command = [sys.executable, "-I", "-S", "-B", "-W", "error", "-c", "\n".join(lines)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+
+
 def test_no_object_brings_what_only_debuggers_read(architecture: str) -> None:
     for path in objects(architecture):
         assert without_symbols(path.read_bytes()) is None, path

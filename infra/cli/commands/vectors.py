@@ -106,21 +106,25 @@ def get(
     ctx: typer.Context,
     dataset: Dataset,
     record_id: RecordId,
-    values: Annotated[bool, typer.Option(help="Show the vector, too.")] = False,
+    values: Annotated[bool, typer.Option(help="Show vector and document, too.")] = False,
     as_json: AsJson = False,
     profile: ProfileName = None,
 ) -> None:
     """Show one record."""
     with targets(ctx).client(profile) as client:
-        record = client.get(dataset, record_id, include_values=values)
+        record = client.get(dataset, record_id, include_values=values, include_document=values)
     if as_json:
         output.print_json(record)
         return
     output.line(record.id)
+    if record.namespace:
+        output.line(f"  in the namespace {record.namespace}")
     for name, value in record.metadata.items():
         output.line(f"  {name}: {value}")
     if record.values is not None:
         output.line("  values: " + " ".join(f"{x:.6g}" for x in record.values))
+    if record.document is not None:
+        output.line(f"  document: {record.document}")
 
 
 @app.command()

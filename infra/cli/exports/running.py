@@ -66,7 +66,7 @@ def run_export(
 
 def begin_only(client: ShoalClient, dataset: str, *, snapshot: str | None) -> ExportInfo:
     """Begin an export, and say how to get it."""
-    job = client.exports.create(dataset, snapshot=snapshot)
+    job = _create(client, dataset, snapshot)
     output.note(f"get it: `shoal export {dataset} DIRECTORY --export {job.export_id}`")
     return job
 
@@ -98,9 +98,16 @@ def _begin(
         if job is not None:
             output.note(f"going on with {job.export_id}, which was begun for {folder.path}")
             return job
-    job = client.exports.create(dataset, snapshot=snapshot)
+    job = _create(client, dataset, snapshot)
     output.note(f"export {job.export_id}: {dataset}, version {job.version:,}")
     return job
+
+
+def _create(client: ShoalClient, dataset: str, snapshot: str | None) -> ExportInfo:
+    """A new export; says so where writes are on their way that it does not hold."""
+    if snapshot is None and client.get_dataset(dataset).status in ("validating", "indexing"):
+        output.note("writes that are not indexed yet will not be in it: `shoal stats` counts them")
+    return client.exports.create(dataset, snapshot=snapshot)
 
 
 def _still_good(client: ShoalClient, there: Unfinished) -> ExportInfo | None:

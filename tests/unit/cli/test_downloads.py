@@ -25,6 +25,7 @@ from infra.cli.transport import Patience
 
 API, STORE = "https://shoal.test", "https://bucket.test"
 EXPORT_ID = "exp_" + "1" * 32
+DATASET = {"name": "songs", "dimension": 2, "metric": "l2", "status": "indexed", "row_count": 6}
 FILES = {"part-0.parquet": b"0123456789" * 5, "part-1.parquet": b"abcdefghij" * 9}
 type Shoal = Callable[..., Result]
 
@@ -50,8 +51,8 @@ class ExportServer:
         self.calls.append(f"{request.method} {request.url.path.removeprefix('/v1/datasets/songs')}")
         if request.method == "POST":
             return httpx.Response(202, json=self.body({"status": "running"}))
-        if request.url.path.endswith("/exports"):
-            return httpx.Response(200, json={"exports": []})
+        if request.url.path == "/v1/datasets/songs":
+            return httpx.Response(200, json=DATASET)
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         if state["status"] == "gone":
             return httpx.Response(404, json={"error": {"code": "export_not_found", "message": "gone"}})

@@ -74,6 +74,14 @@ def test_begun_now_and_downloaded_later(run: Run, tmp_path: Path) -> None:
     assert run("export", "songs", "--no-wait", "--json").exit_code == 0
 
 
+def test_writes_on_their_way_are_told_of(run: Run, api: Api, tmp_path: Path) -> None:
+    assert "not indexed yet" not in run("export", "songs", str(tmp_path / "x")).stderr
+    api.upload({"id": "late", "values": [1, 2, 3]}, name="songs")
+    done = run("export", "songs", str(tmp_path / "y"))
+    assert "writes that are not indexed yet will not be in it" in done.stderr
+    assert "exported 30 records" in done.stdout
+
+
 def test_a_snapshot(run: Run, api: Api, tmp_path: Path) -> None:
     api.call("POST", "/v1/datasets/songs/snapshots", {"name": "monday"})
     for n in range(10):

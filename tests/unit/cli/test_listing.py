@@ -71,6 +71,18 @@ def test_what_is_listed_can_be_written_again(run: Run) -> None:
     assert records["rock/5"].keys() == {"id", "values", "metadata"}
 
 
+def test_one_record_whole(run: Run) -> None:
+    shown = run("vectors", "get", "songs", "rock/1", "--values").stdout.splitlines()
+    assert shown == [
+        "rock/1",
+        "  in the namespace live",
+        "  n: 1",
+        "  values: 1 0.1 -0",
+        "  document: song 1 é",
+    ]
+    assert run("vectors", "get", "songs", "rock/3").stdout.splitlines() == ["rock/3", "  n: 3"]
+
+
 def test_pages_until_the_last(client: ShoalClient, monkeypatch: pytest.MonkeyPatch) -> None:
     from infra.cli import listing
 
