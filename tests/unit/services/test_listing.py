@@ -9,7 +9,7 @@ from shoal.model.datasets import Dataset
 from shoal.model.filters import parse_filter
 from shoal.model.selection import Selection
 from shoal.services.listing import ListRequest, count_records, list_records
-from tests.unit.services.cell_world import add_cells
+from tests.unit.services.cell_world import add_cells, searcher_over
 from tests.unit.services.world import Record, World, record
 
 BLUE = {"colour": "blue"}
@@ -121,3 +121,9 @@ def test_pages_are_the_version_whatever_is_written_between_them(
     )
     assert counted == len(expected)
     assert sorted(all_pages(world, dataset, selection, limit, meddle)) == expected
+
+
+def test_pages_where_nothing_stays_in_memory() -> None:
+    world, dataset, there = filled(cells=3, rows=5, written=2)
+    world.searcher, _ = searcher_over(world, cache_bytes=1)
+    assert sorted(all_pages(world, dataset, Selection(), 4)) == sorted(there)

@@ -28,6 +28,9 @@ from shoal.services.winners import (
 )
 from shoal.storage.ports import Ports
 
+type _Row = tuple[int, Source, int]
+"""A row of a source, after the number of that source: which a small cache may open anew, as another object."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
@@ -76,8 +79,7 @@ def list_records(
     following = page[shown] if shown < len(page) else (more[0] if more else None)
     if following is None:
         return Listed(records, None, snapshot.manifest.version)
-    source, row = following
-    number = sources_of(snapshot).index(source)
+    number, _, row = following
     position = Position(place.manifest, place.sha256, place.pinned_at, number, row)
     return Listed(records, seal(snapshot.dataset, request.asked, position), snapshot.manifest.version)
 
@@ -129,12 +131,12 @@ def _expired() -> InvalidInput:
     )
 
 
-def _choose(snapshot: Snapshot, request: ListRequest, place: Position) -> list[tuple[Source, int]]:
+def _choose(snapshot: Snapshot, request: ListRequest, place: Position) -> list[_Row]:
     """The next rows, one more than the page holds where there is one."""
-    chosen: list[tuple[Source, int]] = []
-    for source, rows in _from(snapshot, request.selection, place):
+    chosen: list[_Row] = []
+    for number, source, rows in _from(snapshot, request.selection, place):
         wanted = request.limit + 1 - len(chosen)
-        chosen += [(source, row) for row in rows[:wanted].tolist()]
+        chosen += [(number, source, row) for row in rows[:wanted].tolist()]
         if len(chosen) > request.limit:
             break
     return chosen
@@ -142,18 +144,18 @@ def _choose(snapshot: Snapshot, request: ListRequest, place: Position) -> list[t
 
 def _from(
     snapshot: Snapshot, selection: Selection, place: Position
-) -> Iterator[tuple[Source, NDArray[np.int64]]]:
+) -> Iterator[tuple[int, Source, NDArray[np.int64]]]:
     for number, source in enumerate(sources_of(snapshot)):
         if number >= place.source:
             rows = live_matching(snapshot, source, selection)
-            yield source, rows[np.searchsorted(rows, place.row) :] if number == place.source else rows
+            yield number, source, rows[np.searchsorted(rows, place.row) :] if number == place.source else rows
 
 
 def _read(
-    snapshot: Snapshot, page: list[tuple[Source, int]], request: ListRequest, *, budget: int
+    snapshot: Snapshot, page: list[_Row], request: ListRequest, *, budget: int
 ) -> tuple[tuple[Match, ...], int]:
     """The records of the first rows of a page, as many as may be read and fit; and how many rows these are."""
-    spots = spots_of(snapshot, page)
+    spots = spots_of(snapshot, [(source, row) for _, source, row in page])
     spots = spots[: readable_spots(spots, include_values=request.include_values, budget=budget)]
     shelf = Shelf(snapshot.reader)
     shelf.load(spots, include_values=request.include_values)
