@@ -19,6 +19,9 @@ def error(code: str, message: str, **more: Any) -> Expected:
 
 NO_KEY = error("unauthorized", "a valid API key is required")
 NO_DATASET = error("dataset_not_found", "dataset not found")
+NO_SNAPSHOT = error(
+    "snapshot_not_found", "there is no snapshot of that name; the dataset's list shows those there are"
+)
 INVALID_NAME = error("invalid_name", "name must be 1-64 characters of [a-z0-9_-]")
 
 # For each case its status and what the body holds (a part of it; None: no body).
@@ -69,6 +72,21 @@ CASES: dict[tuple[str, str], tuple[int, Expected | None]] = {
         404,
         error("compaction_not_found", "the dataset was not compacted in the last 30 days"),
     ),
+    ("api", "delete_many"): (202, {}),
+    ("api", "delete_by_filter"): (202, {}),
+    ("api", "delete_by_nothing"): (
+        400,
+        error("invalid_request", "one of ids, filter, namespace, prefix and all is needed"),
+    ),
+    ("api", "patch_vector"): (202, {}),
+    ("api", "patch_many"): (202, {"accepted": 1, "rejected": 1}),
+    ("api", "upload_if_absent"): (202, {"accepted": 1, "rejected": 0}),
+    ("api", "create_snapshot"): (201, {"name": "monday", "row_count": 2}),
+    ("api", "list_snapshots"): (200, {"snapshots": []}),
+    ("api", "get_snapshot_unknown"): (404, NO_SNAPSHOT),
+    ("api", "delete_snapshot_unknown"): (404, NO_SNAPSHOT),
+    ("api", "restore_unknown"): (404, NO_SNAPSHOT),
+    ("api", "clone"): (201, {"name": "copy", "row_count": 2}),
     ("api", "no_key"): (401, NO_KEY),
     ("api", "x_auth_key"): (200, {}),
     ("api", "read_only_key"): (403, error("forbidden", "the API key lacks the scope write")),
