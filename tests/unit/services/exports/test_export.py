@@ -6,7 +6,9 @@ from shoal.errors import Conflict, NotFound
 from shoal.model.datasets import Dataset
 from shoal.model.exports import ExportStatus
 from shoal.model.limits import EXPORT_DAYS
+from shoal.model.manifests import FileRef, ShardRef
 from shoal.services import datasets
+from shoal.services.exports import plan
 from shoal.services.exports.lifecycle import create_export, downloads, get_export, list_exports
 from shoal.services.snapshots import create_snapshot
 from shoal.storage.memory.faults import Fault
@@ -169,6 +171,35 @@ def test_a_process_that_dies_anywhere_changes_nothing(fault: Fault) -> None:
 
     tried = killing(make, one_run, every=3)
     assert {one.killed for one in tried[1:]} == {"plan", "write", "finish"}
+
+
+def test_a_file_for_each_shard_but_for_those_without_live_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "FILE_BYTES", 1)
+    world = World()
+    dataset, there = filled(world)
+    world.delete(dataset, records("resident-", 5))
+    world.drain(dataset)
+    left = {name: value for name, value in there.items() if not name.startswith("resident-")}
+    job = completed(world, dataset)
+    assert exported(world, job) == left
+    manifest = manifest_of(world, job)
+    assert job.total == job.done > len(manifest.files) > 1
+    assert [file.number for file in manifest.files] == sorted(file.number for file in manifest.files)
+    assert all(file.rows > 0 for file in manifest.files)
+
+
+def test_neighbours_share_a_file_up_to_its_size() -> None:
+    def shard(number: int, size: int) -> ShardRef:
+        """With an index, which is not exported and does not count."""
+        sizes = {"vectors.f32": size - 1, "records.sqlite": 1, "index.hnsw": 10**12}
+        files = {name: FileRef(size=each, sha256="") for name, each in sizes.items()}
+        return ShardRef(shard_id=str(number), rows=1, min_sequence=1, max_sequence=1, files=files)
+
+    sizes = [plan.FILE_BYTES // 2, plan.FILE_BYTES // 2, 2, plan.FILE_BYTES * 3, plan.FILE_BYTES - 2, 2]
+    items = plan.items_of([shard(number, size) for number, size in enumerate(sizes)])
+    assert [item.shards for item in items] == [("0", "1"), ("2",), ("3",), ("4", "5")]
+    assert [item.number for item in items] == [0, 1, 2, 3]
+    assert plan.items_of([]) == []
 
 
 def test_the_definition_is_understood() -> None:
