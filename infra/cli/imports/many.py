@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from infra.cli import output
@@ -18,6 +19,9 @@ from infra.cli.imports.summary import SHOWN_REASONS, failure, recall_text
 from infra.cli.results import DatasetInfo
 from shoal.model.exports import ExportManifest
 from shoal.model.imports import ImportFormat
+
+_ROOM_SECONDS = 5.0
+_LONGEST_WAIT_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,7 @@ def run_all(
     max_bad_records: int | None,
     wait: bool,
     rejects: Path | None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Whole:
     """Import one file after the other; the first that fails ends the run."""
     began = time.monotonic()
@@ -137,13 +142,19 @@ def run_all(
     for number, source in enumerate(sources, 1):
         output.note(f"file {number} of {len(sources)}")
         try:
-            done = run_import(
+            done = _when_there_is_room(
                 client,
                 dataset,
-                source,
-                error_mode=error_mode,
-                max_bad_records=max_bad_records,
-                wait=wait,
+                partial(
+                    run_import,
+                    client,
+                    dataset,
+                    source,
+                    error_mode=error_mode,
+                    max_bad_records=max_bad_records,
+                    wait=wait,
+                ),
+                sleep=sleep,
             )
         except CliError as error:
             error.hint = error.hint or _go_on(dataset, sources[number - 1 :])
@@ -154,6 +165,24 @@ def run_all(
         if whole.failed:
             break
     return whole
+
+
+def _when_there_is_room(
+    client: ShoalClient, dataset: str, begin: Callable[[], Done], *, sleep: Callable[[float], None]
+) -> Done:
+    """Import a file; where the dataset holds as many large imports as it can, once they have been compacted."""
+    waited = 0.0
+    while True:
+        try:
+            return begin()
+        except ApiError as error:
+            if error.code != "too_many_imports" or waited >= _LONGEST_WAIT_SECONDS:
+                raise
+        if not waited:
+            output.note(f"{dataset} takes no further import for now: waiting for those that are there")
+            client.compactions.request(dataset)
+        sleep(_ROOM_SECONDS)
+        waited += _ROOM_SECONDS
 
 
 def end_of_all(client: ShoalClient, dataset: str, whole: Whole, *, as_json: bool) -> None:

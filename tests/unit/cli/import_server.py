@@ -58,10 +58,12 @@ RECALL = {"target": 0.95, "measured": 0.962, "probes": 16, "ef": None, "sampled_
 
 @dataclass
 class ImportServer:
-    """`states` are what each look finds, the last one again and again. `answers` are for the PUTs to come."""
+    """`states` are what each look finds, the last one again and again. `answers` are for the PUTs to come,
+    `refusals` for the imports that are to be created."""
 
     states: list[dict[str, Any]] = field(default_factory=lambda: [VALIDATING, COMPLETED])
     answers: list[httpx.Response | Exception] = field(default_factory=list)
+    refusals: list[httpx.Response] = field(default_factory=list)
     part_bytes: int | None = None
     max_bytes: int = 5 * 1024**3
     complete_status: int = 202
@@ -92,7 +94,11 @@ class ImportServer:
         )
         if path == "":
             return httpx.Response(200, json=self._dataset())
+        if path == "/compact":
+            return httpx.Response(202, json={"dataset": "songs", "status": "requested"})
         if path == "/imports" and request.method == "POST":
+            if self.refusals:
+                return self.refusals.pop(0)
             return httpx.Response(201, json=RUNNING | {"upload": self._upload()})
         if path == "/imports":
             return httpx.Response(200, json={"imports": [RUNNING | self.states[-1], RUNNING]})

@@ -5,21 +5,25 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.progress import Progress
 
-from infra.cli.failures import CliError, UsageError
+from infra.cli.client import ShoalClient
+from infra.cli.failures import ApiError, CliError, UsageError
 from infra.cli.imports import formats
 from infra.cli.imports.display import Bars, Lines, size_text
 from infra.cli.imports.following import follow
 from infra.cli.imports.formats import Source, format_of, source_of
+from infra.cli.imports.many import Whole, run_all
 from infra.cli.imports.results import ImportInfo
 from infra.cli.imports.signed_urls import Slice, UploadStopped
 from infra.cli.imports.uploading import slices_of
+from infra.cli.transport import Patience
 from shoal.model.imports import ImportFormat
-from tests.unit.cli.import_server import COMPLETED, RUNNING, VALIDATING
+from tests.unit.cli.import_server import API, COMPLETED, RUNNING, VALIDATING, ImportServer
 
 
 @pytest.mark.parametrize(
@@ -140,3 +144,33 @@ def test_bars_move_from_stage_to_stage() -> None:
 def test_sizes_in_the_unit_that_reads_best() -> None:
     shown = [size_text(size) for size in (0, 999, 1000, 5_368_709_120, 123_456_789)]
     assert shown == ["0 bytes", "999 bytes", "1.0 kB", "5.37 GB", "123.5 MB"]
+
+
+def test_a_dataset_that_holds_too_many_imports_is_waited_for(tmp_path: Path) -> None:
+    files = [tmp_path / f"{place}.ndjson" for place in range(2)]
+    for file in files:
+        file.write_bytes(b"{}\n")
+    error = {"error": {"code": "too_many_imports", "message": "the dataset holds 32 large imports"}}
+    server = ImportServer(refusals=[httpx.Response(409, json=error) for _ in range(3)])
+    client = ShoalClient(API, "shl_k", transport=server.transport(), patience=Patience(sleep=lambda _: None))
+    pauses: list[float] = []
+    sources = [source_of(file, file_format=None, multipart=False) for file in files]
+
+    def run() -> Whole:
+        return run_all(
+            client,
+            "songs",
+            sources,
+            error_mode="continue",
+            max_bad_records=None,
+            wait=False,
+            rejects=None,
+            sleep=pauses.append,
+        )
+
+    assert len(run().done) == 2
+    assert (pauses, server.said.count("POST /compact")) == ([5.0, 5.0, 5.0], 1)
+    server.refusals = [httpx.Response(409, json=error) for _ in range(1000)]
+    with pytest.raises(ApiError, match="32 large imports"):
+        run()
+    assert sum(pauses) == 15.0 + 3600.0
