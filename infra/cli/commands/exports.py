@@ -17,7 +17,7 @@ def export(
     dataset: Dataset,
     directory: Annotated[
         Path | None,
-        typer.Argument(metavar="[DIRECTORY]", help="Where the files go. Default: DATASET-export, here."),
+        typer.Argument(metavar="DIRECTORY", help="Where the files go. Default: DATASET-export, here."),
     ] = None,
     snapshot: Annotated[
         str | None, typer.Option(metavar="NAME", help="Export this snapshot, not the current version.")

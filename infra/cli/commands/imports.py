@@ -25,7 +25,7 @@ def import_(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...",
+            metavar="FILE",
             help="NDJSON, also packed by gzip or zstd, or Parquet: id, values, metadata, namespace, document. "
             "Or the folder of an export.",
         ),
