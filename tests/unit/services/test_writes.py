@@ -15,6 +15,8 @@ from shoal.services.apply import affordable
 from shoal.services.heads import keys_of
 from shoal.services.job_items import note_outcomes
 from shoal.services.jobs import JobView, get_job
+from shoal.services.log_data import LogData, fail
+from shoal.services.parts import PartReader
 from shoal.storage.memory.faults import Call, Fault, Faults
 from tests.unit.services.cell_world import add_cells
 from tests.unit.services.imports.small import begun, finished, validated
@@ -305,6 +307,24 @@ class TestOutcomes:
         assert job_of(world, accepted).job.outcome == Outcome(missing=1)
         note_outcomes(world.ports, keys, [job], {job.sequence: Outcome(deleted=0)}, fence=7)
         assert job_of(world, accepted).job.outcome == Outcome()
+
+    def test_nor_may_it_fail_a_job_and_a_failed_one_stays_so(self) -> None:
+        world = World()
+        dataset = world.create()
+        jobs = [world.upsert(dataset, {name: A}) for name in ("a", "b", "c")]
+        reader = PartReader(world.objects, cache_bytes=1 << 20)
+        current = world.head(dataset).fence
+        for job, fence in ((jobs[0], current), (jobs[1], current - 1)):
+            log = LogData(world.ports, reader, dataset, keys_of(dataset), fence)
+            fail(log, job_of(world, job).job, "no good")
+        world.drain(dataset)
+        assert [job_of(world, job).status for job in jobs] == [
+            JobStatus.FAILED,
+            JobStatus.INDEXED,
+            JobStatus.INDEXED,
+        ]
+        assert job_of(world, jobs[0]).job.error == "no good"
+        assert world.stored(dataset, "abc") == {"b": A, "c": A}
 
     def test_a_job_that_did_all_that_was_asked_of_it_is_not_written_to(self) -> None:
         world = World()

@@ -6,9 +6,11 @@ from shoal.errors import Conflict, CorruptObject, ImportStopped, InvalidInput
 from shoal.model.import_work import ChunkRecord, Plan, Product
 from shoal.model.imports import ImportStatus
 from shoal.model.limits import MAX_IMPORT_ROWS
+from shoal.services import log_data
 from shoal.services.imports.items import keys_of_import
 from shoal.services.imports.lifecycle import cancel_import, get_import
 from shoal.services.imports.workspace import open_workspace
+from shoal.storage.memory.faults import Call, Fault, Faults, SimulatedCrash
 from tests.unit.services.imports.small import STEPS, begun, built, created, run, settled, validated
 from tests.unit.services.world import World, record, used
 
@@ -90,3 +92,30 @@ def test_cancelling_gives_up_the_parts_of_a_multipart_upload() -> None:
     cancel_import(world.ports, dataset, job.import_id)
     with pytest.raises(InvalidInput, match="no such multipart upload"):
         world.uploads.join_parts(keys_of_import(job).upload, upload_id=job.multipart, parts=[(1, tag)])
+
+
+def test_an_import_that_was_failed_stays_failed_though_there_is_room_by_now(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A committer finds no room for its cells, says so, and dies; then a compaction makes room."""
+    world = World()
+    dataset = world.create()
+    job = begun(world, dataset)
+    validated(world, job, [(f"id-{n}", record(n, 1, 2, 3)) for n in range(5)])
+    built(world, job, in_cells=True)
+    world.drain(dataset)
+
+    def before_the_swap(call: Call) -> Fault | None:
+        stores_a_version = call.operation == "objects.put" and "/manifests/" in call.target
+        return Fault.CRASH_BEFORE if stores_a_version else None
+
+    monkeypatch.setattr(log_data, "MAX_CELL_SETS", 0)
+    with pytest.raises(SimulatedCrash):
+        run(world.process(Faults(before_the_swap)), job, "commit", STEPS)
+    monkeypatch.undo()
+    world.clock.pass_seconds(100)
+    world.drain(dataset)
+    ended = get_import(world.ports, dataset, job.import_id)
+    assert (ended.status, world.head(dataset).row_count) == (ImportStatus.FAILED, 0)
+    assert ended.error_message
+    assert world.head(dataset).open_imports == 0

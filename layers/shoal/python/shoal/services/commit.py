@@ -58,11 +58,6 @@ class _Drain:
     last_commit: float = 0.0
     untold: bool = False
 
-    @property
-    def log(self) -> LogData:
-        """What the places of its log hold."""
-        return LogData(self.ports, self.reader, self.dataset, self.keys)
-
 
 def drain(
     ports: Ports,
@@ -157,7 +152,8 @@ def _commit_once(work: _Drain, lease: Lease) -> _Outcome:
         tail = read_tail(ports, keys, watermark=head.watermark)
     if not tail.jobs:
         return _Outcome.MUST_WAIT if tail.waits else _Outcome.NOTHING_TO_DO
-    swap = publish_jobs(work.log, head, next_commit(tail.jobs), fence=lease.fence)
+    log = LogData(ports, work.reader, work.dataset, keys, lease.fence)
+    swap = publish_jobs(log, head, next_commit(tail.jobs))
     if not swap_head(ports, keys, read=head, fence=lease.fence, swap=swap):
         _log.info("lost the swap", extra={"dataset_id": keys.dataset_id, "version": swap.manifest.version})
         return _Outcome.LOST

@@ -19,11 +19,10 @@ from shoal.services.snapshot import Snapshot, empty_manifest, open_snapshot
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """What jobs are applied to, and the right to say what they did."""
+    """What jobs are applied to."""
 
     log: LogData
     head: Head
-    fence: int
     snapshot: Snapshot | None
 
     @property
@@ -47,19 +46,18 @@ class _Base:
         )
 
 
-def publish_jobs(log: LogData, head: Head, jobs: tuple[Job, ...], *, fence: int) -> Swap:
+def publish_jobs(log: LogData, head: Head, jobs: tuple[Job, ...]) -> Swap:
     """Store what jobs make of the dataset: of all of them, or of as many of the first as one commit takes.
 
     Args:
-        log: the dataset's log.
+        log: the dataset's log, and the fence of the lease: who has a newer one has the last word on jobs.
         head: HEAD as read.
         jobs: the next ones, as `model.jobs.next_commit` takes them.
-        fence: of the lease: who has a newer one has the last word on what a job did.
 
     Raises:
         StorageError: nothing has changed for anybody.
     """
-    base = _Base(log, head, fence, open_snapshot(log.reader, log.dataset, head))
+    base = _Base(log, head, open_snapshot(log.reader, log.dataset, head))
     if jobs[0].kind is JobKind.IMPORT:
         product, error = read_product(log, jobs[0], head=head)
         if product is not None and product.rows:
@@ -82,7 +80,7 @@ def _publish_writes(
         behind = writes[applied.count][0]
         jobs = tuple(job for job in jobs if job.sequence < behind)
     error = _fail_some(log, jobs, applied) or error
-    note_outcomes(log.ports, log.keys, jobs, applied.outcomes, fence=base.fence)
+    note_outcomes(log.ports, log.keys, jobs, applied.outcomes, fence=log.fence)
     return publish(log.ports, log.reader, base.publication(jobs, error), applied)
 
 

@@ -42,6 +42,8 @@ def read_restored(log: LogData, job: Job, *, current: Manifest) -> tuple[Manifes
     Raises:
         StorageBusy: nobody knows yet.
     """
+    if job.error is not None:
+        return None, f"restore {job.job_id} failed: {job.error}"
     reason = ""
     for _ in range(2):
         if current.open_imports:
