@@ -24,10 +24,11 @@ EVERY_CELL = 1024
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What is known of a record; the vector as its bytes, so that equal means bit for bit."""
+    """What is known of a record: the vector as its bytes, the metadata as text (by rising names), so that equal
+    means bit for bit, and 1 is not 1.0."""
 
     vector: bytes
-    metadata: Mapping[str, Any]
+    metadata: str
     namespace: str | None = None
     document: str | None = None
 
@@ -41,12 +42,17 @@ class Oracle:
     def put(self, record: Mapping[str, Any], vector: Vectors) -> None:
         """A record that was written."""
         self.records[record["id"]] = Kept(
-            vector.tobytes(), record["metadata"], record.get("namespace"), record.get("document")
+            vector.tobytes(), text_of(record["metadata"]), record.get("namespace"), record.get("document")
         )
 
     def named(self, namespace: str) -> set[str]:
         """The ids in a namespace."""
         return {name for name, each in self.records.items() if each.namespace == namespace}
+
+
+def text_of(metadata: Any) -> str:
+    """JSON that is the same for the same values."""
+    return json.dumps(metadata, sort_keys=True)
 
 
 def vectors_around_centers(seed: int = 3) -> Vectors:
@@ -67,6 +73,7 @@ def record_of(number: int) -> dict[str, Any]:
             "share": number % 100,
             "exact": 1.0 if number % 2 else 1,
             "third": number / 3,
+            "large": 2**60 + number,
             "text": f'é "{number}"',
             "nested": {"none": None, "list": [number, str(number), True]},
         },
@@ -118,7 +125,7 @@ def change(api: httpx.Client, dataset: str, vectors: Vectors, oracle: Oracle) ->
     )
     for name in gone:
         del oracle.records[name]
-    chosen = {name for name, each in oracle.records.items() if each.metadata.get("share") == 17}
+    chosen = {name for name, each in oracle.records.items() if '"share": 17,' in each.metadata}
     assert _done(api.post(f"{path}/delete", json={"filter": {"share": 17}})) == len(chosen)
     few = {name for name in oracle.named("ns3") if name.startswith("new/")}
     assert _done(api.post(f"{path}/delete", json={"namespace": "ns3", "prefix": "new/"})) == len(few)
@@ -127,8 +134,9 @@ def change(api: httpx.Client, dataset: str, vectors: Vectors, oracle: Oracle) ->
     patch = {"metadata": {"patched": True, "n": None}}
     _done(api.patch(f"{path}/r2000", json=patch, params={"wait": "indexed"}))
     before = oracle.records["r2000"]
-    metadata = {name: value for name, value in before.metadata.items() if name != "n"} | {"patched": True}
-    oracle.records["r2000"] = Kept(before.vector, metadata, before.namespace, before.document)
+    metadata = json.loads(before.metadata) | {"patched": True}
+    del metadata["n"]
+    oracle.records["r2000"] = Kept(before.vector, text_of(metadata), before.namespace, before.document)
 
 
 def _done(answer: httpx.Response) -> int:
@@ -149,7 +157,7 @@ def exported(folder: Path) -> dict[str, Kept]:
         columns = (table[name].to_pylist() for name in ("id", "metadata", "namespace", "document"))
         for (name, metadata, namespace, document), row in zip(zip(*columns, strict=True), rows, strict=True):
             assert name not in found, name
-            found[name] = Kept(row.tobytes(), json.loads(metadata), namespace, document)
+            found[name] = Kept(row.tobytes(), text_of(json.loads(metadata)), namespace, document)
     return found
 
 
@@ -174,7 +182,7 @@ def asked(api: httpx.Client, dataset: str, questions: Vectors) -> list[list[tupl
                     (
                         match["id"],
                         round(match["score"], 5),
-                        json.dumps(match["metadata"], sort_keys=True),
+                        text_of(match["metadata"]),
                         match.get("namespace"),
                         match.get("document"),
                     )
