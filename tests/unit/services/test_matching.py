@@ -1,5 +1,6 @@
 """Which rows match: the same as asking every live record, wherever it lies."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from shoal.model.filters import parse_filter
 from shoal.model.selection import EVERYTHING, Selection
 from shoal.services import matching
 from shoal.services.matching import matching_rows
+from shoal.services.parts import PartReader
+from shoal.services.property_rows import indexed_rows
 from shoal.services.snapshot import Snapshot
 from shoal.services.winners import Shelf, spots_of
 from tests.unit.services.cell_world import Layout, add_cells, searcher_over
@@ -161,6 +164,23 @@ def test_a_damaged_index_of_properties_is_not_believed() -> None:
         with pytest.raises(CorruptObject, match="checksum"):
             matching_rows(snapshot, Selection(filter=parse_filter({"n": {"$gte": 0}})))
         world.objects.put(key, stored)
+
+
+@pytest.mark.parametrize("more", [1, -1])
+def test_an_index_of_properties_of_more_or_fewer_rows_is_not_believed(more: int) -> None:
+    world = World()
+    dataset = world.create()
+    add_cells(world, dataset, [some_records("a", 9, 1)], Layout(shards=1))
+    snapshot = snapshot_of(world, dataset)
+    (shard,) = snapshot.all_shards()
+    selection = Selection(filter=parse_filter({"nowhere": {"$exists": False}}))
+    (rows,) = indexed_rows(snapshot, [shard], selection)
+    assert rows is not None
+    assert rows.tolist() == list(range(9))
+    other = replace(snapshot, reader=PartReader(world.objects, cache_bytes=1))
+    wrong = shard.model_copy(update={"rows": shard.rows + more})
+    with pytest.raises(CorruptObject, match="of 9 rows"):
+        indexed_rows(other, [wrong], selection)
 
 
 def test_cells_are_read_some_at_a_time() -> None:

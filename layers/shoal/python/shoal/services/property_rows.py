@@ -1,6 +1,7 @@
 """Which rows of shards match, told by their indexes of properties alone: fronts whole, sections by ranges."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,16 @@ def _leaves(condition: Condition) -> Iterator[Leaf | Exists]:
 def _front(keys: TenantKeys, shard: ShardRef) -> Part[PropertyFront]:
     file = shard.files[FRONT_FILE]
     key = keys.shard_file(shard.shard_id, FRONT_FILE)
-    return Part(key, file.size, file.sha256, PropertyFront.parse, lambda _: _FRONT_WEIGHT * file.size)
+    return Part(key, file.size, file.sha256, partial(_open_front, shard), lambda _: _FRONT_WEIGHT * file.size)
+
+
+def _open_front(shard: ShardRef, data: bytes) -> PropertyFront:
+    front = PropertyFront.parse(data)
+    if front.rows != shard.rows:  # else "does not have it" would be true of too few rows, or of too many
+        raise CorruptObject(
+            f"properties of shard {shard.shard_id} are of {front.rows} rows, not {shard.rows}"
+        )
+    return front
 
 
 def _section(keys: TenantKeys, shard: ShardRef, place: Place) -> Piece[bytes]:
