@@ -1,5 +1,7 @@
 """Exports: exactly the records of one version, whatever is written meanwhile and whatever dies."""
 
+from dataclasses import replace
+
 import pytest
 
 from shoal.errors import Conflict, NotFound
@@ -10,8 +12,9 @@ from shoal.model.manifests import FileRef, ShardRef
 from shoal.services import datasets
 from shoal.services.exports import plan
 from shoal.services.exports.lifecycle import create_export, downloads, get_export, list_exports
-from shoal.services.snapshots import create_snapshot
-from shoal.storage.memory.faults import Fault
+from shoal.services.snapshots import create_snapshot, delete_snapshot
+from shoal.storage.memory import MemoryWorkflows
+from shoal.storage.memory.faults import Call, Fault, Faults
 from tests.unit.services.cell_world import add_cells
 from tests.unit.services.exports.exporting import (
     begun,
@@ -85,6 +88,22 @@ def test_an_export_of_a_snapshot() -> None:
     assert exported(world, completed(world, dataset)) == {}
     with pytest.raises(NotFound, match="snapshot"):
         create_export(ports_of(world), dataset, snapshot="tuesday")
+
+
+def test_a_snapshot_that_is_deleted_just_before_the_export_is_there_is_not_found() -> None:
+    """Nothing keeps its version then, and the janitor may have looked already."""
+    world = World()
+    dataset, _ = filled(world)
+    create_snapshot(world.ports, dataset, "monday")
+
+    def deleted(call: Call) -> None:
+        if call.operation == "table.transact":
+            delete_snapshot(world.ports, dataset, "monday")
+
+    ports = replace(world.process(Faults(deleted)), exports=MemoryWorkflows())
+    with pytest.raises(NotFound, match="no snapshot"):
+        create_export(ports, dataset, snapshot="monday")
+    assert list_exports(world.ports, dataset, limit=10) == []
 
 
 def test_a_dataset_without_a_version_has_nothing_to_export() -> None:

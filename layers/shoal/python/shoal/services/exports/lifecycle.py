@@ -8,12 +8,13 @@ from shoal.model.datasets import Dataset
 from shoal.model.exports import MANIFEST_NAME, Export, ExportedFile, ExportManifest, ExportStatus
 from shoal.model.ids import new_export_id, transaction_token
 from shoal.model.limits import EXPORT_DAYS
+from shoal.model.snapshots import NamedSnapshot
 from shoal.services.exports.items import export_item, keys_of_export, parse_export
 from shoal.services.heads import keys_of, read_head
 from shoal.services.pipeline.items import newest_items, pointer_item
 from shoal.services.retry import retry_busy
 from shoal.services.sequence import or_try_again
-from shoal.services.snapshots import get_snapshot
+from shoal.services.snapshots import get_snapshot, snapshot_not_found, still
 from shoal.storage.keys import EXPORT_PREFIX, WorkKeys
 from shoal.storage.ports import Absent, Assign, CheckItem, Compare, Ports, PutItem, Target, Write
 
@@ -41,7 +42,8 @@ def create_export(ports: Ports, dataset: Dataset, *, snapshot: str | None = None
         Conflict: `dataset_empty`: nothing has been indexed yet; `too_many_exports`.
         TryAgain: nothing was begun.
     """
-    manifest, sha256, version = _version(ports, dataset, snapshot)
+    pinned = get_snapshot(ports, dataset, snapshot) if snapshot is not None else None
+    manifest, sha256, version = _version(ports, dataset, pinned)
     if (
         sum(not job.status.terminal for job in list_exports(ports, dataset, limit=_LOOKED_AT))
         >= _MOST_UNDER_WAY
@@ -70,20 +72,23 @@ def create_export(ports: Ports, dataset: Dataset, *, snapshot: str | None = None
         PutItem({**export_item(job), "expires_at": expires_at}, condition=Absent("pk")),
         PutItem(owner, condition=Absent("pk")),
     ]
+    if pinned is not None:  # from here on the export keeps the version, whatever becomes of its name
+        writes.append(CheckItem(keys_of(dataset).snapshot(pinned.name), still(pinned)))
     try:
         or_try_again(lambda: ports.table.transact(writes, token=transaction_token("export", job.export_id)))
     except TransactionCancelled as lost:
         if lost.failed[0]:
             raise NotFound("dataset_not_found", "dataset not found") from lost
+        if pinned is not None and lost.failed[-1]:
+            raise snapshot_not_found() from lost
         raise
     or_try_again(lambda: ports.exports.start(job.export_id, {"run_id": job.export_id}))
     return job
 
 
-def _version(ports: Ports, dataset: Dataset, snapshot: str | None) -> tuple[str, str, int]:
+def _version(ports: Ports, dataset: Dataset, pinned: NamedSnapshot | None) -> tuple[str, str, int]:
     """The manifest to export: key, SHA-256, version."""
-    if snapshot is not None:
-        pinned = get_snapshot(ports, dataset, snapshot)
+    if pinned is not None:
         return pinned.manifest, pinned.manifest_sha256, pinned.version
     head = read_head(ports, keys_of(dataset))
     if head is None or not head.live:
