@@ -51,9 +51,10 @@ def rows_meant(snapshot: Snapshot, selection: Selection, *, spared: Iterable[Dea
 def _by_shard(cells: Cells, numbers: NDArray[np.int64]) -> DeadRows:
     """Rows by number as rows of the shards that hold the cells."""
     owners, within = cells.places(numbers)
-    table = cells.cell_set.table[owners]
-    rows = (table["first_row"].astype(np.int64) + within).astype(np.uint32)
-    shards = table["shard"]
+    # Column by column: the entries of the cells of ten million rows are 560 MB.
+    table = cells.cell_set.table
+    rows = (within + table["first_row"][owners]).astype(np.uint32)
+    shards = table["shard"][owners]
     return {
         cells.cell_set.shards[shard].shard_id: BitMap(rows[shards == shard])
         for shard in np.unique(shards).tolist()
