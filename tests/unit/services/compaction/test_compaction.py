@@ -3,14 +3,23 @@
 import numpy as np
 import pytest
 
+from shoal.errors import CorruptObject
+from shoal.index.id_index import Entries
 from shoal.model.compactions import CompactionStatus
 from shoal.model.datasets import Metric
+from shoal.model.import_work import Product
 from shoal.model.merge_policy import Compact, Nothing
+from shoal.services.compaction import publish
 from shoal.services.compaction.items import newest_compaction
+from shoal.services.compaction.workspace import open_run
 from shoal.services.fetch import fetch
 from shoal.services.heads import keys_of
+from shoal.services.outbox import Outbox
+from shoal.services.parts import PartReader
+from shoal.services.snapshot import run_part
 from tests.unit.services.compaction.work import (
     CompactWorld,
+    Stepper,
     check,
     delete,
     imported,
@@ -167,3 +176,26 @@ def test_the_quota_is_what_it_was() -> None:
     delete(world, dataset, ["id-001"])
     world.compact(dataset)
     assert used(world) == 59
+
+
+@pytest.mark.parametrize("place", [0, 30, 69])
+def test_a_product_that_lacks_a_row_is_refused(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever went wrong on the way: a row that the index has must not be dropped with its shard."""
+    monkeypatch.setattr(publish, "_AT_ONCE", 7)
+    world = CompactWorld()
+    dataset = world.create()
+    write(world, dataset, rows_named(0, 70))
+    stepper = Stepper(world, world.started(dataset))
+    while stepper.next_step != "commit":
+        stepper.step()
+    work = open_run(world.ports, stepper.job.run_id)
+    product = work.needed("product", Product)
+    assert product.run is not None
+    whole = PartReader(world.objects, cache_bytes=1).load(run_part(product.run))
+    outbox = Outbox(world.ports, dataset)
+    run = outbox.run(Entries(whole.shard_ids, np.delete(whole.table, place)))
+    outbox.flush()
+    world.objects.put(work.key("product.json"), product.model_copy(update={"run": run}).sealed())
+    with pytest.raises(CorruptObject, match="has not 1 of the rows"):
+        stepper.step()
+    check(world, dataset, rows_named(0, 70))
