@@ -251,7 +251,9 @@ class ShoalStack(Stack):
         # A step of an import fails when its file is bad, too: there the workflow and the queue tell what matters.
         for name in OWN:
             function = self.functions[name]
-            watch.throttles(function.spec.construct_id, function.function)
+            if function.spec.answers_http:
+                # Of the others, queues that wait or the next schedule tell; and each alarm has its price.
+                watch.throttles(function.spec.construct_id, function.function)
             watch.failures(
                 function.spec.construct_id,
                 function.function.metric_errors,

@@ -13,7 +13,7 @@ from infra.cli.measured import Measured
 from infra.cli.prices import MILLION, Price
 from infra.settings import Settings
 
-ALARMS = 21
+ALARMS = 17
 """Dead letters, the age of three queues, 5xx, throttles and errors of five functions, and imports that failed or
 took too long; a test counts them."""
 POLLED_QUEUES = 3

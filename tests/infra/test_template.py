@@ -194,7 +194,7 @@ def test_alarms(synthesized: Synthesized) -> None:
         "ApproximateNumberOfMessagesVisible": 1,
         "ApproximateAgeOfOldestMessage": 3,
         "5xx": 1,
-        "Throttles": 6,
+        "Throttles": 2,
         "Errors": 6,
         "ExecutionsFailed": 3,
         "ExecutionsTimedOut": 1,
