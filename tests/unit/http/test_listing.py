@@ -98,7 +98,7 @@ def test_values_come_along_where_they_are_asked_for(api: Api) -> None:
     assert listed["vectors"][0]["embedding"] == [0.0, 0.0, 0.0, 1.0]
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "ten", "1.5", ""])
+@pytest.mark.parametrize("limit", ["0", "-1", "ten", "1.5", "", " 5", "+5", "1_0", "\u0663", "9" * 30])
 def test_a_limit_that_is_none(api: Api, limit: str) -> None:
     answer = api.call("GET", VECTORS, query={"limit": limit})
     assert (answer.status, answer.code) == (400, "invalid_limit")
@@ -123,6 +123,13 @@ def test_a_filter_that_is_none(api: Api, text: str, message: str) -> None:
         answer = api.call("GET", path, query={"filter": text})
         assert (answer.status, answer.code) == (400, "invalid_filter")
         assert answer.message.startswith(message)
+
+
+def test_a_misspelt_filter_does_not_mean_everything(api: Api) -> None:
+    for path in (f"{VECTORS}/list", COUNT):
+        answer = api.call("POST", path, {"fliter": {"odd": True}})
+        assert (answer.status, answer.code) == (400, "invalid_request")
+        assert answer.message.startswith("fliter: ")
 
 
 def cursor_of(api: Api, **query: str) -> str:

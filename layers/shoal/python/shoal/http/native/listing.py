@@ -187,7 +187,6 @@ def _asked(wanted: SelectionIn) -> bytes:
 
 
 def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise InvalidInput("invalid_limit", f"limit must be between 1 and {MAX_LIST}") from None
+    if not text.isascii() or not text.isdigit() or len(text) > 9:  # int() also takes " 5", "+5" and "1_0"
+        raise InvalidInput("invalid_limit", f"limit must be between 1 and {MAX_LIST}")
+    return int(text)

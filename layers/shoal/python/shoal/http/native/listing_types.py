@@ -1,8 +1,10 @@
-"""Bodies of lists, counts and figures of a dataset."""
+"""Bodies of lists, counts and figures of a dataset. Requests refuse fields that they do not know: who misspells a
+filter, and is about to delete by it, must not be told the number of all records.
+"""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from shoal.http.native.types import Body, RecallOut, Timestamp
 from shoal.model.limits import MAX_ID_CHARACTERS, MAX_NAMESPACE_CHARACTERS
@@ -13,6 +15,8 @@ type Namespace = Annotated[str, Field(max_length=MAX_NAMESPACE_CHARACTERS)]
 
 class SelectionIn(Body):
     """Which records: those that pass the filter, whose id begins so, in the namespace ("": in none)."""
+
+    model_config = ConfigDict(extra="forbid")
 
     filter: dict[str, Any] | None = None
     prefix: Prefix | None = None

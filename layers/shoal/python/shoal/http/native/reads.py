@@ -199,7 +199,7 @@ ROUTES = (
         "Read a vector",
         "vectors",
         answers={200: Answer("The vector.", RecordOut)},
-        errors={404: "not_found, dataset_not_found"},
+        errors={400: "invalid_request", 404: "not_found, dataset_not_found"},
         parameters=(
             ID,
             Parameter("include_values", "Whether to answer with the values too.", "boolean"),
