@@ -1,13 +1,18 @@
 """What must be true after every step, and what must come to be true when nothing goes wrong any more."""
 
+from typing import Any
+
 import numpy as np
 
 from shoal.errors import NotFound
 from shoal.model.datasets import NATIVE_SCOPE
+from shoal.model.jobs import JobKind
 from shoal.model.queries import Match, QueryRequest
 from shoal.services import datasets
 from shoal.services.fetch import fetch
+from shoal.services.job_items import outcome_of
 from shoal.services.listing import ListRequest, count_records, list_records
+from shoal.services.places import parse_job
 from shoal.services.search import Searcher
 from shoal.storage.keys import IMPORTS, PENDING
 from tests.faults.answers import FILTERS, NAMESPACES, check_answer, check_rows, chosen, selected
@@ -38,16 +43,29 @@ def check_dataset(run: Run, known: Known) -> None:
     if head["state"] != "live":
         known.ledger.deleted = True
         return
-    known.ledger.read(run.stores.jobs(known.dataset))
+    jobs = run.stores.jobs(known.dataset)
+    known.ledger.read(jobs)
     state = known.ledger.at(int(head["watermark"]))
     if int(head["row_count"]) != len(state.rows):
         raise Broken(f"{known.dataset.name}: row_count {head['row_count']}, and {len(state.rows)} rows")
+    check_outcomes(known, jobs, int(head["watermark"]))
     version = int(head["version"])
     if version != known.checked:
         known.checked = version
         # Every other version as a container reads it that has just started, from storage alone.
         searcher = run.stores.searcher if version % 2 else run.stores.new_searcher()
         check_reads(searcher, run, known, state, thorough=version % 4 == 0)
+
+
+def check_outcomes(known: Known, jobs: list[dict[str, Any]], watermark: int) -> None:
+    """What each applied write says that it did is what it did."""
+    for job in map(parse_job, jobs):
+        expected = known.ledger.outcomes.get(job.sequence)
+        if expected is None or job.sequence > watermark or job.kind is JobKind.RESTORE:
+            continue
+        told = outcome_of(job)
+        if (told.to_json() if told else {}) != expected:
+            raise Broken(f"place {job.sequence} says that it did {told}, and did {expected}")
 
 
 def check_reads(searcher: Searcher, run: Run, known: Known, state: State, *, thorough: bool) -> None:

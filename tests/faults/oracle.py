@@ -41,15 +41,16 @@ class State:
         self.rows.pop(name, None)
         self.written[name] = place
 
-    def after(self, change: "Change", place: int) -> "State":
-        """The state after one more write."""
+    def after(self, change: "Change", place: int) -> tuple["State", dict[str, int]]:
+        """The state after one more write, and what the write has done, without zeros."""
         following = State(dict(self.rows), dict(self.written))
-        change(following, place)
-        return following
+        done = change(following, place)
+        return following, {name: count for name, count in done.items() if count}
 
 
-type Change = Callable[[State, int], object]
-"""What a write means: called with the state it comes upon, which it changes, and with its own place."""
+type Change = Callable[[State, int], Mapping[str, int]]
+"""What a write means: called with the state it comes upon, which it changes, and with its own place; what it has
+done is counted as `model.writes.Outcome` does."""
 
 
 @dataclass(slots=True)
@@ -94,6 +95,8 @@ class Ledger:
     deleted: bool = False
     rows_of: Callable[[str], Mapping[str, Row]] = lambda _: {}
     """The rows of the version whose root has that key."""
+    outcomes: dict[int, dict[str, int]] = field(default_factory=dict)
+    """What each write has done."""
     _states: dict[int, State] = field(default_factory=dict)
     _reached: int = 0
     _restored: dict[int, Mapping[str, Row]] = field(default_factory=dict)
@@ -184,17 +187,17 @@ class Ledger:
             rows = self._restored[number]
             return State(dict(rows), dict.fromkeys(state.written.keys() | rows.keys(), number))
         if place.kind in WRITES and place.log_key is not None:
-            return state.after(by_key[place.log_key].change, number)
+            following, self.outcomes[number] = state.after(by_key[place.log_key].change, number)
+            return following
         if place.kind == "import":
             rows = self.imports[str(place.import_id)]
             opened = place.opened or 0
 
-            def bring(following: State, _: int) -> None:
-                for name, row in rows.items():
-                    if following.written.get(name, 0) < opened:
-                        following.put(name, row, opened)
-
-            return state.after(bring, number)
+            following = State(dict(state.rows), dict(state.written))
+            for name, row in rows.items():
+                if following.written.get(name, 0) < opened:
+                    following.put(name, row, opened)
+            return following
         return state
 
     def _open_at(self, number: int) -> set[int]:

@@ -64,8 +64,9 @@ class Restore:
             attempt.told = "refused"
 
 
-def _as_the_log_says(_state: State, _place: int) -> None:
+def _as_the_log_says(_state: State, _place: int) -> dict[str, int]:
     """The ledger knows the version by the key that stands at the place."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)

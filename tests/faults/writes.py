@@ -46,9 +46,10 @@ class Upsert:
         known = doing.run.pick(self.dataset)
         rows = [row for _, row in self.rows]
 
-        def change(state: State, place: int) -> None:
+        def change(state: State, place: int) -> dict[str, int]:
             for name, row in self.rows:
                 state.put(name, row, place)
+            return {"upserted": len(self.rows)}
 
         def send(process: Process) -> Accepted:
             return write.upsert(
@@ -76,9 +77,11 @@ class Delete:
         """Send it."""
         known = doing.run.pick(self.dataset)
 
-        def change(state: State, place: int) -> None:
+        def change(state: State, place: int) -> dict[str, int]:
+            there = len(state.rows.keys() & set(self.names))
             for name in self.names:
                 state.drop(name, place)
+            return {"deleted": there, "missing": len(self.names) - there}
 
         def send(process: Process) -> Accepted:
             return write.delete_ids(process.ports, known.dataset, list(self.names))
@@ -100,11 +103,14 @@ class UpsertIf:
         rows = [row for _, row in self.rows]
         condition = newer_than("n") if self.newer else WriteCondition("if_absent")
 
-        def change(state: State, place: int) -> None:
+        def change(state: State, place: int) -> dict[str, int]:
+            stored = 0
             for name, row in self.rows:
                 there = state.rows.get(name)
                 if there is None or (self.newer and _is_newer(row, there)):
                     state.put(name, row, place)
+                    stored += 1
+            return {"upserted": stored, "skipped": len(self.rows) - stored}
 
         def send(process: Process) -> Accepted:
             return write.upsert(
@@ -139,11 +145,12 @@ class Patch:
         """Send them."""
         known = doing.run.pick(self.dataset)
 
-        def change(state: State, place: int) -> None:
-            for name, patch in self.patches:
-                there = state.rows.get(name)
-                if there is not None:
-                    state.put(name, replace(there, metadata=_merged(there.metadata, patch)), place)
+        def change(state: State, place: int) -> dict[str, int]:
+            there = [(name, patch) for name, patch in self.patches if name in state.rows]
+            for name, patch in there:
+                row = state.rows[name]
+                state.put(name, replace(row, metadata=_merged(row.metadata, patch)), place)
+            return {"patched": len(there), "missing": len(self.patches) - len(there)}
 
         def send(process: Process) -> Accepted:
             return write.patch(
@@ -183,9 +190,11 @@ class DeleteWhere:
         _, wanted = selected(self.selection)
         tree, namespace = selection_json(self.selection)
 
-        def change(state: State, place: int) -> None:
-            for name in [name for name, row in state.rows.items() if wanted(name, row)]:
+        def change(state: State, place: int) -> dict[str, int]:
+            there = [name for name, row in state.rows.items() if wanted(name, row)]
+            for name in there:
                 state.drop(name, place)
+            return {"deleted": len(there)}
 
         def send(process: Process) -> Accepted:
             return write.delete_where(process.ports, known.dataset, SelectionJson(namespace, None, tree))
