@@ -149,6 +149,11 @@ def test_a_little_that_is_dead_is_left_until_somebody_asks() -> None:
     assert cells.due(thorough=True) == Compact(("set-0",))
 
 
+def test_dead_flat_rows_count_half_because_a_build_reads_them_too() -> None:
+    assert Pieces(resident=[127 * MB, 126 * MB]).due() == Build()
+    assert Pieces(resident=[129 * MB, 128 * MB]).due() == Compact()
+
+
 def test_what_is_full_is_compacted_without_what_does_not_fit() -> None:
     full = MAX_IMPORT_ROWS
     pieces = Pieces(sets=[[full, 0], [full, full // 2], [full // 4, 0], [20, 0]])

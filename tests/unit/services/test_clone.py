@@ -192,6 +192,23 @@ def test_quota(world: World, source: Dataset) -> None:
     assert used(world) == 8
 
 
+def test_it_reckons_its_own_reservations_from_the_beginning(world: World) -> None:
+    source = world.create()
+    for step in (1, 2, 3):
+        world.upsert(source, records(*NAMES, step=step), quota=100)
+        world.drain(source)
+    assert used(world) == len(NAMES)
+    clone = cloned(world, source, vector_quota=100)
+    assert used(world) == 2 * len(NAMES)
+    world.upsert(clone, records("new", NAMES[0], step=4), quota=100)
+    assert used(world) == 2 * len(NAMES) + 2
+    world.drain(clone)
+    assert used(world) == 2 * len(NAMES) + 1
+    for each in (source, clone):
+        datasets.delete_dataset(world.ports, world.tenant_id, scope=NATIVE_SCOPE, name=each.name)
+    assert used(world) == 0
+
+
 def test_a_source_that_goes_meanwhile(world: World, source: Dataset) -> None:
     create_snapshot(world.ports, source, "named")
 

@@ -183,6 +183,25 @@ def test_an_index_of_properties_of_more_or_fewer_rows_is_not_believed(more: int)
         indexed_rows(other, [wrong], selection)
 
 
+@pytest.mark.parametrize("indexed", [True, False])
+def test_what_matched_in_one_version_is_not_what_matches_in_the_next(indexed: bool) -> None:
+    """In one container, which keeps what it has worked out."""
+    world = World()
+    dataset = world.create()
+    blue = {name: record(1, 2, 3, 4, colour="blue") for name in ("a", "b")}
+    add_cells(world, dataset, [blue], Layout(shards=1, indexed=indexed))
+    world.upsert(dataset, {name: record(1, 2, 3, 4, colour="blue") for name in ("c", "d")})
+    world.drain(dataset)
+    selection = Selection(filter=parse_filter({"colour": "blue"}))
+    assert ids_of(snapshot_of(world, dataset), selection) == ["c", "d", "a", "b"]
+    world.delete(dataset, ["a", "c"])
+    world.drain(dataset)
+    assert ids_of(snapshot_of(world, dataset), selection) == ["d", "b"]
+    world.upsert(dataset, {"b": record(1, 2, 3, 4, colour="red")})
+    world.drain(dataset)
+    assert ids_of(snapshot_of(world, dataset), selection) == ["d"]
+
+
 def test_cells_are_read_some_at_a_time() -> None:
     world = World()
     dataset = world.create()

@@ -273,6 +273,23 @@ class TestOpenImport:
         assert world.stored(dataset, ["seen", "laid", "unseen"]) == {"unseen": B}
         assert world.head(dataset).row_count == 1
 
+    def test_of_deletes_by_selection_in_one_commit_the_later_one_keeps_out_its_rows_only(self) -> None:
+        world = World()
+        dataset = world.create()
+        world.upsert(dataset, {"before": record(1, 2, 3, 4, n=1), "after": record(1, 2, 3, 4, n=2)})
+        world.upsert(dataset, {"stays": record(1, 2, 3, 4, n=3)})
+        world.drain(dataset)
+        version = world.head(dataset).version
+        world.delete_where(dataset, filter={"n": 1})
+        job = begun(world, dataset)
+        validated(world, job, [("before", B), ("after", B)])
+        world.delete_where(dataset, filter={"n": {"$in": [1, 2]}})
+        world.drain(dataset)
+        assert world.head(dataset).version == version + 1
+        finished(world, dataset, job)
+        assert world.stored(dataset, ["before", "after"]) == {"before": B}
+        assert world.head(dataset).row_count == 2
+
 
 class TestOutcomes:
     """What a job did is shown when it is true, and not before."""

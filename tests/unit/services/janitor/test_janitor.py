@@ -168,6 +168,28 @@ def test_a_version_that_was_current_an_hour_ago_stays_however_old_it_is() -> Non
     assert len([key for key in estate.objects() if "/shards/" in key]) < shards
 
 
+def test_a_deleted_dataset_keeps_its_versions_and_snapshots_for_a_day_more() -> None:
+    estate = Estate()
+    world = estate.world
+    estate.create("a")
+    estate.upsert("a", "one", "two")
+    estate.snapshot("a", "x")
+    estate.build("a")
+    estate.delete_ids("a", "one")
+    estate.wait(LONG)
+    estate.upsert("a", "three")
+    estate.build("a")
+    estate.clean()
+    before = {key for key in estate.objects() if "/shards/" in key or "/manifests/" in key}
+    estate.delete("a")
+    world.clock.pass_seconds(MANIFEST_KEPT_SECONDS - SLACK_SECONDS)
+    estate.clean()
+    assert before <= set(estate.objects())
+    estate.wait(LONG)
+    estate.clean()
+    assert not before & set(estate.objects())
+
+
 def test_writes_and_imports_that_wait_for_weeks_are_kept() -> None:
     estate = Estate()
     world = estate.world
