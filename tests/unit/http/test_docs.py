@@ -38,6 +38,15 @@ def test_every_reference_in_the_document_exists() -> None:
     assert wanted <= set(orjson.loads(text)["components"]["schemas"])
 
 
+def test_every_body_may_be_packed_wrongly_and_be_too_large() -> None:
+    operations = [part for item in openapi.document()["paths"].values() for part in item.values()]
+    with_body = [operation for operation in operations if "requestBody" in operation]
+    assert len(with_body) > 10
+    for operation in with_body:
+        assert operation["responses"]["400"]["description"].count("invalid_encoding") == 1
+        assert "payload_too_large" in operation["responses"]["413"]["description"]
+
+
 @pytest.mark.parametrize(
     ("path", "kind"),
     [("/docs", "text/html"), ("/docs/app.js", "text/javascript"), ("/docs/style.css", "text/css")],

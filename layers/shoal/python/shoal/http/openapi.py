@@ -117,6 +117,11 @@ def _responses(route: Route) -> dict[str, Any]:
     for status, answer in route.answers.items():
         responses[str(status)] = _response(answer.meaning, answer.body)
     errors = dict(route.errors)
+    if route.request is not None:  # whatever the body means, it has to be unpacked first
+        errors[400] = ", ".join(
+            dict.fromkeys([*errors.get(400, "invalid_request").split(", "), "invalid_encoding"])
+        )
+        errors.setdefault(413, "payload_too_large")
     if route.scope is not None:
         errors |= _ERROR_MEANINGS
         if route.rate_limited:
