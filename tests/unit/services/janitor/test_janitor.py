@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from shoal.errors import ShoalError
 from shoal.model.limits import GARBAGE_SECONDS, MANIFEST_KEPT_SECONDS
 from shoal.services.heads import keys_of
+from shoal.services.imports.lookup import find_import
+from shoal.services.imports.reconcile import reconcile_imports
 from shoal.services.janitor.garbage import SLACK_SECONDS, Garbage
 from shoal.services.janitor.run import run_janitor
 from shoal.services.leases import acquire
@@ -188,6 +190,22 @@ def test_a_deleted_dataset_keeps_its_versions_and_snapshots_for_a_day_more() -> 
     estate.wait(LONG)
     estate.clean()
     assert not before & set(estate.objects())
+
+
+def test_a_deleted_dataset_is_cleaned_once_its_imports_have_ended() -> None:
+    estate = Estate()
+    world = estate.world
+    estate.create("a")
+    dataset = estate.datasets["a"]
+    job = begun(world, dataset, quota=10)
+    estate.delete("a")
+    estate.wait(MANIFEST_KEPT_SECONDS + 1)
+    assert estate.clean().datasets == 0
+    assert find_import(world.ports, job.import_id) is not None, "the sweep ends it, and counts on its item"
+    assert reconcile_imports(world.ports) == 1
+    assert estate.clean().datasets == 1
+    assert find_import(world.ports, job.import_id) is None
+    assert not world.table.query(keys_of(dataset).partition).items
 
 
 def test_writes_and_imports_that_wait_for_weeks_are_kept() -> None:
