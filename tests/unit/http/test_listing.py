@@ -163,6 +163,8 @@ def test_a_cursor_of_another_dataset(api: Api) -> None:
     fill(api, 8)
     cursor = cursor_of(api)
     api.call("POST", "/v1/datasets", {"name": "others", "dimension": 4})
+    unwritten = api.call("GET", "/v1/datasets/others/vectors", query={"cursor": cursor})
+    assert (unwritten.status, unwritten.code) == (400, "invalid_cursor")
     answer = api.call("POST", "/v1/datasets/others/vectors", '{"id":"a","values":[1,2,3,4]}')
     api.index(answer.json["job_id"])
     refusal = api.call("GET", "/v1/datasets/others/vectors", query={"cursor": cursor})

@@ -48,12 +48,17 @@ def unseal(dataset: Dataset, asked: bytes, cursor: str) -> Position:
     """
     message = _sealed(dataset, asked, cursor) if len(cursor) <= _LONGEST else None
     if message is None:
-        raise InvalidInput(
-            "invalid_cursor",
-            "cursor: not one that this dataset has handed out for this filter, prefix and namespace; "
-            "start without one",
-        )
+        raise invalid_cursor()
     return Position(**orjson.loads(message))
+
+
+def invalid_cursor() -> InvalidInput:
+    """The error of a cursor that the dataset has not handed out."""
+    return InvalidInput(
+        "invalid_cursor",
+        "cursor: not one that this dataset has handed out for this filter, prefix and namespace; "
+        "start without one",
+    )
 
 
 def _sealed(dataset: Dataset, asked: bytes, cursor: str) -> bytes | None:

@@ -14,7 +14,7 @@ from shoal.errors import CorruptObject, InvalidInput
 from shoal.model.limits import MANIFEST_KEPT_SECONDS, MAX_RESPONSE_BYTES
 from shoal.model.queries import Match
 from shoal.model.selection import Selection
-from shoal.services.cursors import Position, seal, unseal
+from shoal.services.cursors import Position, invalid_cursor, seal, unseal
 from shoal.services.matching import live_matching, sources_of
 from shoal.services.search import Searcher
 from shoal.services.snapshot import Snapshot, manifest_part
@@ -68,8 +68,8 @@ def list_records(
     """
     current = searcher.snapshot(tenant_id, scope=scope, name=name)
     if current is None:
-        if request.cursor is not None:
-            raise _expired()
+        if request.cursor is not None:  # without a version there was no list to hand one out
+            raise invalid_cursor()
         return Listed((), None, 0)
     place = _place(ports, current, request)
     snapshot = _pinned(searcher, current, place)
