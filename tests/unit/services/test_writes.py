@@ -4,6 +4,7 @@ import numpy as np
 import orjson
 import pytest
 
+from shoal.errors import CorruptObject
 from shoal.index.log_codec import LogDelete, LogDeleteWhere, LogWrite
 from shoal.model.jobs import JobStatus
 from shoal.model.limits import MAX_METADATA_BYTES
@@ -18,7 +19,7 @@ from shoal.services.jobs import JobView, get_job
 from shoal.services.log_data import LogData, fail
 from shoal.services.parts import PartReader
 from shoal.storage.memory.faults import Call, Fault, Faults
-from tests.unit.services.cell_world import add_cells
+from tests.unit.services.cell_world import Layout, add_cells
 from tests.unit.services.imports.small import begun, finished, validated
 from tests.unit.services.world import World, record, used
 
@@ -354,6 +355,55 @@ class TestOutcomes:
         assert item is not None
         assert "outcome" not in item
         assert job_of(world, accepted).outcome == Outcome(deleted=2)
+
+
+class TestDamage:
+    """A write that builds on something damaged fails alone: those behind it do not wait for what never passes."""
+
+    @pytest.mark.parametrize("place", [0, 2, 6])
+    @pytest.mark.parametrize("kind", ["patch", "condition", "delete"])
+    def test_it_fails_and_the_others_are_applied(self, kind: str, place: int) -> None:
+        world = World()
+        dataset = world.create()
+        add_cells(world, dataset, [{"lost": A}], Layout(shards=1, indexed=False))
+        world.upsert(dataset, {"well": A})
+        world.drain(dataset)
+        shards = world.objects.list(f"t/{world.tenant_id}/shards/")
+        damaged = next(one.key for one in shards if one.key.endswith("records.cells"))
+        world.objects.put(damaged, world.objects.get(damaged)[:-1] + b"?")
+        others = []
+        for number in range(7):
+            if number == place:
+                job = {
+                    "patch": lambda: world.patch(dataset, ("lost", {"n": 7}), ("well", {"n": 8})),
+                    "condition": lambda: world.upsert(dataset, {"lost": B}, condition=newer_than("n")),
+                    "delete": lambda: world.delete_where(dataset, filter={"n": 1}),
+                }[kind]()
+            others.append(world.patch(dataset, ("well", {"n": 10 + number})))
+        world.drain(dataset)
+        failed = job_of(world, job)
+        assert (failed.status, failed.outcome) == (JobStatus.FAILED, None)
+        assert failed.job.error is not None
+        assert damaged in failed.job.error
+        assert [job_of(world, one).outcome for one in others] == [Outcome(patched=1)] * 7
+        assert world.stored(dataset, ["well"]) == {"well": (A[0], {"n": 16})}
+        assert world.head(dataset).row_count == 2
+
+    def test_of_the_id_index_it_fails_none(self) -> None:
+        world = World()
+        dataset = world.create()
+        world.upsert(dataset, {"well": A})
+        world.drain(dataset)
+        run = next(one.key for one in world.objects.list(f"t/{world.tenant_id}/parts/") if "run" in one.key)
+        whole = world.objects.get(run)
+        world.objects.put(run, whole[:-1] + b"?")
+        job = world.patch(dataset, ("well", {"n": 7}))
+        with pytest.raises(CorruptObject):
+            world.drain(dataset)
+        world.objects.put(run, whole)
+        world.clock.pass_seconds(60)
+        world.drain(dataset)
+        assert job_of(world, job).outcome == Outcome(patched=1)
 
 
 class TestBounds:

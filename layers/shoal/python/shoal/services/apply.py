@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from shoal.errors import CorruptObject
 from shoal.index import id_index
 from shoal.index.id_index import Located
 from shoal.index.log_codec import LogDelete, LogDeleteWhere, LogPatch, LogUpsert, LogWrite
@@ -31,6 +32,9 @@ _TESTED_ROWS = 2_000_000
 _RECORD_BYTES = 1024
 """What a record is taken to have beside its vector, before it is read."""
 _READ_AHEAD_BYTES = READ_BYTES / 4
+_TOO_MUCH = (
+    f"the records that it changes have over {READ_BYTES // 1_000_000} MB together; send fewer at a time"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +60,10 @@ class Applied:
 def apply(dataset: Dataset, snapshot: Snapshot | None, writes: Sequence[tuple[int, LogWrite]]) -> Applied:
     """Apply writes, given with their sequences in order, to a version: all, or as many as one commit takes.
 
+    What one write alone builds on, and nobody can read, fails it.
+
     Raises:
-        CorruptObject: something stored is not what names it.
+        CorruptObject: the id index, on which all writes build, is not what names it.
     """
     plain = [
         (sequence, write)
@@ -67,17 +73,24 @@ def apply(dataset: Dataset, snapshot: Snapshot | None, writes: Sequence[tuple[in
     if len(plain) == len(writes):
         return _gathered(dataset, snapshot, plain)
     rows = snapshot.manifest.row_count if snapshot else 0
-    count = affordable(writes, dimension=dataset.dimension, rows=rows)
+    count, alone = affordable(writes, dimension=dataset.dimension, rows=rows), 0
     while True:
         resolver = Resolver(dataset, snapshot, writes[:count])
         try:
             resolver.resolve()
+            return _resolved(resolver, count)
         except TooMuchToRead:
             if count == 1:
-                return _failed(dataset, snapshot, writes[0][0])
-            count //= 2  # how long documents are is only known once they are read
-        else:
-            return _resolved(resolver, count)
+                return _failed(dataset, snapshot, writes[0][0], _TOO_MUCH)
+        except CorruptObject as damaged:
+            # Damage does not pass with time, and whoever comes next must not wait for it.
+            alone += count == 1
+            if alone > 1:
+                reason = f"what it builds on is damaged, nothing has changed: {damaged}"
+                return _failed(dataset, snapshot, writes[0][0], reason)
+        count = max(
+            1, count // 2
+        )  # how long documents are, and what is damaged, is only known once it is read
 
 
 def affordable(writes: Sequence[tuple[int, LogWrite]], *, dimension: int, rows: int) -> int:
@@ -153,11 +166,8 @@ def _resolved(resolver: Resolver, count: int) -> Applied:
     )
 
 
-def _failed(dataset: Dataset, snapshot: Snapshot | None, sequence: int) -> Applied:
-    """One write that builds on more than can be held."""
-    reason = (
-        f"the records that it changes have over {READ_BYTES // 1_000_000} MB together; send fewer at a time"
-    )
+def _failed(dataset: Dataset, snapshot: Snapshot | None, sequence: int, reason: str) -> Applied:
+    """One write that builds on what cannot be held, or cannot be read."""
     nothing = _resolved(Resolver(dataset, snapshot, ()), 1)
     return replace(nothing, failed={sequence: reason})
 
