@@ -107,10 +107,13 @@ class Compact:
 
 @dataclass(frozen=True, slots=True)
 class Clean:
-    """The janitor's schedule. What it leaves is read again, from storage alone."""
+    """The janitor's schedule, perhaps after days. What it leaves is read again, from storage alone."""
+
+    after_seconds: float = 0.0
 
     def do(self, doing: Doing) -> None:
         """Let it clean."""
+        doing.run.stores.clock.pass_seconds(self.after_seconds)
         doing.call(lambda process: run_janitor(process.ports))
         for known in doing.run.known:
             known.checked = -1

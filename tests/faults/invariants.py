@@ -8,13 +8,19 @@ from shoal.errors import NotFound
 from shoal.model.datasets import NATIVE_SCOPE
 from shoal.model.jobs import JobKind
 from shoal.model.queries import Match, QueryRequest
+from shoal.model.selection import EVERYTHING
 from shoal.services import datasets
 from shoal.services.fetch import fetch
+from shoal.services.heads import keys_of
 from shoal.services.job_items import outcome_of
 from shoal.services.listing import ListRequest, count_records, list_records
+from shoal.services.matching import matching_rows
+from shoal.services.parts import PartReader
 from shoal.services.places import parse_job
 from shoal.services.search import Searcher
-from shoal.storage.keys import IMPORTS, PENDING
+from shoal.services.snapshot import Snapshot, manifest_part
+from shoal.services.winners import Shelf, spots_of
+from shoal.storage.keys import IMPORTS, PENDING, SNAPSHOT_PREFIX
 from tests.faults.answers import FILTERS, NAMESPACES, check_answer, check_rows, chosen, selected
 from tests.faults.oracle import Broken, State
 from tests.faults.run import Known, Run
@@ -135,6 +141,7 @@ def check_settled(run: Run) -> None:
         if known.ledger.at(int(head["watermark"])).rows != newest.rows:
             raise Broken(f"{known.dataset.name}: at rest at place {head['watermark']}, behind its log")
         total += len(newest.rows)
+        check_named(run, known)
         if head.get("open_imports"):
             raise Broken(f"{known.dataset.name}: {head['open_imports']} imports are open for ever")
     (quota,) = [item for item in run.stores.table.items() if item["sk"] == "QUOTA"] or [{"used": 0}]
@@ -142,6 +149,26 @@ def check_settled(run: Run) -> None:
         raise Broken(f"the quota says {quota['used']} rows, and there are {total}")
     if left := waiting(run):
         raise Broken(f"the sweep never gets done with {left}")
+
+
+def check_named(run: Run, known: Known) -> None:
+    """Every version that has a name is there whole, from storage alone."""
+    for item in run.stores.table.query(keys_of(known.dataset).partition, prefix=SNAPSHOT_PREFIX).items:
+        key, sha256 = str(item["manifest"]), str(item["manifest_sha256"])
+        reader = PartReader(run.stores.ports.objects, cache_bytes=1 << 20)
+        snapshot = Snapshot(known.dataset, reader.load(manifest_part(key, sha256)), reader, key, sha256)
+        places = [
+            (source, row) for source, some in matching_rows(snapshot, EVERYTHING) for row in some.tolist()
+        ]
+        spots = spots_of(snapshot, places)
+        shelf = Shelf(reader)
+        shelf.load(spots, include_values=True)
+        records = zip(spots, shelf.records(spots), strict=True)
+        found = [
+            Match(one.id, 0.0, one.metadata, shelf.values(spot), one.namespace, one.document)
+            for spot, one in records
+        ]
+        check_rows(f"version {item['sk']}", found, known.ledger.at(int(item["watermark"])).rows)
 
 
 def waiting(run: Run) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from shoal.errors import StorageError
 from shoal.storage.memory.faults import Schedule
 from tests.faults.invariants import check
 from tests.faults.oracle import Broken
@@ -64,6 +65,8 @@ def play(seed: int, steps: Sequence[Step], *, in_cells: bool | None = None) -> R
         settle(run)
     except Broken as broken:
         raise Failed(run.steps - 1, str(broken)) from broken
+    except StorageError as error:
+        raise Failed(run.steps - 1, f"what is there cannot be read: {error!r}") from error
     finally:
         run.close()
     return run

@@ -32,7 +32,9 @@ from tests.faults.writes import Delete, DeleteWhere, Patch, Upsert, UpsertIf
 STEPS_A_WORLD: Final = 50
 """A world gets old: after so many steps another one is begun, with the next seed."""
 IDS: Final = tuple(f"id-{number:02}" for number in range(14))
-SECONDS: Final = (0.1, 1.0, 5.5, 11.0, 65.0, 1000.0, 8000.0, 90_000.0, 700_000.0)
+SECONDS: Final = (0.1, 1.0, 5.5, 11.0, 65.0, 1000.0, 8000.0)
+LONG_SECONDS: Final = (90_000.0, 700_000.0)
+"""After which old versions are not kept any more, and after which garbage goes."""
 SELECTIONS: Final = len(FILTERS) * len(NAMESPACES)
 
 
@@ -80,7 +82,7 @@ MAKERS: Final[Mapping[str, Maker]] = {
     "builds": lambda dice: DeliverBuilds(dice.number(0, 99)),
     "compact": lambda dice: Compact(dice.number(0, 2)),
     "sweep": lambda _dice: Sweep(),
-    "clean": lambda _dice: Clean(),
+    "clean": lambda dice: Clean(dice.one((0.0, 0.0, *LONG_SECONDS))),
     "pass": lambda dice: Pass(dice.one(SECONDS)),
     "import": lambda dice: StartImport(
         dice.number(0, 2), rows(dice, 8), dice.one(("soon", "soon", "late", "twice", "never"))

@@ -21,6 +21,7 @@ class Stepwise:
         self, definition: States, objects: ObjectStore, given: Mapping[str, Any], clock: Clock
     ) -> None:
         self.ended: Execution | None = None
+        self.began_at = clock()
         self._failed: BaseException | None = None
         self._invoke_with: Invoke | None = None
         self._in_call = False

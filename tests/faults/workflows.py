@@ -39,13 +39,16 @@ class Advance:
 
 
 def workflows_at_work(run: Run) -> list[str]:
-    """The executions that have not ended; those that were started since are made."""
+    """The executions that have not ended. Those that were started since are made; what takes too long ends here."""
     running = []
     for kind, definition in DEFINITIONS.items():
         port = run.stores.workflows[kind]
         for name, given in port.started.items():
             if name not in run.workflows:
                 run.workflows[name] = Stepwise(definition, run.stores.objects, given, run.stores.clock)
+            late = run.stores.clock() > run.workflows[name].began_at + definition["TimeoutSeconds"]
+            if port.status(name) == "RUNNING" and late:
+                port.end(name, "TIMED_OUT")
             if port.status(name) == "RUNNING":
                 running.append(name)
     return running
