@@ -32,7 +32,10 @@ def translate(error: Exception) -> CliError | None:
     if isinstance(error, aws.NoCredentialsError | aws.PartialCredentialsError | aws.ProfileNotFound):
         return Unreachable(f"no AWS credentials: {error}", hint="`aws configure sso`, or set AWS_PROFILE")
     if isinstance(error, aws.NoRegionError):
-        return Unreachable("no AWS region", hint="set AWS_REGION, or `region` in the profile")
+        return Unreachable(
+            "no AWS region",
+            hint="set AWS_REGION, or `region` in the profile; for the local stack, `--profile local`",
+        )
     if isinstance(error, aws.TokenRetrievalError | aws.UnauthorizedSSOTokenError):
         return Unreachable("the AWS sign-in has expired", hint="`aws sso login`")
     if isinstance(error, aws.BotoCoreError):

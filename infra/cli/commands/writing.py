@@ -107,6 +107,8 @@ def patch(
         raise CliError(f"{len(report.rejected):,} lines were rejected", hint="mend and send them again")
     if not report.job_ids:
         raise UsageError("no lines in the input")
+    if record_id is not None and report.outcome is not None and not report.outcome.patched:
+        raise CliError(f"{record_id} was not patched", hint="`shoal vectors get` shows whether it is there")
 
 
 def _show(report: "WriteReport", *, as_json: bool, words: dict[str, str]) -> None:

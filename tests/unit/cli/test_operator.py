@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from botocore.exceptions import NoRegionError
 
+from infra.cli.aws_errors import translate
 from infra.cli.commands.keys import duration
 from infra.cli.failures import UsageError
 from tests.unit.cli.conftest import Run
@@ -94,3 +96,9 @@ def test_durations(text: str, seconds: float) -> None:
 def test_no_durations(text: str) -> None:
     with pytest.raises(UsageError):
         duration(text)
+
+
+def test_without_a_region_the_local_stack_is_named() -> None:
+    error = translate(NoRegionError())
+    assert error is not None
+    assert "--profile local" in str(error.hint)

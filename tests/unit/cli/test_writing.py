@@ -108,6 +108,12 @@ def test_patch(run: Run, client: ShoalClient, tmp_path: Path) -> None:
     )
 
 
+def test_a_patch_of_a_missing_record_fails(run: Run) -> None:
+    done = run("patch", "songs", "none", "--metadata", "{}")
+    assert (done.exit_code, done.stdout) == (1, "0 patched, 1 not there, 0 left alone\n")
+    assert "none was not patched" in done.stderr
+
+
 @pytest.mark.parametrize(
     "options",
     [(), ("song-1",), ("--metadata", "{}"), ("song-1", "--metadata", "{"), ("song-1", "--metadata", "[]")],
