@@ -39,7 +39,7 @@ class Advance:
 
 
 def workflows_at_work(run: Run) -> list[str]:
-    """The executions that have not ended. Those that were started since are made; what takes too long ends here."""
+    """The executions that have not ended. Those that were started since are made; what takes too long ends."""
     running = []
     for kind, definition in DEFINITIONS.items():
         port = run.stores.workflows[kind]
