@@ -7,8 +7,10 @@ from shoal.errors import CorruptObject
 from shoal.index.id_index import Entries
 from shoal.model.compactions import CompactionStatus
 from shoal.model.datasets import Metric
+from shoal.model.filters import parse_filter
 from shoal.model.import_work import Product
 from shoal.model.merge_policy import Compact, Nothing
+from shoal.model.selection import Selection
 from shoal.services.compaction import publish
 from shoal.services.compaction.items import newest_compaction
 from shoal.services.compaction.workspace import open_run
@@ -16,6 +18,7 @@ from shoal.services.fetch import fetch
 from shoal.services.heads import keys_of
 from shoal.services.outbox import Outbox
 from shoal.services.parts import PartReader
+from shoal.services.property_rows import indexed_rows
 from shoal.services.snapshot import run_part
 from tests.unit.services.compaction.work import (
     CompactWorld,
@@ -176,6 +179,38 @@ def test_the_quota_is_what_it_was() -> None:
     delete(world, dataset, ["id-001"])
     world.compact(dataset)
     assert used(world) == 59
+
+
+def test_whatever_lives_long_has_an_index_of_its_properties() -> None:
+    """A delta has none: it is small, and scanned."""
+    world = CompactWorld()
+    dataset = world.create()
+    selection = Selection(filter=parse_filter({"version": "second"}))
+
+    def found(shards: int) -> int:
+        snapshot = world.searcher.snapshot(dataset.tenant_id, scope=dataset.scope, name=dataset.name)
+        assert snapshot is not None
+        assert len(snapshot.all_shards()) == shards
+        known = indexed_rows(snapshot, snapshot.all_shards(), selection)
+        return sum(len(rows) for rows in known if rows is not None)
+
+    write(world, dataset, rows_named(0, 10, "second"))
+    assert found(shards=1) == 0
+    assert world.build(dataset)
+    assert found(shards=1) == 10
+    write(world, dataset, rows_named(10, 13, "second"))
+    assert found(shards=2) == 10
+    assert world.build(dataset), "extended"
+    assert found(shards=1) == 13
+    imported(world, dataset, rows_named(20, 30, "second"))
+    assert found(shards=2) == 23
+    world.compact(dataset)
+    assert found(shards=1) == 23
+    assert world.manifest(dataset).resident is not None
+    write(world, dataset, rows_named(30, 80, "second"))
+    world.compact(dataset)
+    assert world.manifest(dataset).resident is None
+    assert found(shards=1) == 73
 
 
 @pytest.mark.parametrize("place", [0, 30, 69])
