@@ -14,6 +14,7 @@ from shoal.model.limits import (
     COMMIT_MAX_JOBS,
     COMMIT_MAX_ROWS,
     GAP_SECONDS,
+    LOG_MAX_BYTES_AHEAD,
     MAX_DEAD_INCREMENTS,
     MAX_DELTAS_HELD,
     MAX_MANIFEST_BYTES,
@@ -197,6 +198,20 @@ def test_what_waits_counts_towards_what_may_be_flat() -> None:
     world.delete(dataset, ["a"])
     world.table.update(keys.head, [Assign("log_bytes", 100_000_000)])
     world.upsert(dataset, one)
+
+
+def test_patches_that_wait_count_as_the_records_that_they_touch() -> None:
+    """A thousand patches of ten thousand records each are few bytes, and would make ten million rows flat."""
+    world = World()
+    dataset = world.create(dimension=1000)
+    changes = [(f"id-{n}", {"n": 1}) for n in range(10_000)]
+    for _ in range(LOG_MAX_BYTES_AHEAD // (10_000 * 4011)):
+        world.patch(dataset, *changes)
+    with pytest.raises(LimitReached) as refused:
+        world.patch(dataset, *changes)
+    assert refused.value.code == "backlog_full"
+    world.drain(dataset)
+    world.patch(dataset, *changes)
 
 
 def test_writes_that_never_stop_leave_time_for_the_other_datasets_of_a_batch() -> None:

@@ -28,7 +28,7 @@ from shoal.services.heads import keys_of
 from shoal.services.places import job_item
 from shoal.services.quotas import reservation, vectors_used
 from shoal.services.retry import retry_busy
-from shoal.services.room import check_room
+from shoal.services.room import LOG_ROW_BYTES, check_room
 from shoal.services.sequence import close_place, or_try_again, take_place
 from shoal.services.wake import wake_indexer
 from shoal.storage.keys import DatasetKeys, TenantKeys
@@ -84,8 +84,8 @@ def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
         RequestError: what the entry requires is not so.
         TryAgain: nothing was accepted.
     """
-    keys = keys_of(dataset)
-    check_room(ports, dataset, kind=entry.kind, rows=entry.rows, size=len(entry.data or b""))
+    keys, weight = keys_of(dataset), _weight(dataset, entry)
+    check_room(ports, dataset, kind=entry.kind, rows=entry.rows, size=weight)
     log_key = None
     sha256 = None
     if entry.data is not None:
@@ -95,7 +95,7 @@ def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
         target = log_key
         or_try_again(lambda: ports.objects.put(target, data))
     try:
-        sequence = _enter(ports, keys, entry, log_key=log_key, sha256=sha256)
+        sequence = _enter(ports, keys, entry, weight, log_key=log_key, sha256=sha256)
     except _InDoubt:
         raise
     except (RequestError, TryAgain):
@@ -105,9 +105,21 @@ def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
     return Accepted(job_id(dataset.dataset_id, sequence), sequence)
 
 
-def _enter(ports: Ports, keys: DatasetKeys, entry: Entry, *, log_key: str | None, sha256: str | None) -> int:
+def _weight(dataset: Dataset, entry: Entry) -> int:
+    """Bytes by which the log becomes longer. Those of a patch are what an upsert of its records would bring: a few
+    bytes may touch a record of many, and what waits must be known to have room once it is applied.
+    """
+    size = len(entry.data or b"")
+    if entry.kind is not JobKind.PATCH:
+        return size
+    return max(size, entry.rows * (dataset.dimension * 4 + LOG_ROW_BYTES))
+
+
+def _enter(
+    ports: Ports, keys: DatasetKeys, entry: Entry, weight: int, *, log_key: str | None, sha256: str | None
+) -> int:
     """Take a place for what has been stored; its number."""
-    place = take_place(ports, keys, size=len(entry.data or b""))
+    place = take_place(ports, keys, size=weight)
     sequence = int(place["next"])
     item: Item = {
         **job_item(

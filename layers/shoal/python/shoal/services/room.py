@@ -17,7 +17,7 @@ _BACKLOG_RETRY_SECONDS = 2
 _COMPACTION_RETRY_SECONDS = 30
 ROW_OVERHEAD_BYTES = 200
 """What a row costs in memory beside its vector: id index entry, links of the graph, id and a little metadata."""
-_LOG_ROW_BYTES = 11
+LOG_ROW_BYTES = 11
 """What a row takes at least in the log beside its vector: an id, `{}`, and the length of each."""
 
 
@@ -48,7 +48,7 @@ def check_room(ports: Ports, dataset: Dataset, *, kind: JobKind, rows: int, size
         if flat * row_bytes > RESIDENT_MAX_BYTES:
             raise _backlog_full(waiting, bytes_ahead, retry_after=_COMPACTION_RETRY_SECONDS)
         # What waits may all be new rows, or none of it: known once it is applied.
-        rows_ahead = max(0, bytes_ahead) // (dataset.dimension * 4 + _LOG_ROW_BYTES)
+        rows_ahead = max(0, bytes_ahead) // (dataset.dimension * 4 + LOG_ROW_BYTES)
         if (flat + rows_ahead) * row_bytes > RESIDENT_MAX_BYTES + COMMIT_MAX_BYTES:
             raise _backlog_full(waiting, bytes_ahead)
 
