@@ -6,6 +6,7 @@ import pytest
 
 from shoal.errors import CorruptObject
 from shoal.index.log_codec import LogDelete, LogDeleteWhere, LogWrite
+from shoal.model.datasets import Dataset
 from shoal.model.jobs import JobStatus
 from shoal.model.limits import MAX_METADATA_BYTES
 from shoal.model.selection import Selection
@@ -18,6 +19,10 @@ from shoal.services.job_items import note_outcomes
 from shoal.services.jobs import JobView, get_job
 from shoal.services.log_data import LogData, fail
 from shoal.services.parts import PartReader
+from shoal.services.restore import restore
+from shoal.services.snapshot import Snapshot
+from shoal.services.snapshots import create_snapshot
+from shoal.storage.keys import TenantKeys
 from shoal.storage.memory.faults import Call, Fault, Faults
 from tests.unit.services.cell_world import Layout, add_cells
 from tests.unit.services.imports.small import begun, finished, validated
@@ -25,6 +30,12 @@ from tests.unit.services.world import World, record, used
 
 IF_ABSENT = WriteCondition("if_absent")
 A, B = record(1, 2, 3, 4, n=1), record(5, 6, 7, 8, n=2)
+
+
+def opened(world: World, dataset: Dataset) -> Snapshot:
+    snapshot = world.searcher.snapshot(dataset.tenant_id, scope=dataset.scope, name=dataset.name)
+    assert snapshot is not None
+    return snapshot
 
 
 def job_of(world: World, accepted: write.Accepted) -> JobView:
@@ -388,6 +399,29 @@ class TestDamage:
         assert [job_of(world, one).outcome for one in others] == [Outcome(patched=1)] * 7
         assert world.stored(dataset, ["well"]) == {"well": (A[0], {"n": 16})}
         assert world.head(dataset).row_count == 2
+
+    @pytest.mark.parametrize("file", ["vectors.f32", "records.sqlite"])
+    def test_of_a_delta_it_holds_up_nothing_and_a_restore_brings_it_back(self, file: str) -> None:
+        world = World()
+        dataset = world.create()
+        world.upsert(dataset, {"well": A})
+        world.drain(dataset)
+        create_snapshot(world.ports, dataset, "before")
+        world.build(dataset)
+        world.upsert(dataset, {"lost": A})
+        world.drain(dataset)
+        (delta,) = opened(world, dataset).manifest.deltas
+        key = TenantKeys(world.tenant_id).shard_file(delta.shard_id, file)
+        world.objects.put(key, world.objects.get(key)[:-1] + b"?")
+        for number in range(20):
+            world.upsert(dataset, {f"new-{number}": A, "lost": B} if number == 10 else {f"new-{number}": A})
+            world.drain(dataset)
+        assert world.stored(dataset, ["new-0", "new-19", "lost"]) == {"new-0": A, "new-19": A, "lost": B}
+        assert world.head(dataset).row_count == 22
+        assert len(opened(world, dataset).manifest.deltas) <= 6
+        restore(world.ports, dataset, "before", vector_quota=None)
+        world.drain(dataset)
+        assert world.stored(dataset, ["well", "lost", "new-0"]) == {"well": A}
 
     def test_of_the_id_index_it_fails_none(self) -> None:
         world = World()

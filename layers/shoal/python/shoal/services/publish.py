@@ -3,7 +3,8 @@
 Nothing here is visible to a reader; a publication that loses its swap leaves objects that nothing names.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
+from shoal.errors import CorruptObject
 from shoal.index import dead_rows, id_index
 from shoal.index.id_index import Entries
 from shoal.model.datasets import Dataset, Head
@@ -27,6 +29,7 @@ from shoal.services.snapshot import Snapshot, manifest_part, run_part
 from shoal.services.swept import emptied, nothing_left, row_total, tombstones_of
 from shoal.storage.ports import Ports
 
+_log = logging.getLogger(__name__)
 _ROW_OVERHEAD_BYTES = 128
 
 
@@ -109,12 +112,9 @@ def publish(ports: Ports, reader: PartReader, base: Publication, applied: Applie
     fresh: list[Entries] = []
     if change.upserts is not None:
         moved: list[Rows] = []
-        for shard in deltas_to_fold(base, len(change.upserts)):
-            if snapshot is None:
-                raise AssertionError("a manifest with deltas has been opened")
+        for shard, rows in read_to_fold(snapshot, deltas_to_fold(base, len(change.upserts)), died):
             deltas.remove(shard)
-            already_dead = snapshot.dead().get(shard.shard_id, BitMap())
-            rows = live_rows(snapshot, shard, already_dead | died.pop(shard.shard_id, BitMap()))
+            died.pop(shard.shard_id, None)
             moved += [rows] if len(rows) else []
         rows = concatenate([*moved, change.upserts])
         shard = outbox.shard(rows)
@@ -199,6 +199,28 @@ def deltas_to_fold(base: Publication, rows: int) -> list[ShardRef]:
     sizes = [shard.rows * row_bytes for shard in free]
     count = fold_count(sizes, rows * row_bytes, most=MAX_DELTAS, largest=FOLD_MAX_BYTES)
     return free[len(free) - count :]
+
+
+def read_to_fold(
+    snapshot: Snapshot | None, shards: Sequence[ShardRef], died: Mapping[str, BitMap]
+) -> list[tuple[ShardRef, Rows]]:
+    """Shards that are going to be written anew with others, and their rows that are alive once these have died.
+
+    One that is damaged is left where it is: its rows are lost, but no write depends on them, nor does a restore
+    that waits behind this one and brings them back.
+    """
+    if not shards:
+        return []
+    if snapshot is None:
+        raise AssertionError("a manifest with deltas has been opened")
+    dead = dead_rows.union(snapshot.dead(), died)
+    found: list[tuple[ShardRef, Rows]] = []
+    for shard in shards:
+        try:
+            found.append((shard, live_rows(snapshot, shard, dead.get(shard.shard_id))))
+        except CorruptObject as damaged:
+            _log.error("a damaged delta was not folded", extra={"reason": str(damaged)})
+    return found
 
 
 def with_new_run(

@@ -10,13 +10,13 @@ import numpy as np
 from pyroaring import BitMap
 
 from shoal.errors import CorruptObject, ObjectMissing
-from shoal.index import dead_rows, id_index
+from shoal.index import id_index
 from shoal.index.id_index import Entries, Located
 from shoal.model.datasets import Dataset
 from shoal.model.import_work import Product
 from shoal.model.limits import MAX_DELTAS
 from shoal.model.manifests import RunRef, ShardRef
-from shoal.model.records import concatenate
+from shoal.model.records import Rows, concatenate
 from shoal.services.changes import rows_that_die
 from shoal.services.heads import Swap
 from shoal.services.outbox import Outbox
@@ -26,6 +26,7 @@ from shoal.services.publish import (
     Publication,
     deltas_to_fold,
     live_rows,
+    read_to_fold,
     send,
     with_dead_rows,
     with_new_run,
@@ -109,15 +110,14 @@ class _Placed:
 def _placed(outbox: Outbox, base: Publication, product: Product, run: RunRef, died: DeadRows) -> _Placed:
     """As the import has stored them; but a shard that would be one delta too many is written anew with others."""
     manifest, snapshot, shard = base.manifest, base.snapshot, product.shard
-    folded: list[ShardRef] = []
+    folded: list[tuple[ShardRef, Rows]] = []
     if shard is not None and len(manifest.deltas) >= MAX_DELTAS:
-        folded = deltas_to_fold(base, shard.rows)
+        folded = read_to_fold(snapshot, deltas_to_fold(base, shard.rows), died)
     if shard is None or snapshot is None or not folded:
         return _Placed((*manifest.deltas, *_given(shard)), placed_by_size(manifest.runs, run), died)
-    dead = dead_rows.union(snapshot.dead(), died)
-    taken = [live_rows(snapshot, one, dead.get(one.shard_id)) for one in (*folded, shard)]
-    taken = [rows for rows in taken if len(rows)]
-    gone = frozenset(one.shard_id for one in folded)
+    brought = live_rows(snapshot, shard, died.get(shard.shard_id))
+    taken = [rows for rows in (*(rows for _, rows in folded), brought) if len(rows)]
+    gone = frozenset(one.shard_id for one, _ in folded)
     deltas = tuple(one for one in manifest.deltas if one.shard_id not in gone)
     left = {name: rows for name, rows in died.items() if name not in gone and name != shard.shard_id}
     if not taken:
