@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoal.model.limits import MAX_METADATA_BYTES
-from shoal.model.patches import MetadataTooLarge, merge_patch, parse_patches, patched
+from shoal.model.patches import UNKNOWN_FIELDS, MetadataTooLarge, merge_patch, parse_patches, patched
 from tests.unit.services.write_oracle import merged
 
 keys = st.sampled_from(["a", "b", "$gt", ""])
@@ -60,3 +60,9 @@ def test_a_result_may_be_as_large_as_metadata_may_be() -> None:
 def test_lines_may_end_as_windows_ends_them_and_begin_with_a_mark() -> None:
     found = parse_patches(b'\xef\xbb\xbf{"id":"a","metadata":{"n": 1}}\r\n \r\n{"id":"b","metadata":{}}')
     assert (found.ids, found.patches, found.errors) == (("a", "b"), (b'{"n":1}', b"{}"), ())
+
+
+def test_a_line_with_more_than_a_patch_is_refused() -> None:
+    found = parse_patches(b'{"id":"a","metadata":{},"values":[1]}\n{"id":"b","metadata":{}}')
+    assert found.ids == ("b",)
+    assert [(error.line, error.reason) for error in found.errors] == [(1, UNKNOWN_FIELDS)]

@@ -19,6 +19,9 @@ from shoal.model.ndjson_lines import (
 from shoal.model.parsed_lines import LineError
 
 _BOM = b"\xef\xbb\xbf"
+_FIELDS = frozenset({"id", "metadata"})
+UNKNOWN_FIELDS = "a patch changes metadata: only id and metadata may be there"
+"""Values, say, would be lost without a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,8 @@ def _judged(line: bytes) -> tuple[str, bytes] | str:
         return INVALID_JSON
     if type(record) is not dict:
         return NOT_AN_OBJECT
+    if not record.keys() <= _FIELDS:
+        return UNKNOWN_FIELDS
     record_id = record.get("id")
     if type(record_id) is not str or not record_id:
         return BAD_ID
