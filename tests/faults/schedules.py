@@ -111,8 +111,8 @@ class Profile:
     """What a run is like: operations by weight, the share of unlucky ones in 100, and of two processes at once."""
 
     weights: Mapping[str, int]
-    unlucky: int = 45
-    together: int = 25
+    unlucky: int = 55
+    together: int = 35
 
 
 _WRITES: Final = {"upsert": 20, "upsert_if": 4, "patch": 5, "delete": 9, "delete_where": 3}
@@ -136,32 +136,31 @@ def step_of(dice: Dice, profile: Profile, name: str | None = None) -> Step:
     """The next step; of that operation, where one is named."""
     if name is None and dice.number(1, 100) <= profile.together:
         return _together(dice, profile)
-    return Alone(_operation(dice, profile, name), _luck(dice, profile))
-
-
-def _operation(dice: Dice, profile: Profile, name: str | None = None) -> Operation:
-    return MAKERS[name or dice.one(_urn(profile))](dice)
+    name = name or dice.one(_urn(profile))
+    return Alone(MAKERS[name](dice), _luck(dice, profile, writes=name in _WRITES))
 
 
 def _urn(profile: Profile) -> list[str]:
     return [name for name, weight in profile.weights.items() for _ in range(weight)]
 
 
-def _luck(dice: Dice, profile: Profile) -> Luck:
+def _luck(dice: Dice, profile: Profile, *, writes: bool = False) -> Luck:
+    """Of a write, which makes eight calls, or of anything else, which makes up to hundreds."""
     if dice.number(1, 100) > profile.unlucky:
         return GOOD
-    kind = dice.one(("rates", "rates", "once", "storm"))
+    kind = dice.one(("rates", "once", "once", "storm") if writes else ("rates", "rates", "once", "storm"))
     if kind == "rates":
         return Luck(dice.one(("mixed", "busy", "dying", "steady")), dice.number(0, 2**20))
     if kind == "once":
-        fault = dice.one((Fault.CRASH_AFTER, Fault.CRASH_BEFORE, Fault.BUSY_AFTER, Fault.TWICE))
-        return Luck(fault=fault, number=dice.number(0, 40))
+        deaths = (Fault.CRASH_BEFORE, Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.BUSY_AFTER, Fault.TWICE)
+        return Luck(fault=dice.one(deaths), number=dice.number(1, 6) if writes else dice.number(0, 40))
     fault = dice.one((Fault.BUSY_BEFORE, Fault.BUSY_AFTER))
-    return Luck(fault=fault, number=dice.number(0, 12), length=dice.number(6, 14))
+    number = dice.number(2, 5) if writes else dice.number(0, 15)
+    return Luck(fault=fault, number=number, length=dice.number(6, 14))
 
 
 _AT_WORK: Final = (
-    *("commit", "commit", "build", "build", "compact", "advance", "advance", "wakeups"),
+    *("commit", "commit", "build", "build", "build", "compact", "advance", "advance", "wakeups"),
     *("sweep", "query", "upsert", "restore", "drop", "name", "clean"),
 )
 _WRITERS: Final = ("upsert", "upsert", "delete", "delete_where", "patch")
@@ -178,9 +177,13 @@ _BESIDES: Final = (
 )
 
 
+_LEASE_RUNS_OUT: Final = (Alone(Pass(LEASE_SECONDS + 1)),)
+_BUILD_LEASE_RUNS_OUT: Final = (Alone(Pass(BUILD_LEASE_SECONDS + 1)),)
+
+
 def _together(dice: Dice, profile: Profile) -> Together:
-    """A process at work on a dataset, and another that comes in between: mostly one that writes, waits until the
-    first may be taken for dead, and commits.
+    """Two processes at work on one dataset: an import and writes beside it; something that takes its time, and
+    another process that writes, waits until the first may be taken for dead, and commits; or just any two.
     """
     dataset = dice.number(0, 2)
 
@@ -190,16 +193,27 @@ def _together(dice: Dice, profile: Profile) -> Together:
             operation = replace(operation, dataset=dataset)  # type: ignore[type-var] # all are data classes
         return Alone(operation, GOOD if lucky else _luck(dice, profile))
 
+    def any_order(most: int) -> tuple[int, ...]:
+        return tuple(dice.number(0, 1) for _ in range(dice.number(0, most)))
+
+    kind = dice.one(
+        ("import", "overtaken", "overtaken", "any") if "import" in profile.weights else ("overtaken", "any")
+    )
+    if kind == "import":
+        begun = Alone(StartImport(dataset, rows(dice, 8))), Alone(CompleteImport(-1), _luck(dice, profile))
+        going_on = tuple(Alone(Advance(-1, 8), _luck(dice, profile)) for _ in range(4))
+        besides = tuple(one_of((*_WRITERS, "commit", "commit", "build")) for _ in range(dice.number(2, 5)))
+        return Together((*begun, *going_on), besides, any_order(100))
     first: tuple[Alone, ...] = (one_of(_AT_WORK),)
     if dice.number(0, 1):
         first = (one_of(_WRITERS, lucky=True), *first)
-    if dice.number(0, 2):
-        overtakes = dice.one(((), (Alone(Pass(LEASE_SECONDS + 1)),), (Alone(Pass(BUILD_LEASE_SECONDS + 1)),)))
-        second = (one_of(_WRITERS, lucky=True), *overtakes, Alone(Commit(dataset)))
+    if kind == "overtaken":
+        waits = dice.one(((), _LEASE_RUNS_OUT, _LEASE_RUNS_OUT, _BUILD_LEASE_RUNS_OUT))
+        second = (one_of(_WRITERS, lucky=True), *waits, Alone(Commit(dataset)))
         stopped_at = dice.number(0, 40)
         return Together(first, second, (*(0 for _ in range(stopped_at)), *(1 for _ in range(200))))
     second = tuple(one_of((*_WRITERS, *_BESIDES)) for _ in range(dice.number(1, 4)))
-    return Together(first, second, tuple(dice.number(0, 1) for _ in range(dice.number(0, 60))))
+    return Together(first, second, any_order(60))
 
 
 def steps_of(seed: int, profile: str, count: int = STEPS_A_WORLD) -> tuple[Step, ...]:
