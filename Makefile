@@ -10,7 +10,7 @@ export HNSWLIB_NO_NATIVE := 1
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup layers demo test check format up down synth bench openapi requirements clean
+.PHONY: help setup layers demo test check format up down synth bench nightly openapi requirements clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -71,6 +71,10 @@ synth: setup layers ## Write the CloudFormation template to cdk.out
 
 bench: hostlayers ## All benchmarks; figures go to tests/benchmarks/RESULTS.md by hand
 	@$(BIN)/python -m tests.benchmarks
+
+nightly: setup ## Ten thousand steps under faults, and planted bugs that they must find
+	@$(BIN)/python -m tests.faults --steps 10000
+	@$(BIN)/python -m tests.faults.planted
 
 openapi: setup ## Write the committed OpenAPI file anew
 	@$(BIN)/python -m shoal.http.openapi
