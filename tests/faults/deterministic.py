@@ -1,9 +1,10 @@
 """The package with another time, other dice and no threads of its own, so that a seed replays to the last call.
 
 What differs between two runs of one schedule are the real clock, names out of `secrets`, jitter, and which thread
-of a pool is quicker. While `deterministic` is entered, the modules of the package see stand-ins for these: time is
-the world's clock, which sleeping moves on; names and jitter come from the seed; what would run in a pool runs at
-once, one after the other. The lease's renewal, which goes by the real clock, does not happen: a process that
+is quicker, of a pool or of those that build a graph (the order of insertion is that of its links). While
+`deterministic` is entered, the modules of the package see stand-ins for these: time is the world's clock, which
+sleeping moves on; names and jitter come from the seed; what would run in a pool runs at once, one after the other;
+graphs are built by one thread. The lease's renewal, which goes by the real clock, does not happen: a process that
 takes longer than its lease is one that stood still.
 """
 
@@ -17,10 +18,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial, partialmethod
 from types import ModuleType
 from typing import Any, Final
 
 import shoal
+from shoal.index.graph import Graph, build_graph
 from tests.unit.services.world import Clock
 
 _FOLDERS: Final = ("model", "index", "services", "storage.memory")
@@ -103,15 +106,18 @@ def modules() -> list[ModuleType]:
 @contextmanager
 def deterministic(clock: Clock, seed: int) -> Iterator[None]:
     """Swap in the stand-ins; they leave with the block."""
+    loaded = modules()
     stand_ins: dict[int, Any] = {
+        id(build_graph): partial(build_graph, threads=1),
         id(time): VirtualTime(clock),
         id(secrets): SeededSecrets(seed),
         id(random): random.Random(f"jitter/{seed}"),
         id(ThreadPoolExecutor): AtOnce,
         id(threading.Thread): NeverRuns,
     }
-    swapped: list[tuple[ModuleType, str, Any]] = []
-    for module in modules():
+    swapped: list[tuple[ModuleType | type, str, Any]] = [(Graph, "extend", Graph.extend)]
+    Graph.extend = partialmethod(Graph.extend, threads=1)  # type: ignore[assignment, method-assign] # until the block ends
+    for module in loaded:
         for name, value in list(vars(module).items()):
             if id(value) in stand_ins and module.__name__ != "shoal.storage.memory.faults":
                 swapped.append((module, name, value))
@@ -119,5 +125,5 @@ def deterministic(clock: Clock, seed: int) -> Iterator[None]:
     try:
         yield
     finally:
-        for module, name, value in swapped:
-            setattr(module, name, value)
+        for place, name, value in swapped:
+            setattr(place, name, value)
