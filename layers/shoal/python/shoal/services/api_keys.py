@@ -26,9 +26,10 @@ from shoal.model.tenants import (
 )
 from shoal.model.tenants import digest as secret_digest
 from shoal.services.descriptors import describe_tenant
+from shoal.services.paging import every_item
 from shoal.services.retry import retry_busy
 from shoal.services.tenants import parse_tenant
-from shoal.storage.keys import TenantKeys, api_key_by_id
+from shoal.storage.keys import KEY_PREFIX, TenantKeys, api_key_by_id
 from shoal.storage.ports import (
     Absent,
     AllOf,
@@ -141,14 +142,7 @@ def create_key(
 def list_keys(ports: Ports, tenant_id: str) -> list[ApiKey]:
     """The tenant's keys, revoked and expired ones too, oldest first."""
     tenant = TenantKeys(tenant_id)
-    ids: list[str] = []
-    after = None
-    while True:
-        page = ports.table.query(tenant.partition, prefix="KEY#", after=after)
-        ids += [item["key_id"] for item in page.items]
-        after = page.after
-        if after is None:
-            break
+    ids = [str(item["key_id"]) for item in every_item(ports, tenant.partition, prefix=KEY_PREFIX)]
     items = retry_busy(lambda: ports.table.batch_get([api_key_by_id(key_id) for key_id in ids]))
     return sorted((_parse(item) for item in items), key=lambda key: (key.created_at, key.key_id))
 

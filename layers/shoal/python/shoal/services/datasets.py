@@ -8,6 +8,7 @@ from shoal.model.datasets import Dataset, DatasetView, Metric, status_of
 from shoal.model.ids import new_dataset_id, new_token, transaction_token
 from shoal.services.descriptors import describe_dataset
 from shoal.services.heads import keys_of, meta_item, new_head_item, parse_head, parse_meta
+from shoal.services.paging import every_item
 from shoal.services.retry import retry_busy
 from shoal.services.settle import release_deleted
 from shoal.storage.keys import PENDING, DatasetKeys, TenantKeys
@@ -128,14 +129,8 @@ def get_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> Datas
 def list_datasets(ports: Ports, tenant_id: str, *, scope: str) -> list[DatasetView]:
     """All datasets of a scope, by name."""
     prefix = TenantKeys(tenant_id).name(scope, "").sk
-    ids: list[str] = []
-    after = None
-    while True:
-        page = ports.table.query(TenantKeys(tenant_id).partition, prefix=prefix, after=after)
-        ids += [item["dataset_id"] for item in page.items]
-        after = page.after
-        if after is None:
-            return _views(ports, tenant_id, ids)
+    names = every_item(ports, TenantKeys(tenant_id).partition, prefix=prefix)
+    return _views(ports, tenant_id, [item["dataset_id"] for item in names])
 
 
 def _views(ports: Ports, tenant_id: str, dataset_ids: list[str]) -> list[DatasetView]:

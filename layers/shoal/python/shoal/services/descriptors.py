@@ -21,6 +21,7 @@ from shoal.services.descriptor_files import (
     encode_tenant,
 )
 from shoal.services.imports.items import parse_import
+from shoal.services.paging import every_item
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import (
     IMPORT_PREFIX,
@@ -128,7 +129,7 @@ def tenant_descriptor(ports: Ports, keys: TenantKeys) -> TenantDescriptor | None
     tenant = retry_busy(lambda: ports.table.get(keys.meta))
     if tenant is None:
         return None
-    ids = [item["key_id"] for item in _all(ports, keys.partition, prefix=KEY_PREFIX)]
+    ids = [item["key_id"] for item in every_item(ports, keys.partition, prefix=KEY_PREFIX)]
     found = retry_busy(lambda: ports.table.batch_get([api_key_by_id(key_id) for key_id in ids]))
     told = [_without(item, _NOT_OF_KEYS) for item in found]
     return TenantDescriptor(now, tenant, tuple(sorted(told, key=lambda item: str(item["pk"]))))
@@ -142,13 +143,13 @@ def _meta_and_head(ports: Ports, keys: DatasetKeys) -> tuple[Item | None, Item |
 
 
 def _snapshots(ports: Ports, keys: DatasetKeys) -> tuple[Item, ...]:
-    return tuple(_all(ports, keys.partition, prefix=SNAPSHOT_PREFIX))
+    return tuple(every_item(ports, keys.partition, prefix=SNAPSHOT_PREFIX))
 
 
 def _open_imports(ports: Ports, keys: DatasetKeys, now: float) -> tuple[OpenImport, ...]:
     """The imports that are under way. Ids sort by age, and none goes on for longer than its limit."""
     oldest = int((now - _IMPORT_AGE_SECONDS) * 1000)
-    found = _all(
+    found = every_item(
         ports, keys.partition, start=f"{IMPORT_PREFIX}imp_{oldest:012x}", stop=f"{IMPORT_PREFIX}imp_g"
     )
     jobs = [parse_import(item) for item in found]
@@ -157,24 +158,6 @@ def _open_imports(ports: Ports, keys: DatasetKeys, now: float) -> tuple[OpenImpo
         for job in jobs
         if job.sequence is not None and not job.status.terminal
     )
-
-
-def _all(
-    ports: Ports,
-    partition: str,
-    *,
-    prefix: str | None = None,
-    start: str | None = None,
-    stop: str | None = None,
-) -> list[Item]:
-    items: list[Item] = []
-    after = None
-    while True:
-        page = ports.table.query(partition, prefix=prefix, start=start, stop=stop, after=after)
-        items += page.items
-        after = page.after
-        if after is None:
-            return items
 
 
 def _put(ports: Ports, key: str, body: bytes) -> None:

@@ -13,6 +13,7 @@ from shoal.model.limits import MAX_SNAPSHOTS
 from shoal.model.snapshots import NamedSnapshot
 from shoal.services.descriptors import describe_dataset
 from shoal.services.heads import keys_of, read_head
+from shoal.services.paging import every_item
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import SNAPSHOT_PREFIX, DatasetKeys
 from shoal.storage.ports import Absent, AllOf, CheckItem, Compare, Condition, Item, Ports, PutItem, Write
@@ -89,14 +90,8 @@ def _put(ports: Ports, keys: DatasetKeys, named: NamedSnapshot, head: Head) -> b
 
 def list_snapshots(ports: Ports, dataset: Dataset) -> tuple[NamedSnapshot, ...]:
     """All snapshots of a dataset, by name."""
-    found: list[NamedSnapshot] = []
-    after = None
-    while True:
-        page = ports.table.query(keys_of(dataset).partition, prefix=SNAPSHOT_PREFIX, after=after)
-        found += map(parse_snapshot, page.items)
-        after = page.after
-        if after is None:
-            return tuple(found)
+    items = every_item(ports, keys_of(dataset).partition, prefix=SNAPSHOT_PREFIX)
+    return tuple(map(parse_snapshot, items))
 
 
 def get_snapshot(ports: Ports, dataset: Dataset, name: str) -> NamedSnapshot:

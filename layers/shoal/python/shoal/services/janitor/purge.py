@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 from shoal.model.imports import ImportStatus
+from shoal.services.paging import every_item
 from shoal.services.parallel import in_parallel
 from shoal.services.retry import retry_busy
 from shoal.services.settle import release_deleted
@@ -69,14 +70,8 @@ def purge(ports: Ports, keys: DatasetKeys, *, go_on: Callable[[], None] = lambda
 def _under_way(ports: Ports, keys: DatasetKeys) -> bool:
     """Whether an import has not ended yet: the sweep ends those of deleted datasets, and counts on their items."""
     ended = {status.value for status in ImportStatus if status.terminal}
-    after = None
-    while True:
-        page = ports.table.query(keys.partition, prefix=IMPORT_PREFIX, after=after)
-        if any(item["status"] not in ended for item in page.items):
-            return True
-        after = page.after
-        if after is None:
-            return False
+    imports = every_item(ports, keys.partition, prefix=IMPORT_PREFIX)
+    return any(item["status"] not in ended for item in imports)
 
 
 def _keys_of(item: Item) -> list[Key]:

@@ -19,6 +19,7 @@ from shoal.services.descriptor_files import decode_dataset
 from shoal.services.heads import parse_head
 from shoal.services.janitor.garbage import readable_versions
 from shoal.services.janitor.reach import Roots
+from shoal.services.paging import every_item
 from shoal.services.parallel import in_parallel
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import (
@@ -139,7 +140,9 @@ def _state(ports: Ports, keys: DatasetKeys) -> tuple[DatasetKeys, list[tuple[Hea
         return keys, [], []
     waiting: list[Item] = []
     if first[0].live:
-        waiting = _all(ports, keys, start=sequence_sk(first[0].watermark + 1), stop=_LAST_SK)
+        unapplied = sequence_sk(first[0].watermark + 1)
+        # All of them now: HEAD is looked at once more after them.
+        waiting = list(every_item(ports, keys.partition, start=unapplied, stop=_LAST_SK))
     runs = _pinned(ports, [keys], (COMPACTION_PREFIX, EXPORT_PREFIX))
     waiting += [item for _, item in runs if item.get("completed_at") is None]
     second = _head(ports, keys)
@@ -155,14 +158,8 @@ def _head(ports: Ports, keys: DatasetKeys) -> tuple[Head, float] | None:
 
 
 def _named(ports: Ports, tenant: TenantKeys, prefix: str) -> set[DatasetKeys]:
-    items: list[Item] = []
-    after = None
-    while True:
-        page = ports.table.query(tenant.partition, prefix=prefix, after=after)
-        items += page.items
-        after = page.after
-        if after is None:
-            return {DatasetKeys(tenant.tenant_id, str(item["dataset_id"])) for item in items}
+    items = every_item(ports, tenant.partition, prefix=prefix)
+    return {DatasetKeys(tenant.tenant_id, str(item["dataset_id"])) for item in items}
 
 
 def _pinned(
@@ -171,28 +168,10 @@ def _pinned(
     """The items of these kinds that name a manifest."""
 
     def read(keys: DatasetKeys) -> list[tuple[DatasetKeys, Item]]:
-        items = [item for prefix in prefixes for item in _all(ports, keys, prefix=prefix)]
+        items = [item for prefix in prefixes for item in every_item(ports, keys.partition, prefix=prefix)]
         return [(keys, item) for item in items if item.get("manifest") is not None]
 
     return [pair for pairs in in_parallel(read, sorted(datasets, key=_by_id)) for pair in pairs]
-
-
-def _all(
-    ports: Ports,
-    keys: DatasetKeys,
-    *,
-    prefix: str | None = None,
-    start: str | None = None,
-    stop: str | None = None,
-) -> list[Item]:
-    items: list[Item] = []
-    after = None
-    while True:
-        page = ports.table.query(keys.partition, prefix=prefix, start=start, stop=stop, after=after)
-        items += page.items
-        after = page.after
-        if after is None:
-            return items
 
 
 def _stored_manifests(ports: Ports, tenant: TenantKeys) -> dict[DatasetKeys, dict[str, tuple[int, float]]]:
