@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from shoal.errors import InvalidInput, NotFound
 from shoal.http.context import Context
 from shoal.http.native.types import Body
-from shoal.model.datasets import check_name
+from shoal.model.datasets import NATIVE_SCOPE, Dataset, check_name
 from shoal.model.limits import MAX_ID_CHARACTERS
+from shoal.services import datasets
 
 
 def timestamp(seconds: float) -> str:
@@ -30,6 +31,16 @@ def dataset_name(context: Context) -> str:
         NotFound: code `dataset_not_found`: no dataset can have this name.
     """
     return existing_name(context.parameters["name"])
+
+
+def dataset_of(context: Context) -> Dataset:
+    """The dataset that the path names.
+
+    Raises:
+        NotFound: `dataset_not_found`.
+    """
+    name = dataset_name(context)
+    return datasets.resolve(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE, name=name)
 
 
 def existing_name(name: str) -> str:

@@ -2,13 +2,11 @@
 
 from shoal.errors import NotFound
 from shoal.http.context import Context
-from shoal.http.native.common import dataset_name, optional_timestamp, timestamp
+from shoal.http.native.common import dataset_of, optional_timestamp, timestamp
 from shoal.http.native.compaction_types import CompactionOut, CompactionRequested
 from shoal.http.response import Response, json_response
 from shoal.http.router import Answer, Route
-from shoal.model.datasets import NATIVE_SCOPE, Dataset
 from shoal.model.tenants import Scope
-from shoal.services import datasets
 from shoal.services.compaction.items import newest_compaction
 from shoal.services.heads import keys_of
 from shoal.services.sequence import or_try_again
@@ -17,14 +15,14 @@ from shoal.services.wake import ask_to_compact
 
 def request(context: Context) -> Response:
     """Ask for a compaction that leaves no dead rows and as few pieces as can be, whether or not one is due."""
-    dataset = _dataset(context)
+    dataset = dataset_of(context)
     or_try_again(lambda: ask_to_compact(context.ports, keys_of(dataset)))
     return json_response(202, {"dataset": dataset.name, "status": "requested"})
 
 
 def show(context: Context) -> Response:
     """Show the compaction that began last."""
-    dataset = _dataset(context)
+    dataset = dataset_of(context)
     found = newest_compaction(context.ports, keys_of(dataset))
     if found is None:
         raise NotFound("compaction_not_found", "the dataset was not compacted in the last 30 days")
@@ -42,11 +40,6 @@ def show(context: Context) -> Response:
             "progress": None if found.status.terminal else progress,
         },
     )
-
-
-def _dataset(context: Context) -> Dataset:
-    name = dataset_name(context)
-    return datasets.resolve(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE, name=name)
 
 
 ROUTES = (

@@ -2,7 +2,7 @@
 
 from shoal.errors import InvalidInput
 from shoal.http.context import Context
-from shoal.http.native.common import parse_body, record_id
+from shoal.http.native.common import dataset_of, parse_body, record_id
 from shoal.http.native.vectors import ID
 from shoal.http.native.write_types import DeleteIn, Written
 from shoal.http.native.written import (
@@ -11,7 +11,6 @@ from shoal.http.native.written import (
     WAITED_ANSWER,
     answer,
     wait_of,
-    written_dataset,
 )
 from shoal.http.response import Response
 from shoal.http.router import Answer, Route
@@ -27,7 +26,7 @@ def delete_one(context: Context) -> Response:
     )
 
     wanted, seconds = record_id(context), wait_of(context)
-    dataset = written_dataset(context)
+    dataset = dataset_of(context)
     accepted = write.delete_ids(context.ports, dataset, [wanted])
     return answer(context, dataset, accepted, {}, seconds=seconds)[0]
 
@@ -41,7 +40,7 @@ def delete_many(context: Context) -> Response:
     _check(wanted)
     by_default = wanted.ids is None if wanted.wait is None else wanted.wait
     seconds = wait_of(context, default=by_default)
-    dataset = written_dataset(context)
+    dataset = dataset_of(context)
     if wanted.ids is not None:
         accepted = write.delete_ids(context.ports, dataset, wanted.ids)
     else:

@@ -3,14 +3,18 @@
 from typing import Any
 
 from shoal.http.context import Context
-from shoal.http.native.common import dataset_name, json_object, optional_timestamp, parse_fields, timestamp
+from shoal.http.native.common import (
+    dataset_of,
+    json_object,
+    optional_timestamp,
+    parse_fields,
+    timestamp,
+)
 from shoal.http.native.export_types import CreateExport, ExportList, ExportOut, ExportSummary
 from shoal.http.response import Response, fits, json_response
 from shoal.http.router import Answer, Route
-from shoal.model.datasets import NATIVE_SCOPE, Dataset
 from shoal.model.exports import Export
 from shoal.model.tenants import Scope
-from shoal.services import datasets
 from shoal.services.exports import lifecycle
 from shoal.storage.ports import Target
 
@@ -19,7 +23,7 @@ _LISTED = 100
 
 def create(context: Context) -> Response:
     """Begin an export; the body may be left out."""
-    dataset = _dataset(context)
+    dataset = dataset_of(context)
     body = context.body()
     wanted = parse_fields(CreateExport, json_object(body) if body.strip() else {})
     job = lifecycle.create_export(context.ports, dataset, snapshot=wanted.snapshot)
@@ -28,7 +32,7 @@ def create(context: Context) -> Response:
 
 def get(context: Context) -> Response:
     """Show an export, and where its files are once it is completed."""
-    job = lifecycle.get_export(context.ports, _dataset(context), context.parameters["export_id"])
+    job = lifecycle.get_export(context.ports, dataset_of(context), context.parameters["export_id"])
     manifest, files = lifecycle.downloads(context.ports, job)
     shown = [
         {
@@ -47,16 +51,11 @@ def get(context: Context) -> Response:
 
 def list_newest(context: Context) -> Response:
     """List the newest exports."""
-    jobs = lifecycle.list_exports(context.ports, _dataset(context), limit=_LISTED)
+    jobs = lifecycle.list_exports(context.ports, dataset_of(context), limit=_LISTED)
     response = json_response(200, {"exports": [_summary(job) for job in jobs]})
     if not fits(response.body):
         raise AssertionError("a hundred summaries fit into an answer")
     return response
-
-
-def _dataset(context: Context) -> Dataset:
-    name = dataset_name(context)
-    return datasets.resolve(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE, name=name)
 
 
 def _address(target: Target) -> dict[str, str]:

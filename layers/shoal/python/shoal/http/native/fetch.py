@@ -25,7 +25,7 @@ def get(context: Context) -> Response:
     )
     if not found.records:
         raise NotFound("not_found", "vector not found")
-    return json_response(200, _body(found.records[0]))
+    return json_response(200, record_body(found.records[0]))
 
 
 def fetch_many(context: Context) -> Response:
@@ -41,7 +41,7 @@ def fetch_many(context: Context) -> Response:
     while True:
         left_out = tuple(record.id for record in found.records[shown:])
         body = {
-            "vectors": [_body(record) for record in found.records[:shown]],
+            "vectors": [record_body(record) for record in found.records[:shown]],
             "missing_ids": found.missing_ids,
             "unprocessed_ids": left_out + found.unprocessed_ids,
         }
@@ -64,7 +64,8 @@ def _fetch(context: Context, ids: list[str], *, include_values: bool, include_do
     )
 
 
-def _body(record: Match) -> dict[str, Any]:
+def record_body(record: Match) -> dict[str, Any]:
+    """A record as JSON: what was not asked for, or is not there, is left out."""
     body: dict[str, Any] = {"id": record.id, "metadata": orjson.Fragment(record.metadata)}
     if record.namespace:
         body["namespace"] = record.namespace

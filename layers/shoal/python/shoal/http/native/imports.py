@@ -6,7 +6,7 @@ from typing import Any
 from shoal.errors import InvalidInput
 from shoal.http.context import Context
 from shoal.http.native.common import (
-    dataset_name,
+    dataset_of,
     json_object,
     optional_timestamp,
     parse_fields,
@@ -15,10 +15,8 @@ from shoal.http.native.common import (
 from shoal.http.native.import_types import CompleteImport, CreateImport, ImportList, ImportOut, NewImportOut
 from shoal.http.response import Response, fits, json_response
 from shoal.http.router import Answer, Parameter, Route
-from shoal.model.datasets import NATIVE_SCOPE, Dataset
 from shoal.model.imports import Import, ImportStatus, check_error_mode, check_format
 from shoal.model.tenants import Scope
-from shoal.services import datasets
 from shoal.services.imports import lifecycle
 from shoal.services.imports.lifecycle import UploadTargets
 
@@ -30,7 +28,7 @@ _RUNNING = (ImportStatus.VALIDATING, ImportStatus.INDEXING)
 
 def create(context: Context) -> Response:
     """Create an import: the answer says where to PUT the file."""
-    dataset = _dataset(context)
+    dataset = dataset_of(context)
     fields = json_object(context.body())
     file_format = check_format(fields.get("format"))
     error_mode = check_error_mode(fields.get("error_mode", "continue"))
@@ -51,7 +49,7 @@ def create(context: Context) -> Response:
 
 def complete(context: Context) -> Response:
     """Say that the upload is done; what was uploaded is validated and indexed from here on."""
-    dataset = _dataset(context)
+    dataset = dataset_of(context)
     parts = _parts(context.body())
     job = lifecycle.complete_import(context.ports, dataset, context.parameters["import_id"], parts=parts)
     return json_response(202, _body(context, job))
@@ -59,31 +57,26 @@ def complete(context: Context) -> Response:
 
 def cancel(context: Context) -> Response:
     """End an import with nothing of it indexed."""
-    job = lifecycle.cancel_import(context.ports, _dataset(context), context.parameters["import_id"])
+    job = lifecycle.cancel_import(context.ports, dataset_of(context), context.parameters["import_id"])
     return json_response(202, _body(context, job))
 
 
 def get(context: Context) -> Response:
     """Show an import."""
-    job = lifecycle.get_import(context.ports, _dataset(context), context.parameters["import_id"])
+    job = lifecycle.get_import(context.ports, dataset_of(context), context.parameters["import_id"])
     return json_response(200, _body(context, job))
 
 
 def list_newest(context: Context) -> Response:
     """List the newest imports: as many as were asked for, or as fit into an answer."""
     limit = _limit(context.request.first("limit"))
-    jobs = lifecycle.list_imports(context.ports, _dataset(context), limit=limit)
+    jobs = lifecycle.list_imports(context.ports, dataset_of(context), limit=limit)
     bodies = [_body(context, job) for job in jobs]
     while True:
         response = json_response(200, {"imports": bodies})
         if fits(response.body) or len(bodies) <= 1:
             return response
         bodies = bodies[: len(bodies) * 3 // 4]
-
-
-def _dataset(context: Context) -> Dataset:
-    name = dataset_name(context)
-    return datasets.resolve(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE, name=name)
 
 
 def _limit(text: str | None) -> int:

@@ -1,6 +1,5 @@
 """Lists and counts of records, and the figures of a dataset."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -15,12 +14,12 @@ from shoal.http.native.common import (
     parse_fields,
 )
 from shoal.http.native.datasets import recall_body
+from shoal.http.native.fetch import record_body
 from shoal.http.native.listing_types import ListIn, SelectionIn
 from shoal.http.response import Response, fits, json_response
 from shoal.model.datasets import NATIVE_SCOPE
 from shoal.model.filters import parse_filter
 from shoal.model.limits import MAX_LIST
-from shoal.model.queries import Match
 from shoal.model.selection import Selection
 from shoal.services.listing import ListRequest, count_records, list_records
 from shoal.services.stats import dataset_stats
@@ -113,7 +112,7 @@ def _list(context: Context, fields: dict[str, Any]) -> Response:
             request=request,
         )
         body = {
-            "vectors": [_record(record, wanted) for record in page.records],
+            "vectors": [record_body(record) for record in page.records],
             "next_cursor": page.cursor,
             "version": page.version,
         }
@@ -134,17 +133,6 @@ def _count(context: Context, fields: dict[str, Any]) -> Response:
         selection=_selection(wanted),
     )
     return json_response(200, {"count": count, "version": version}, {"x-shoal-version": str(version)})
-
-
-def _record(record: Match, wanted: ListIn) -> Mapping[str, Any]:
-    body: dict[str, Any] = {"id": record.id, "metadata": orjson.Fragment(record.metadata)}
-    if record.namespace:
-        body["namespace"] = record.namespace
-    if wanted.include_document and record.document:
-        body["document"] = record.document.decode()
-    if record.values is not None:
-        body["embedding"] = record.values
-    return body
 
 
 def _selection_fields(context: Context) -> dict[str, Any]:

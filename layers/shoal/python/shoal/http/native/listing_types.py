@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from shoal.http.native.types import Body, RecallOut, Timestamp
+from shoal.http.native.types import Body, RecallOut, RecordOut, Timestamp
 from shoal.model.limits import MAX_ID_CHARACTERS, MAX_NAMESPACE_CHARACTERS
 
 type Prefix = Annotated[str, Field(max_length=MAX_ID_CHARACTERS)]
@@ -32,20 +32,10 @@ class ListIn(SelectionIn):
     include_document: bool = False
 
 
-class ListedRecord(Body):
-    """A record; what was not asked for, or is not there, is left out."""
-
-    id: str
-    metadata: dict[str, Any]
-    namespace: str | None = None
-    document: str | None = None
-    embedding: list[float] | None = None
-
-
 class ListResult(Body):
     """A page of one version. Ask again with `next_cursor`; where it is null, this was the last page."""
 
-    vectors: list[ListedRecord]
+    vectors: list[RecordOut]
     next_cursor: str | None
     version: int
 

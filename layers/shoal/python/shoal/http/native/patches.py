@@ -2,7 +2,7 @@
 
 from shoal.errors import InvalidInput, NotFound
 from shoal.http.context import Context
-from shoal.http.native.common import parse_body, record_id
+from shoal.http.native.common import dataset_of, parse_body, record_id
 from shoal.http.native.vectors import ID, listed_errors
 from shoal.http.native.write_types import PatchIn, PatchLine, Written, WrittenLines
 from shoal.http.native.written import (
@@ -11,7 +11,6 @@ from shoal.http.native.written import (
     WAITED_ANSWER,
     answer,
     wait_of,
-    written_dataset,
 )
 from shoal.http.response import Response
 from shoal.http.router import Answer, Route
@@ -29,7 +28,7 @@ def patch_one(context: Context) -> Response:
     change = patches.encoded_patch(parse_body(PatchIn, context.body()).metadata)
     if isinstance(change, str):
         raise InvalidInput("invalid_request", change)
-    dataset = written_dataset(context)
+    dataset = dataset_of(context)
     accepted = write.patch(context.ports, dataset, ids=[wanted], patches=[change])
     response, outcome = answer(context, dataset, accepted, {}, seconds=seconds)
     if outcome is not None and outcome.missing:
@@ -43,7 +42,7 @@ def patch_many(context: Context) -> Response:
     from shoal.services import write
 
     seconds = wait_of(context)
-    dataset = written_dataset(context)
+    dataset = dataset_of(context)
     parsed = patches.parse_patches(context.body())
     accepted = write.patch(context.ports, dataset, ids=parsed.ids, patches=parsed.patches)
     body = {

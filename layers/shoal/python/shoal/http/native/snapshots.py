@@ -4,7 +4,7 @@ from typing import Any
 
 from shoal.errors import InvalidInput
 from shoal.http.context import Context
-from shoal.http.native.common import existing_name, parse_body, timestamp
+from shoal.http.native.common import dataset_of, existing_name, parse_body, timestamp
 from shoal.http.native.datasets import dataset_body
 from shoal.http.native.snapshot_types import (
     CloneIn,
@@ -15,7 +15,7 @@ from shoal.http.native.snapshot_types import (
     SnapshotOut,
 )
 from shoal.http.native.types import DatasetOut
-from shoal.http.native.written import ACCEPTED_ANSWER, WAIT_PARAMETERS, answer, wait_of, written_dataset
+from shoal.http.native.written import ACCEPTED_ANSWER, WAIT_PARAMETERS, answer, wait_of
 from shoal.http.response import Response, json_response
 from shoal.http.router import Answer, Route
 from shoal.model.datasets import NATIVE_SCOPE, Dataset, check_name
@@ -27,26 +27,26 @@ from shoal.services import datasets, snapshots
 def create(context: Context) -> Response:
     """Give the current version a name."""
     name = check_snapshot_name(parse_body(CreateSnapshot, context.body()).name)
-    dataset = written_dataset(context)
+    dataset = dataset_of(context)
     return json_response(201, _body(dataset, snapshots.create_snapshot(context.ports, dataset, name)))
 
 
 def list_all(context: Context) -> Response:
     """List the snapshots of a dataset."""
-    dataset = written_dataset(context)
+    dataset = dataset_of(context)
     found = snapshots.list_snapshots(context.ports, dataset)
     return json_response(200, {"snapshots": [_body(dataset, named) for named in found]})
 
 
 def get(context: Context) -> Response:
     """Show one snapshot."""
-    dataset, name = written_dataset(context), _existing(context.parameters["snapshot"])
+    dataset, name = dataset_of(context), _existing(context.parameters["snapshot"])
     return json_response(200, _body(dataset, snapshots.get_snapshot(context.ports, dataset, name)))
 
 
 def delete(context: Context) -> Response:
     """Take the name away; the records of the dataset stay as they are."""
-    dataset, name = written_dataset(context), _existing(context.parameters["snapshot"])
+    dataset, name = dataset_of(context), _existing(context.parameters["snapshot"])
     snapshots.delete_snapshot(context.ports, dataset, name)
     return Response(204)
 
@@ -57,7 +57,7 @@ def restore(context: Context) -> Response:
 
     wanted, seconds = parse_body(RestoreIn, context.body()), wait_of(context)
     name = _existing(wanted.snapshot)
-    dataset = written_dataset(context)
+    dataset = dataset_of(context)
     source = dataset
     if wanted.dataset is not None:
         source = datasets.resolve(
@@ -82,7 +82,7 @@ def clone(context: Context) -> Response:
     snapshot = None if wanted.snapshot is None else _existing(wanted.snapshot)
     view = clone_dataset(
         context.ports,
-        written_dataset(context),
+        dataset_of(context),
         name=name,
         snapshot=snapshot,
         vector_quota=context.principal.vector_quota,

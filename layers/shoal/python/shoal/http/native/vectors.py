@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shoal.errors import InvalidInput
 from shoal.http.context import Context
-from shoal.http.native.common import flag
+from shoal.http.native.common import dataset_of, flag
 from shoal.http.native.types import UploadRecord
 from shoal.http.native.write_types import WrittenLines
 from shoal.http.native.written import (
@@ -18,7 +18,6 @@ from shoal.http.native.written import (
     answer,
     namespace_of,
     wait_of,
-    written_dataset,
 )
 from shoal.http.response import Response
 from shoal.http.router import Answer, Parameter, Route
@@ -41,7 +40,7 @@ def upload(context: Context) -> Response:
     from shoal.services import write
 
     seconds, condition, namespace = wait_of(context), _condition(context), namespace_of(context)
-    dataset = written_dataset(context)
+    dataset = dataset_of(context)
     batch = ndjson.parse(
         context.body(), dimension=dataset.dimension, refuse_zero=dataset.metric is Metric.COSINE
     )

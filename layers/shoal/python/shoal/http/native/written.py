@@ -6,14 +6,13 @@ from typing import Any
 
 from shoal.errors import InvalidInput
 from shoal.http.context import Context
-from shoal.http.native.common import dataset_name
 from shoal.http.response import Response, json_response
 from shoal.http.router import Parameter
-from shoal.model.datasets import NATIVE_SCOPE, Dataset
+from shoal.model.datasets import Dataset
 from shoal.model.jobs import JobStatus
 from shoal.model.record_texts import namespace_fault
 from shoal.model.writes import Outcome
-from shoal.services import datasets, jobs, waiting
+from shoal.services import jobs, waiting
 from shoal.services.append import Accepted
 from shoal.services.heads import keys_of
 
@@ -31,16 +30,6 @@ WAIT_PARAMETERS = (
         "integer",
     ),
 )
-
-
-def written_dataset(context: Context) -> Dataset:
-    """The dataset that the path names.
-
-    Raises:
-        NotFound: `dataset_not_found`.
-    """
-    name = dataset_name(context)
-    return datasets.resolve(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE, name=name)
 
 
 def wait_of(context: Context, *, default: bool = False) -> int | None:
