@@ -92,7 +92,7 @@ def test_a_swap_is_refused_for_whatever_happened_since_head_was_read(
     happened(world, keys)
     before = world.table.get(keys.head)
     manifest = empty_manifest(dataset).model_copy(update={"version": read.version + 1})
-    swap = Swap(manifest, "t/x", "0" * 64, log_bytes=0, delta_bytes=0, error_message=None)
+    swap = Swap(manifest, "t/x", "0" * 64, log_bytes=0, error_message=None)
     assert not swap_head(world.ports, keys, read=read, fence=lease.fence, swap=swap)
     assert world.table.get(keys.head) == before
 

@@ -254,7 +254,6 @@ def _catch_up(
         manifest_key=key,
         manifest_sha256=sha256,
         log_bytes=head.log_bytes,
-        delta_bytes=following.delta_bytes,
         error_message=head.error_message,
         ends_build=True,
     )

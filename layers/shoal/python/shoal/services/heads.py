@@ -109,7 +109,6 @@ class Swap:
     manifest_key: str
     manifest_sha256: str
     log_bytes: int
-    delta_bytes: int
     error_message: str | None
     ends_build: bool = False
     compacted_by: str | None = None
@@ -137,7 +136,7 @@ def swap_head(ports: Ports, keys: DatasetKeys, *, read: Head, fence: int, swap: 
         Assign("row_count", manifest.row_count),
         Assign("reserved_total", manifest.reserved_total),
         Assign("log_bytes", swap.log_bytes),
-        Assign("delta_bytes", swap.delta_bytes),
+        Assign("delta_bytes", manifest.delta_bytes),
         Assign("flat_rows", manifest.flat_rows),
         Assign("cell_sets", len(manifest.cell_sets)),
         Assign("open_imports", len(manifest.open_imports)),

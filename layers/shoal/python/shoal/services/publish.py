@@ -163,7 +163,6 @@ def send(outbox: Outbox, reader: PartReader, base: Publication, following: Manif
         manifest_key=key,
         manifest_sha256=sha256,
         log_bytes=base.log_bytes,
-        delta_bytes=following.delta_bytes,
         error_message=base.error_message,
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from pyroaring import BitMap
 
-from shoal.errors import CorruptObject, ObjectMissing
+from shoal.errors import CorruptObject
 from shoal.index import id_index
 from shoal.index.id_index import Entries, Located
 from shoal.model.datasets import Dataset
@@ -20,7 +20,6 @@ from shoal.model.records import Rows, concatenate
 from shoal.services.changes import rows_that_die
 from shoal.services.heads import Swap
 from shoal.services.outbox import Outbox
-from shoal.services.parallel import in_parallel
 from shoal.services.parts import PartReader
 from shoal.services.publish import (
     Publication,
@@ -31,7 +30,7 @@ from shoal.services.publish import (
     with_dead_rows,
     with_new_run,
 )
-from shoal.services.retry import retry_busy
+from shoal.services.roots import check_there
 from shoal.services.snapshot import DeadRows, cell_set_part, run_part
 from shoal.storage.keys import TenantKeys
 from shoal.storage.ports import Ports
@@ -163,7 +162,4 @@ def check_product(ports: Ports, reader: PartReader, dataset: Dataset, product: P
         for shard in shards
         for name, file in shard.files.items()
     }
-    heads = in_parallel(lambda key: retry_busy(lambda: ports.objects.head(key)), expected)
-    for (key, size), stored in zip(expected.items(), heads, strict=True):
-        if stored is None or stored.size != size:
-            raise ObjectMissing(f"{key} belongs to an import but is not there")
+    check_there(ports, expected)
