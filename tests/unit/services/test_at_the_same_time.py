@@ -150,7 +150,7 @@ def test_a_swap_whose_answer_was_lost_is_recognised() -> None:
     lease = acquire(world.ports, keys, owner="committer")
     read = world.head(dataset)
     manifest = empty_manifest(dataset).model_copy(update={"version": read.version + 1})
-    swap = Swap(manifest, "t/x", "0" * 64, log_bytes=0, delta_bytes=0, error_message=None)
+    swap = Swap(manifest, "t/x", "0" * 64, log_bytes=0, error_message=None)
     assert lease is not None
     for fault in (Fault.TWICE, Fault.BUSY_AFTER):
         unlucky = world.process(Faults(AtOperation("table.update", fault)))

@@ -20,6 +20,10 @@ The tree::
     ├── ImportRejected                an import cannot succeed, and why: ends it, is never tried again
     ├── ImportStopped                 an import has ended while a step of it was at work
     ├── RunStopped                    a run of another workflow has: a compaction, for one
+    ├── ModelError                    an embedding model; says which, and what to do
+    │   ├── ModelBusy                 throttled or not answering: worth another try later
+    │   ├── ModelDenied               we may not use it: access, key, or a model that is not there
+    │   └── ModelFailed               it answers, but not what it should
     └── TryAgain                      503: nothing was done, the same request may succeed later
 
 HTTP statuses and bodies belong to `shoal.http`; the numbers above are only there for the reader.
@@ -147,6 +151,27 @@ class RunStopped(ShoalError):
     """A compaction or an export has ended while a step of it was at work: somebody else was faster, or what it
     works on is gone. The workflow must not go on.
     """
+
+
+class ModelError(ShoalError):
+    """An embedding model did not do what was asked; the message is for its user and quotes no text of theirs."""
+
+    def __init__(self, model_id: str, message: str) -> None:
+        super().__init__(f"{model_id}: {message}")
+        self.model_id = model_id
+        self.message = f"{model_id}: {message}"
+
+
+class ModelBusy(ModelError):
+    """The model is throttled, or does not answer; the same call may succeed later."""
+
+
+class ModelDenied(ModelError):
+    """The model may not be used: no access to it, a wrong key, or none of that name at the provider."""
+
+
+class ModelFailed(ModelError):
+    """The model answers something that no other try will make right."""
 
 
 class TryAgain(ShoalError):

@@ -59,6 +59,7 @@ def ports(*needs: str) -> Ports:
         "imports": ("SHOAL_IMPORT_STATE_MACHINE_ARN", found.import_state_machine_arn),
         "compactions": ("SHOAL_COMPACTION_STATE_MACHINE_ARN", found.compaction_state_machine_arn),
         "exports": ("SHOAL_EXPORT_STATE_MACHINE_ARN", found.export_state_machine_arn),
+        "reindexes": ("SHOAL_REINDEX_STATE_MACHINE_ARN", found.reindex_state_machine_arn),
     }
     if found.bucket:
         bucket_client = s3_client(session)
@@ -89,7 +90,10 @@ def ports(*needs: str) -> Ports:
         builds=builds,
         clock=time.time,
         uploads=uploads,
-        **workflows,
+        imports=workflows["imports"],
+        compactions=workflows["compactions"],
+        exports=workflows["exports"],
+        reindexes=workflows["reindexes"],
     )
 
 

@@ -3,15 +3,59 @@
 from collections.abc import Mapping
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
 
 from shoal.errors import ShoalError
+from shoal.model.datasets import Metric
+from shoal.model.embedding_models import (
+    DEFAULT_MODEL,
+    STATIC_MODELS,
+    EmbeddingModel,
+    Endpoint,
+    ModelRegistry,
+    Provider,
+)
 
 _PREFIX = "SHOAL_"
 
 
 class SettingsError(ShoalError):
     """A variable of the environment is missing or wrong; the message names it."""
+
+
+class HttpModel(BaseModel):
+    """An embedding model behind an endpoint of the operator's, as settings describe it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^http:[a-z0-9_.-]{1,100}$")
+    url: str = Field(pattern=r"^https?://", max_length=2048)
+    model: str = Field(min_length=1, max_length=256)
+    dimension: int = Field(ge=1, le=4096)
+    metric: Metric = Metric.COSINE
+    max_tokens: int = Field(default=512, ge=1)
+    batch_size: int = Field(default=64, ge=1, le=2048)
+    concurrency: int = Field(default=4, ge=1, le=32)
+    price: float = Field(default=0.0, ge=0)
+    texts_per_second: float = Field(default=100.0, gt=0)
+    key_parameter: str | None = Field(default=None, pattern=r"^/[A-Za-z0-9_./-]{1,500}$")
+    """The SSM parameter (SecureString) that holds the endpoint's key."""
+
+    def described(self) -> EmbeddingModel:
+        """As the registry lists it."""
+        return EmbeddingModel(
+            model_id=self.id,
+            provider=Provider.HTTP,
+            dimension=self.dimension,
+            metric=self.metric,
+            max_tokens=self.max_tokens,
+            batch_size=self.batch_size,
+            concurrency=self.concurrency,
+            price=self.price,
+            texts_per_second=self.texts_per_second,
+            normalised=False,
+            endpoint=Endpoint(self.url, self.model, self.key_parameter),
+        )
 
 
 class Settings(BaseModel):
@@ -30,6 +74,19 @@ class Settings(BaseModel):
     import_state_machine_arn: str | None = None
     compaction_state_machine_arn: str | None = None
     export_state_machine_arn: str | None = None
+    reindex_state_machine_arn: str | None = None
+    tasks_queue_url: str | None = None
+    outbound_function_arn: str | None = None
+    """The function through which requests to users' addresses go."""
+    default_embedding_model: str = DEFAULT_MODEL
+    """The model of collections for which none was named."""
+    http_embedding_models: Json[tuple[HttpModel, ...]] = ()
+    embedding_prices: Json[dict[str, float]] = Field(default_factory=dict)
+    """US dollars for a million tokens, by model, in place of those that are known."""
+    embedding_tokens_per_day: int | None = Field(default=None, ge=0)
+    """Tokens that models read for one tenant on one UTC day; None: unlimited."""
+    reindex_failed_share: float = Field(default=0.05, ge=0, le=1)
+    """Share of the objects of a reindex that may fail without failing it."""
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     docs_enabled: bool = True
     """Whether /docs and /openapi.json are served."""
@@ -46,6 +103,18 @@ class Settings(BaseModel):
     disk_cache_bytes: int = Field(default=400_000_000, ge=0)
     """Disk for what memory had no room for, in a query function: most of the 512 MB of /tmp that Lambda gives for
     nothing; 0 switches it off."""
+
+    def embedding_registry(self) -> ModelRegistry:
+        """The embedding models of the deployment.
+
+        Raises:
+            SettingsError: two of one id, or a default or a price of one that is not there.
+        """
+        models = [*STATIC_MODELS, *(model.described() for model in self.http_embedding_models)]
+        try:
+            return ModelRegistry(models, default=self.default_embedding_model, prices=self.embedding_prices)
+        except ValueError as error:
+            raise SettingsError(f"embedding models: {error}") from None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, needs: tuple[str, ...] = ()) -> Self:

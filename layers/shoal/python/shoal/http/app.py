@@ -11,7 +11,7 @@ from shoal.http.context import Context, Deps
 from shoal.http.errors import native_error
 from shoal.http.request import Request, parse_event
 from shoal.http.response import Response, fits, json_response, to_gateway
-from shoal.http.router import Match, NoMatch, Router
+from shoal.http.router import ErrorAnswer, Match, NoMatch, Router
 from shoal.model.limits import MAX_RESPONSE_BYTES
 from shoal.model.tenants import Principal
 from shoal.observability import bind, log_event
@@ -35,13 +35,17 @@ class App:
         bind(request_id=request_id)
         method = ""
         fields: dict[str, Any] = {}
+        answer_error: ErrorAnswer = native_error
         try:
             request = parse_event(event)
             request_id = request.request_id
             method = request.method
-            response = self._answer(request, fields)
+            found = self._router.find(method, request.path)
+            if isinstance(found, Match):
+                answer_error = found.route.answer_error
+            response = self._answer(request, found, fields)
         except Exception as error:  # noqa: BLE001 - the last line of defence answers 500 and logs the stack
-            response = native_error(error, request_id=request_id)
+            response = answer_error(error, request_id=request_id)
             if isinstance(error, RequestError):
                 fields["error_code"] = error.code
         log_event(
@@ -55,8 +59,7 @@ class App:
         )
         return to_gateway(response, request_id=request_id, head=method == "HEAD")
 
-    def _answer(self, request: Request, fields: dict[str, Any]) -> Response:
-        found = self._router.find(request.method, request.path)
+    def _answer(self, request: Request, found: Match | NoMatch, fields: dict[str, Any]) -> Response:
         if isinstance(found, NoMatch):
             return _no_route(request, found)
         route = found.route

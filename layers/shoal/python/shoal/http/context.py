@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from shoal.http.request import Request, read_body
+from shoal.model.embedding_models import ModelRegistry
 from shoal.model.tenants import Principal, RateLimit
 from shoal.services.api_keys import KeyCache
 from shoal.services.waiting import Pause
@@ -13,6 +14,7 @@ from shoal.settings import Settings
 from shoal.storage.ports import Ports
 
 if TYPE_CHECKING:  # numpy and hnswlib: only the query function pays for them
+    from shoal.services.embedding import Embedder
     from shoal.services.search import Searcher
 
 _BURST_SECONDS = 2
@@ -30,25 +32,41 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Deps:
-    """What lives as long as the container. Only the query function has a searcher."""
+    """What lives as long as the container. Only the query function has a searcher and an embedder."""
 
     ports: Ports
     searcher: "Searcher | None" = None
     limits: Limits = field(default_factory=Limits)
     keys: KeyCache = field(default_factory=KeyCache)
     docs_enabled: bool = True
+    registry: ModelRegistry = field(default_factory=ModelRegistry)
+    """The embedding models of the deployment."""
     pause: Pause = time.sleep
     """How a request that waits for a write lets time pass."""
+    embedder: "Embedder | None" = None
 
     @classmethod
-    def of(cls, settings: Settings, ports: Ports, searcher: "Searcher | None" = None) -> Self:
+    def of(
+        cls,
+        settings: Settings,
+        ports: Ports,
+        searcher: "Searcher | None" = None,
+        embedder: "Embedder | None" = None,
+    ) -> Self:
         """As the settings say."""
         rate = None
         if settings.rate_limit_rps is not None:
             burst = settings.rate_limit_burst or _BURST_SECONDS * settings.rate_limit_rps
             rate = RateLimit(settings.rate_limit_rps, burst)
         limits = Limits(rate, settings.vector_quota, settings.query_quota)
-        return cls(ports, searcher, limits, docs_enabled=settings.docs_enabled)
+        return cls(
+            ports,
+            searcher,
+            limits,
+            embedder=embedder,
+            docs_enabled=settings.docs_enabled,
+            registry=settings.embedding_registry(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +96,13 @@ class Context:
         if self.deps.searcher is None:
             raise RuntimeError("this function has no searcher")
         return self.deps.searcher
+
+    @property
+    def embedder(self) -> "Embedder":
+        """What makes vectors of text; only in the query function."""
+        if self.deps.embedder is None:
+            raise RuntimeError("this function has no embedder")
+        return self.deps.embedder
 
     def body(self) -> bytes:
         """The request's body, unpacked; as `shoal.http.request.read_body`."""

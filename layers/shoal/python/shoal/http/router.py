@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from shoal.http.context import Context
+from shoal.http.errors import native_error
 from shoal.http.response import Response
 from shoal.model.tenants import Scope
 
 type Handler = Callable[[Context], Response]
+type ErrorAnswer = Callable[..., Response]
+"""An error as a dialect answers it: called with the exception and `request_id`, as `native_error` is."""
 
 _PARAMETER = re.compile(r"\{(\w+)(\+?)\}")
 
@@ -55,6 +58,7 @@ class Route:
     parameters: tuple[Parameter, ...] = ()
     function: str = "api"
     rate_limited: bool = True
+    answer_error: ErrorAnswer = native_error
     listed: bool = True
     """Whether the OpenAPI document shows it (aliases and the document itself are left out)."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shoal.errors import InvalidInput
+from shoal.model.bindings import Binding
 from shoal.model.limits import MAX_DIMENSION, MAX_NAME_CHARACTERS
 
 _NAME = re.compile(rf"[a-z0-9_-]{{1,{MAX_NAME_CHARACTERS}}}")
@@ -28,7 +29,9 @@ class Metric(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What never changes of a dataset. `hash_key` (16 bytes) keys the hashes of its id index."""
+    """What never changes of a dataset. `hash_key` (16 bytes) keys the hashes of its id index; `binding` says what
+    its vectors are made with, where it was told.
+    """
 
     tenant_id: str
     dataset_id: str
@@ -39,6 +42,7 @@ class Dataset:
     created_at: float
     hash_key: bytes
     target_recall: float = DEFAULT_TARGET_RECALL
+    binding: Binding | None = None
 
 
 @dataclass(frozen=True, slots=True)

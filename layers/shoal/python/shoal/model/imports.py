@@ -11,6 +11,8 @@ class ImportFormat(StrEnum):
 
     NDJSON = "ndjson"
     PARQUET = "parquet"
+    REINDEX = "reindex"
+    """No file: objects of another collection, embedded anew."""
 
 
 class ErrorMode(StrEnum):
@@ -112,7 +114,7 @@ def check_format(value: object) -> ImportFormat:
     Raises:
         InvalidInput: code `invalid_format`.
     """
-    if not isinstance(value, str) or value not in list(ImportFormat):
+    if not isinstance(value, str) or value not in (ImportFormat.NDJSON, ImportFormat.PARQUET):
         raise InvalidInput("invalid_format", "format must be ndjson or parquet")
     return ImportFormat(value)
 

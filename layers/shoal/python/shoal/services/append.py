@@ -14,7 +14,6 @@ from shoal.errors import (
     ConditionFailed,
     LimitReached,
     NotFound,
-    RequestError,
     ShoalError,
     StorageBusy,
     TransactionCancelled,
@@ -32,7 +31,7 @@ from shoal.services.room import LOG_ROW_BYTES, check_room
 from shoal.services.sequence import close_place, or_try_again, take_place
 from shoal.services.wake import wake_indexer
 from shoal.storage.keys import DatasetKeys, TenantKeys
-from shoal.storage.ports import Absent, CheckItem, Item, Ports, PutItem, Write
+from shoal.storage.ports import Absent, Item, Ports, PutItem, Write
 
 _log = logging.getLogger(__name__)
 _QUOTA_RETRY_SECONDS = 60
@@ -48,10 +47,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What must be true of another item when the job is put, and the error where it is not."""
+    """What must be true of another item when the job is put, or becomes of it at once; the error where not."""
 
-    check: CheckItem
-    error: RequestError
+    write: Write
+    error: ShoalError
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ class Entry:
     rows: int
     reserved: int = 0
     quota: int | None = None
-    requires: Requirement | None = None
+    requires: tuple[Requirement, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -81,7 +80,7 @@ def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
     Raises:
         LimitReached: `vector_quota_exceeded`, or `backlog_full` while the indexer or a compaction is behind.
         NotFound: the dataset has been deleted.
-        RequestError: what the entry requires is not so.
+        ShoalError: what the entry requires is not so: the error that goes with it.
         TryAgain: nothing was accepted.
     """
     keys, weight = keys_of(dataset), _weight(dataset, entry)
@@ -98,7 +97,7 @@ def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
         sequence = _enter(ports, keys, entry, weight, log_key=log_key, sha256=sha256)
     except _InDoubt:
         raise
-    except (RequestError, TryAgain):
+    except ShoalError:
         _forget(ports, log_key)
         raise
     wake_indexer(ports, keys)
@@ -160,8 +159,8 @@ def _put_job_and_more(ports: Ports, keys: DatasetKeys, item: Item, entry: Entry)
             close_place(ports, keys, item)
             raise over_quota(entry.quota, vectors_used(ports.table.get(TenantKeys(keys.tenant_id).quota)))
         reserves = reservation(keys, rows=entry.reserved, quota=entry.quota)
-    requires: tuple[Write, ...] = (entry.requires.check,) if entry.requires else ()
-    writes: list[Write] = [PutItem(item, condition=Absent("pk")), *reserves, *requires]
+    required = [requirement.write for requirement in entry.requires]
+    writes: list[Write] = [PutItem(item, condition=Absent("pk")), *reserves, *required]
     # Nobody else can be at this place of the log with this data, so the data's name is the token.
     token = str(item["log_key"]).rsplit("/", 1)[-1][:36]
     try:
@@ -174,9 +173,12 @@ def _put_job_and_more(ports: Ports, keys: DatasetKeys, item: Item, entry: Entry)
             raise over_quota(entry.quota or 0, vectors_used(lost.items[1])) from lost
         if reserves and lost.failed[2]:
             raise NotFound("dataset_not_found", "dataset not found") from lost
-        if entry.requires and lost.failed[-1] and not lost.failed[0]:
-            close_place(ports, keys, item)
-            raise entry.requires.error from lost
+        if not lost.failed[0]:
+            of_requirements = lost.failed[1 + len(reserves) :]
+            for requirement, failed in zip(entry.requires, of_requirements, strict=True):
+                if failed:
+                    close_place(ports, keys, item)
+                    raise requirement.error from lost
         _recognise(lost.items[0], item)
 
 

@@ -81,6 +81,7 @@ def clone_dataset(
         created_at=ports.clock(),
         hash_key=source.hash_key,  # ids are found by hashes under it, in runs that both share
         target_recall=source.target_recall,
+        binding=source.binding,
     )
     keys = keys_of(clone)
     head, listed = new_head_item(keys), False

@@ -4,6 +4,7 @@ import logging
 import secrets
 
 from shoal.errors import Conflict, NotFound, StorageBusy, TransactionCancelled
+from shoal.model.bindings import Binding
 from shoal.model.datasets import Dataset, DatasetView, Metric, status_of
 from shoal.model.ids import new_dataset_id, new_token, transaction_token
 from shoal.services.descriptors import describe_dataset
@@ -34,7 +35,14 @@ def _not_found() -> NotFound:
 
 
 def create_dataset(
-    ports: Ports, tenant_id: str, *, scope: str, name: str, dimension: int, metric: Metric
+    ports: Ports,
+    tenant_id: str,
+    *,
+    scope: str,
+    name: str,
+    dimension: int,
+    metric: Metric,
+    binding: Binding | None = None,
 ) -> DatasetView:
     """Create an empty dataset. Of two creates of one name at once, one succeeds.
 
@@ -50,6 +58,7 @@ def create_dataset(
         metric=metric,
         created_at=ports.clock(),
         hash_key=secrets.token_bytes(16),
+        binding=binding,
     )
     keys = keys_of(dataset)
     head = new_head_item(keys)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from shoal.errors import ConditionFailed
+from shoal.model.bindings import Aggregation, Binding
 from shoal.model.datasets import Dataset, Head, Metric
 from shoal.model.manifests import Manifest
 from shoal.services.retry import retry_busy
@@ -17,8 +18,16 @@ def keys_of(dataset: Dataset) -> DatasetKeys:
 
 def meta_item(dataset: Dataset) -> Item:
     """META of a new dataset."""
-    key = keys_of(dataset).meta
+    key, binding = keys_of(dataset).meta, dataset.binding
+    bound = {}
+    if binding is not None:
+        bound = {
+            "embedding_model": binding.model_id,
+            "template": binding.template,
+            "aggregation": binding.aggregation.value,
+        }
     return {
+        **bound,
         "pk": key.pk,
         "sk": key.sk,
         "tenant_id": dataset.tenant_id,
@@ -45,7 +54,14 @@ def parse_meta(item: Item) -> Dataset:
         created_at=float(item["created_at"]),
         hash_key=bytes(item["hash_key"]),
         target_recall=float(item["target_recall"]),
+        binding=_binding(item),
     )
+
+
+def _binding(item: Item) -> Binding | None:
+    if item.get("embedding_model") is None:
+        return None
+    return Binding(item["embedding_model"], item.get("template"), Aggregation(item["aggregation"]))
 
 
 def new_head_item(keys: DatasetKeys) -> Item:

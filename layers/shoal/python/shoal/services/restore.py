@@ -60,7 +60,7 @@ def restore(
         named.row_count,
         more,
         vector_quota,
-        requires=Requirement(CheckItem(keys_of(owner).snapshot(name), still(named)), snapshot_not_found()),
+        requires=(Requirement(CheckItem(keys_of(owner).snapshot(name), still(named)), snapshot_not_found()),),
         # Named here too, so that whoever looks for what is needed sees it without reading the log's data.
         attributes={"manifest": named.manifest, "manifest_sha256": named.manifest_sha256},
     )

@@ -17,6 +17,7 @@ _SCOPE = re.compile(r"[A-Za-z0-9_/-]{1,128}")
 _IMPORT = re.compile(r"imp_[0-9a-f]{32}")
 _COMPACTION = re.compile(r"cmp_[0-9a-f]{32}")
 _EXPORT = re.compile(r"exp_[0-9a-f]{32}")
+_FAMILY = re.compile(r"items|categories")
 _SNAPSHOT = re.compile(r"[a-z0-9_-]{1,64}")
 
 SEQUENCE_DIGITS = 16
@@ -29,6 +30,8 @@ IMPORTS = "IMPORTS"
 """Index partition of the imports that have not ended."""
 
 
+TASKS = "TASKS"
+"""Index partition of the families of collections that have something to do."""
 IMPORT_PREFIX = "IMPORT#"
 """Sort keys of a dataset's imports begin with it."""
 EXPORT_PREFIX = "EXPORT#"
@@ -41,6 +44,8 @@ KEY_PREFIX = "KEY#"
 """Sort keys of a tenant's pointers to its API keys begin with it."""
 NAME_PREFIX = "NAME#"
 """Sort keys of a tenant's names of datasets begin with it."""
+MODEL_ALIAS_PREFIX = "MODEL#"
+"""Sort keys of a tenant's own names of embedding models begin with it."""
 DELETED_PREFIX = "DELETED#"
 """Sort keys of a tenant's deleted datasets that are not cleaned yet begin with it."""
 JANITOR = Key("JANITOR", "CURSOR")
@@ -106,6 +111,25 @@ class TenantKeys:
         """The tenant's pointer to a dataset that is deleted, for as long as anything is left of it."""
         return Key(self.partition, f"{DELETED_PREFIX}{_checked(_DATASET, dataset_id, 'dataset id')}")
 
+    def tokens(self, day: date) -> Key:
+        """The counter of tokens that models read on one UTC day."""
+        return Key(self.partition, f"TOKENS#{day.isoformat()}")
+
+    def model_alias(self, alias: str) -> Key:
+        """What the tenant calls an embedding model."""
+        return Key(self.partition, f"{MODEL_ALIAS_PREFIX}{alias}")
+
+    def task(self, kind: str, task_id: str) -> Key:
+        """A task, by its id."""
+        return Key(self.partition, f"TASK#{_checked(_TOKEN, kind, 'kind of task')}#{task_id}")
+
+    def task_by_age(self, kind: str, created_at: float, task_id: str) -> Key:
+        """The pointer to a task that sorts by age among those of its kind."""
+        return Key(
+            self.partition,
+            f"TASKAT#{_checked(_TOKEN, kind, 'kind of task')}#{int(created_at * 1_000_000):016x}#{task_id}",
+        )
+
     @property
     def objects(self) -> str:
         """Where all objects of the tenant lie, but for uploads and rejects."""
@@ -127,6 +151,38 @@ class TenantKeys:
     def shard_file(self, shard_id: str, name: str) -> str:
         """One file of a shard."""
         return self.shard_prefix(shard_id) + _checked(_TOKEN, name, "file name")
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyKeys:
+    """Keys of one family of a tenant's collections (`model.bindings.Family`) and of its line of tasks."""
+
+    tenant_id: str
+    family: str
+
+    def __post_init__(self) -> None:
+        _checked(_TENANT, self.tenant_id, "tenant id")
+        _checked(_FAMILY, self.family, "family")
+
+    @property
+    def state(self) -> Key:
+        """Who does the tasks, how far they are done, and which reindexes are under way."""
+        return Key(f"T#{self.tenant_id}", f"FAMILY#{self.family}")
+
+    @property
+    def counter(self) -> Key:
+        """The counter of the line."""
+        return Key(f"T#{self.tenant_id}", f"TASKSEQ#{self.family}")
+
+    def place(self, number: int) -> Key:
+        """One place of the line."""
+        if not 0 <= number < 16**SEQUENCE_DIGITS:
+            raise ValueError(f"place out of range: {number}")
+        return Key(f"T#{self.tenant_id}", f"TASKLOG#{self.family}#{number:0{SEQUENCE_DIGITS}x}")
+
+    def object(self, unique: str) -> str:
+        """An object of a task: what is to be done, or what failed. It expires by itself."""
+        return f"tasks/t/{self.tenant_id}/{self.family}/{_checked(_TOKEN, unique, 'task object')}"
 
 
 def api_key_by_id(key_id: str) -> Key:
@@ -174,6 +230,13 @@ class DatasetKeys:
     def sequence(self) -> Key:
         """The counter of the log."""
         return Key(self.partition, "SEQ")
+
+    @property
+    def collection(self) -> Key:
+        """What is counted of a collection: documents and characters that were embedded, and whether any object has
+        several parts.
+        """
+        return Key(self.partition, "COLLECTION")
 
     @property
     def settled(self) -> Key:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, cast
 
+from shoal.storage.model_ports import Inference, Outbound
+
 type Item = Mapping[str, Any]
 """One table item: `pk`, `sk` and attributes. Values are str, int, float, bool, bytes, None, list or dict."""
 
@@ -369,3 +371,7 @@ class Ports:
     imports: Workflows = cast("Workflows", NotGiven("import workflow"))  # noqa: RUF009 - never changes
     compactions: Workflows = cast("Workflows", NotGiven("compaction workflow"))  # noqa: RUF009 - never changes
     exports: Workflows = cast("Workflows", NotGiven("export workflow"))  # noqa: RUF009 - never changes
+    reindexes: Workflows = cast("Workflows", NotGiven("reindex workflow"))  # noqa: RUF009 - never changes
+    tasks: Queue = cast("Queue", NotGiven("queue of tasks"))  # noqa: RUF009 - never changes
+    inference: Inference = cast("Inference", NotGiven("Bedrock"))  # noqa: RUF009 - never changes
+    outbound: Outbound = cast("Outbound", NotGiven("way out"))  # noqa: RUF009 - never changes
