@@ -37,6 +37,14 @@ def test_every_field_is_read_and_other_variables_are_not() -> None:
             "SHOAL_IMPORT_STATE_MACHINE_ARN": "m",
             "SHOAL_COMPACTION_STATE_MACHINE_ARN": "c",
             "SHOAL_EXPORT_STATE_MACHINE_ARN": "e",
+            "SHOAL_REINDEX_STATE_MACHINE_ARN": "x",
+            "SHOAL_TASKS_QUEUE_URL": "k",
+            "SHOAL_OUTBOUND_FUNCTION_ARN": "f",
+            "SHOAL_DEFAULT_EMBEDDING_MODEL": "static-128",
+            "SHOAL_HTTP_EMBEDDING_MODELS": "[]",
+            "SHOAL_EMBEDDING_PRICES": '{"static-128":0.5}',
+            "SHOAL_EMBEDDING_TOKENS_PER_DAY": "1000",
+            "SHOAL_REINDEX_FAILED_SHARE": "0.5",
             "SHOAL_CORS_ORIGINS": "*",
             "PATH": "/bin",
         }
@@ -58,6 +66,14 @@ def test_every_field_is_read_and_other_variables_are_not() -> None:
         "import_state_machine_arn": "m",
         "compaction_state_machine_arn": "c",
         "export_state_machine_arn": "e",
+        "reindex_state_machine_arn": "x",
+        "tasks_queue_url": "k",
+        "outbound_function_arn": "f",
+        "default_embedding_model": "static-128",
+        "http_embedding_models": (),
+        "embedding_prices": {"static-128": 0.5},
+        "embedding_tokens_per_day": 1000,
+        "reindex_failed_share": 0.5,
     }
 
 

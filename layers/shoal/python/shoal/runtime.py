@@ -7,11 +7,15 @@ first call and keeps it.
 import os
 import time
 from functools import cache
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from shoal.observability import configure
 from shoal.settings import Settings, SettingsError
+from shoal.storage.model_ports import Inference, Outbound
 from shoal.storage.ports import ObjectStore, Ports, Queue, Uploads, Workflows
+
+if TYPE_CHECKING:  # numpy: only those who embed pay for it
+    from shoal.services.embedding import Embedder
 
 
 @cache
@@ -54,6 +58,7 @@ def ports(*needs: str) -> Ports:
     objects = cast("ObjectStore", _Unset("SHOAL_BUCKET"))
     wakeups = cast("Queue", _Unset("SHOAL_WAKEUPS_QUEUE_URL"))
     builds = cast("Queue", _Unset("SHOAL_BUILDS_QUEUE_URL"))
+    tasks = cast("Queue", _Unset("SHOAL_TASKS_QUEUE_URL"))
     uploads = cast("Uploads", _Unset("SHOAL_UPLOAD_ROLE_ARN"))
     machines = {
         "imports": ("SHOAL_IMPORT_STATE_MACHINE_ARN", found.import_state_machine_arn),
@@ -73,12 +78,14 @@ def ports(*needs: str) -> Ports:
                 signed_by=lambda credentials: s3_client(session, credentials=credentials),
                 clock=time.time,
             )
-    if found.wakeups_queue_url or found.builds_queue_url:
+    if found.wakeups_queue_url or found.builds_queue_url or found.tasks_queue_url:
         queues = sqs_client(session)
         if found.wakeups_queue_url:
             wakeups = AwsQueue(queues, found.wakeups_queue_url)
         if found.builds_queue_url:
             builds = AwsQueue(queues, found.builds_queue_url)
+        if found.tasks_queue_url:
+            tasks = AwsQueue(queues, found.tasks_queue_url)
     workflows = {
         name: AwsWorkflows(stepfunctions_client(session), arn) if arn else cast("Workflows", _Unset(variable))
         for name, (variable, arn) in machines.items()
@@ -94,12 +101,37 @@ def ports(*needs: str) -> Ports:
         compactions=workflows["compactions"],
         exports=workflows["exports"],
         reindexes=workflows["reindexes"],
+        tasks=tasks,
     )
+
+
+@cache
+def embedder(*needs: str) -> "Embedder":
+    """What makes vectors of text, with the models of the deployment; their weights and clients come with first use.
+
+    Raises:
+        SettingsError: names the variables that are missing or wrong.
+    """
+    from shoal.embedding.models import Models
+    from shoal.services.embedding import Embedder
+    from shoal.storage.aws_clients import bedrock_runtime_client, lambda_client, new_session
+    from shoal.storage.aws_inference import AwsInference
+    from shoal.storage.aws_outbound import AwsOutbound
+
+    found, session = settings(*needs), new_session()
+    inference = cast("Inference", _Unset("SHOAL_BEDROCK_MODELS"))
+    outbound = cast("Outbound", _Unset("SHOAL_OUTBOUND_FUNCTION_ARN"))
+    if found.bedrock_models:
+        inference = AwsInference(bedrock_runtime_client(session))
+    if found.outbound_function_arn:
+        outbound = AwsOutbound(lambda_client(session), found.outbound_function_arn)
+    models = Models(found.embedding_registry(), inference=inference, outbound=outbound)
+    return Embedder(ports(*needs), models, tokens_a_day=found.embedding_tokens_per_day)
 
 
 def forget() -> None:
     """Start anew, as in a new container; for tests."""
-    for made in (settings, ports):
+    for made in (settings, ports, embedder):
         made.cache_clear()
 
 
