@@ -6,7 +6,7 @@ from typing import Any
 from shoal import runtime
 from shoal.http.app import App
 from shoal.http.context import Deps
-from shoal.http.native.routes import native_router
+from shoal.http.routes import service_router
 
 NEEDS = (
     "bucket",
@@ -22,7 +22,7 @@ NEEDS = (
 def app() -> App:
     """The routes of this function, made with the first request."""
     deps = Deps.of(runtime.settings(*NEEDS), runtime.ports(*NEEDS))
-    return App(native_router(), deps, serves="api")
+    return App(service_router(), deps, serves="api")
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from shoal import runtime
 from shoal.http.app import App
 from shoal.http.context import Deps
 from shoal.http.native import fetch, query  # noqa: F401 - loads numpy and hnswlib while the container starts
-from shoal.http.native.routes import native_router
+from shoal.http.routes import service_router
 from shoal.services.search import Searcher
 
 NEEDS = ("bucket",)
@@ -18,7 +18,7 @@ def app() -> App:
     """The routes of this function, made with the first request."""
     settings, ports = runtime.settings(*NEEDS), runtime.ports(*NEEDS)
     searcher = Searcher(ports, cache_bytes=settings.cache_bytes, disk_bytes=settings.disk_cache_bytes)
-    return App(native_router(), Deps.of(settings, ports, searcher), serves="query")
+    return App(service_router(), Deps.of(settings, ports, searcher), serves="query")
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shoal import observability
 from shoal.http.app import App
 from shoal.http.context import Deps
-from shoal.http.native.routes import native_router
+from shoal.http.routes import service_router
 from shoal.model.datasets import NATIVE_SCOPE, Dataset, Head, Metric
 from shoal.model.manifests import Manifest
 from shoal.model.records import Vectors
@@ -58,12 +58,12 @@ class Deployment:
 
     def api_app(self) -> App:
         """What the handler of the function `api` makes in a new container."""
-        return App(native_router(), Deps.of(SETTINGS, self.ports), serves="api")
+        return App(service_router(), Deps.of(SETTINGS, self.ports), serves="api")
 
     def query_app(self) -> App:
         """What the handler of the function `query` makes in a new container."""
         searcher = Searcher(self.ports, cache_bytes=SETTINGS.cache_bytes)
-        return App(native_router(), Deps.of(SETTINGS, self.ports, searcher), serves="query")
+        return App(service_router(), Deps.of(SETTINGS, self.ports, searcher), serves="query")
 
     def event(self, path: str, body: bytes | str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         """A POST as the gateway hands it over; bytes arrive in base64, text as it is."""

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from shoal.http.app import App
 from shoal.http.context import Deps, Limits
-from shoal.http.native.routes import native_router
+from shoal.http.routes import service_router
 from shoal.model.ids import parse_job_id
 from shoal.model.tenants import Scope
 from shoal.services.api_keys import create_key
@@ -113,7 +113,7 @@ class Api:
         """Start anew over other ports, as a new container would."""
         searcher = Searcher(ports, cache_bytes=10**8)
         deps = Deps(ports, searcher, limits or Limits(), docs_enabled=docs_enabled, pause=self.pause)
-        self.app = App(native_router(), deps)
+        self.app = App(service_router(), deps)
 
     def pause(self, seconds: float) -> None:
         """What a request that waits does: time passes, and so does whatever happens `meanwhile`."""

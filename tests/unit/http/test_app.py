@@ -12,9 +12,9 @@ from shoal import errors, observability
 from shoal.http.app import App
 from shoal.http.context import Context, Deps, Limits
 from shoal.http.errors import STATUS
-from shoal.http.native.routes import ROUTES, native_router
 from shoal.http.response import Response
 from shoal.http.router import Match, NoMatch, Route, Router
+from shoal.http.routes import ROUTES, service_router
 from shoal.model.tenants import RateLimit, Scope
 from tests.unit.http.api import Api, event
 
@@ -93,7 +93,7 @@ def test_a_stage_is_no_part_of_the_path(api: Api) -> None:
 
 def test_each_function_serves_its_own_routes() -> None:
     for serves in ("api", "query"):
-        app = App(native_router(), Deps(Api().ports), serves=serves)
+        app = App(service_router(), Deps(Api().ports), serves=serves)
         for route in ROUTES:
             path = route.template.replace("{", "").replace("+}", "").replace("}", "")
             status = app.handle(event(route.method, path))["statusCode"]
@@ -237,7 +237,7 @@ def test_rate_limit() -> None:
 
 
 def test_greedy_parameters_and_the_order_of_routes() -> None:
-    router = native_router()
+    router = service_router()
     found = router.find("GET", "/v1/datasets/n/vectors/a/b//c\n")
     assert isinstance(found, Match)
     assert found.parameters == {"name": "n", "id": "a/b//c\n"}

@@ -8,7 +8,7 @@ import pytest
 from shoal.http.app import App
 from shoal.http.context import Deps
 from shoal.http.native.query_types import ExplainOut, QueryResult
-from shoal.http.native.routes import native_router
+from shoal.http.routes import service_router
 from shoal.model.queries import QueryAnswer, QueryRequest
 from shoal.services.search import Searcher
 from tests.unit.http.api import Answer, Api
@@ -30,7 +30,7 @@ class Noting:
 
 def noting(api: Api, answer: QueryAnswer) -> Noting:
     found = Noting(answer)
-    api.app = App(native_router(), Deps(api.ports, cast("Searcher", found)))
+    api.app = App(service_router(), Deps(api.ports, cast("Searcher", found)))
     return found
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from shoal.http.app import App
 from shoal.http.context import Deps, Limits
-from shoal.http.native.routes import native_router
+from shoal.http.routes import service_router
 from shoal.services.commit import drain
 from shoal.services.datasets import resolve
 from shoal.services.heads import keys_of
@@ -145,7 +145,7 @@ def test_a_restore_may_be_waited_for(api: Api, indexed: bool, status: int, word:
         if indexed:
             drain(api.ports, api.tenant_id, dataset.dataset_id, owner="test")
 
-    api.app = App(native_router(), Deps(api.ports, Searcher(api.ports, cache_bytes=10**7), pause=meanwhile))
+    api.app = App(service_router(), Deps(api.ports, Searcher(api.ports, cache_bytes=10**7), pause=meanwhile))
     answer = api.call("POST", f"{PATH}/restore", {"snapshot": "monday"}, query={"wait": "indexed"})
     assert (answer.status, answer.json["status"]) == (status, word)
     assert ids(api) == (["a", "b"] if indexed else ["a", "c"])

@@ -16,17 +16,21 @@ from pydantic.json_schema import models_json_schema
 from shoal import __version__
 from shoal.http.native.types import ErrorBody
 from shoal.http.router import Route
+from shoal.http.studio.errors import UNPROCESSABLE, studio_error
+from shoal.http.studio.types import DetailBody, InvalidBody
 
 COMMITTED = "tests/contract/openapi.json"
 """The committed copy, seen from the top of the repository."""
 _REF = "#/components/schemas/{model}"
 _ERROR_MEANINGS = {401: "unauthorized: no valid API key", 403: "forbidden: the key lacks the scope"}
+_BUSY = "try_again: nothing was done, the same request may succeed later"
+_INVALID = "Everything that is wrong with the request, each with its place."
 
 
 @cache
 def document() -> dict[str, Any]:
     """The document as JSON values."""
-    from shoal.http.native.routes import ROUTES  # imported here: the routes include the one that serves this
+    from shoal.http.routes import ROUTES  # imported here: the routes include the one that serves this
 
     listed = [route for route in ROUTES if route.listed]
     paths: dict[str, Any] = {}
@@ -47,7 +51,8 @@ def document() -> dict[str, Any]:
                 '`{"detail": "..."}`. Content-Type is not looked at; bodies may come with '
                 "`Content-Encoding: gzip`, and over 4.5 MiB must. Fields that a request does not know are "
                 "ignored. A key with the scope `admin` may do everything; `read` and `write` do not imply each "
-                "other."
+                "other. Below /api/v1 stands the Embedding Studio dialect: its errors are "
+                '`{"detail": "..."}`, but for 422, which lists everything that is wrong with a request.'
             ),
         },
         "servers": [{"url": "/"}],
@@ -90,7 +95,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 
 def _operation_id(route: Route) -> str:
-    words = re.findall(r"[a-z]+", route.template.removeprefix("/v1").lower())
+    words = re.findall(r"[a-z]+", re.sub(r"^(/api)?/v1", "", route.template).lower())
     return "_".join([route.method.lower(), *words])
 
 
@@ -113,23 +118,27 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 
 def _responses(route: Route) -> dict[str, Any]:
-    responses: dict[str, Any] = {}
-    for status, answer in route.answers.items():
-        responses[str(status)] = _response(answer.meaning, answer.body)
+    answers = {
+        str(status): _response(answer.meaning, answer.body) for status, answer in route.answers.items()
+    }
+    studio = route.answer_error is studio_error
     errors = dict(route.errors)
+    if studio and (route.request is not None or route.parameters):
+        answers[str(UNPROCESSABLE)] = _response(_INVALID, InvalidBody)
     if route.request is not None:  # whatever the body means, it has to be unpacked first
-        errors[400] = ", ".join(
-            dict.fromkeys([*errors.get(400, "invalid_request").split(", "), "invalid_encoding"])
-        )
+        if not studio:
+            errors[400] = ", ".join(
+                dict.fromkeys([*errors.get(400, "invalid_request").split(", "), "invalid_encoding"])
+            )
         errors.setdefault(413, "payload_too_large")
     if route.scope is not None:
         errors |= _ERROR_MEANINGS
         if route.rate_limited:
             errors.setdefault(429, "rate_limited")
-        errors[503] = "try_again: nothing was done, the same request may succeed later"
-    for status, codes in errors.items():
-        responses[str(status)] = _response(codes, ErrorBody)
-    return dict(sorted(responses.items()))
+        errors[503] = _BUSY
+    body = DetailBody if studio else ErrorBody
+    answers |= {str(status): _response(meaning, body) for status, meaning in errors.items()}
+    return dict(sorted(answers.items()))
 
 
 def _response(meaning: str, body: type[BaseModel] | None) -> dict[str, Any]:
@@ -144,7 +153,9 @@ def _reference(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _schemas(routes: list[Route]) -> dict[str, Any]:
-    models: dict[str, type[BaseModel]] = {"ErrorBody": ErrorBody}
+    models: dict[str, type[BaseModel]] = {
+        body.__name__: body for body in (ErrorBody, DetailBody, InvalidBody)
+    }
     for route in routes:
         bodies = [route.request, *(answer.body for answer in route.answers.values())]
         models |= {body.__name__: body for body in bodies if body is not None}

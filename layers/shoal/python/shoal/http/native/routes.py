@@ -1,6 +1,5 @@
-"""Every route of the native dialect, and of the service as a whole."""
+"""Every route of the native dialect."""
 
-from shoal.http import docs
 from shoal.http.native import (
     compaction,
     datasets,
@@ -16,7 +15,7 @@ from shoal.http.native import (
     usage,
     vectors,
 )
-from shoal.http.router import Route, Router
+from shoal.http.router import Route
 
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
@@ -32,10 +31,4 @@ ROUTES: tuple[Route, ...] = (
     *jobs.ROUTES,
     *keys.ROUTES,
     *usage.ROUTES,
-    *docs.ROUTES,
 )
-
-
-def native_router() -> Router:
-    """The router over all routes."""
-    return Router(ROUTES)

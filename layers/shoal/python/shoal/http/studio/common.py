@@ -1,0 +1,113 @@
+"""What the modules of this dialect share: bodies, times, parameters, models and families."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from shoal.http.context import Context
+from shoal.http.response import Response
+from shoal.http.studio.errors import fault, invalid
+from shoal.http.studio.types import StudioBody
+
+PREFIX = "/api/v1"
+INTERNAL = f"{PREFIX}/internal"
+MAX_DEPTH = 32
+"""Levels of objects and lists inside a payload."""
+_SHOWN_INPUT = 100
+"""Characters of a wrong value that are told again."""
+NULL = Response(200, b"null")
+"""What the original answers to calls that only do something."""
+
+
+def timestamp(seconds: float) -> str:
+    """Epoch seconds as `YYYY-MM-DDTHH:MM:SS.ffffffZ`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def without_nulls(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that have a value: null ones are left out, as by the original server."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def read_body[T: StudioBody](kind: type[T], context: Context) -> T:
+    """The request's body as one of our types.
+
+    Raises:
+        InvalidInput: with all that is wrong.
+        TooLarge: `payload_too_large`.
+    """
+    return parse_body(kind, context.body())
+
+
+def parse_body[T: StudioBody](kind: type[T], data: bytes) -> T:
+    """A body as one of our types.
+
+    Raises:
+        InvalidInput: with all that is wrong.
+    """
+    if not data.strip():
+        raise invalid([fault("missing", ["body"], "Field required")])
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        broken = fault("json_invalid", ["body", error.pos], "JSON decode error")
+        raise invalid([{**broken, "ctx": {"error": error.msg}}]) from None
+    return parse_fields(kind, value)
+
+
+def parse_fields[T: StudioBody](kind: type[T], value: Any, *, where: str = "body") -> T:
+    """A JSON value as one of our types.
+
+    Raises:
+        InvalidInput: with all that is wrong.
+    """
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise invalid([_told(each, where) for each in error.errors(include_url=False)]) from None
+
+
+def _told(found: Mapping[str, Any], where: str) -> dict[str, Any]:
+    told = fault(found["type"], [where, *found["loc"]], found["msg"])
+    given = found.get("input")
+    # Documents and lists are left out: whoever sent them has them.
+    if isinstance(given, int | float | bool) or (isinstance(given, str) and len(given) <= _SHOWN_INPUT):
+        told["input"] = given
+    return told
+
+
+def required(context: Context, name: str) -> str:
+    """A query parameter that has to be there.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    value = context.request.first(name)
+    if value is None:
+        raise invalid([fault("missing", ["query", name], "Field required")])
+    return value
+
+
+def whole_number(context: Context, name: str, *, default: int, low: int, high: int) -> int | dict[str, Any]:
+    """A query parameter that is a whole number; the fault where it is none, or out of bounds."""
+    text = context.request.first(name)
+    if text is None:
+        return default
+    plain = text.isascii() and text.isdigit() and len(text) <= len(str(high))
+    if plain and low <= int(text) <= high:
+        return int(text)
+    message = f"Input should be a whole number from {low} to {high}"
+    return fault("int_parsing", ["query", name], message)
+
+
+def too_deep(value: Any, depth: int = MAX_DEPTH) -> bool:
+    """Whether a JSON value has more levels of objects and lists than that."""
+    if not isinstance(value, dict | list):
+        return False
+    if depth == 0:
+        return True
+    inner: Sequence[Any] = list(value.values()) if isinstance(value, dict) else value
+    return any(too_deep(each, depth - 1) for each in inner)
