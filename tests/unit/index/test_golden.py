@@ -46,6 +46,7 @@ BITS = [
 VECTORS = np.array(BITS, dtype=np.uint32).view(np.float32)
 ROWS = Rows(IDS, np.array([7, 2**40, 9], dtype=np.uint64), VECTORS, METADATA)
 TEXTS: dict[str, Any] = {"namespaces": ("", "é/ä", "n"), "documents": ("ä text".encode(), b"", b'"x"' * 40)}
+REMOVED = ("é/🙂\x1f1", "a\x1f15")
 NEWER = WriteCondition("if_newer_than", "version.at")
 SELECTION = SelectionJson("é/ä", "doc/", {"$or": [{"n": {"$gte": 1.0}}, {"tags": {"$in": ["x", 1, True]}}]})
 PROPERTIES: list[dict[str, Any]] = [
@@ -134,6 +135,7 @@ def released() -> Mapping[str, bytes]:
         "log_upsert.v1": log_codec.encode_upsert(IDS, VECTORS, METADATA),
         "log_delete.v1": log_codec.encode_delete(IDS),
         "log_upsert.v2": log_codec.encode_upsert(IDS, VECTORS, METADATA, **TEXTS, condition=NEWER),
+        "log_upsert_removed.v2": log_codec.encode_upsert(IDS, VECTORS, METADATA, removed=REMOVED),
         "log_delete_where.v2": log_codec.encode_delete_where(SELECTION),
         "log_patch.v2": log_codec.encode_patch(IDS, METADATA),
         "vectors.v1": files["vectors.f32"],
@@ -171,6 +173,11 @@ def test_log_of_version_2() -> None:
     assert (upsert.ids, upsert.metadata, upsert.condition) == (IDS, METADATA, NEWER)
     assert upsert.vectors.view(np.uint32).tolist() == BITS
     assert {"namespaces": upsert.namespaces, "documents": upsert.documents} == TEXTS
+    assert upsert.removed == ()
+    removing = log_codec.decode(golden("log_upsert_removed.v2"))
+    assert isinstance(removing, LogUpsert)
+    assert (removing.ids, removing.metadata, removing.removed) == (IDS, METADATA, REMOVED)
+    assert removing.vectors.view(np.uint32).tolist() == BITS
     assert log_codec.decode(golden("log_delete_where.v2")) == LogDeleteWhere(SELECTION.parsed())
     assert log_codec.decode(golden("log_patch.v2")) == LogPatch(IDS, METADATA)
 
@@ -283,7 +290,7 @@ def test_graph(metric: Metric) -> None:
     [
         *("log_upsert.v1", "log_delete.v1", "vectors.v1", "id_run.v1", "dead.v1"),
         *("properties_front.v1", "properties.v1"),
-        *("log_upsert.v2", "log_delete_where.v2", "log_patch.v2"),
+        *("log_upsert.v2", "log_upsert_removed.v2", "log_delete_where.v2", "log_patch.v2"),
         *(
             f"{name}.{version}"
             for name in ("cell_records", "columns", "cell_block")

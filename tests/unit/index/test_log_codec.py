@@ -73,6 +73,21 @@ def test_namespaces_documents_and_a_condition_come_back(data: st.DataObject) -> 
         assert packed == encode_upsert(ids, np.ones((count, 2), np.float32), [b"{}"] * count)
 
 
+@given(st.lists(IDS, max_size=6), st.lists(IDS, max_size=6))
+def test_ids_that_an_upsert_removes_come_back_each_once(ids: list[str], removed: list[str]) -> None:
+    count = len(ids)
+    packed = (ids, np.ones((count, 2), np.float32), [b"{}"] * count)
+    if set(ids) & set(removed):
+        with pytest.raises(ValueError, match="both put and removed"):
+            encode_upsert(*packed, removed=removed)
+        return
+    found = decode(encode_upsert(*packed, removed=removed))
+    assert isinstance(found, LogUpsert)
+    assert (found.ids, found.removed) == (tuple(ids), tuple(dict.fromkeys(removed)))
+    if not removed:
+        assert encode_upsert(*packed, removed=removed) == encode_upsert(*packed)
+
+
 @given(st.lists(st.tuples(IDS, st.binary(max_size=20)), max_size=10))
 def test_a_patch_comes_back(changes: list[tuple[str, bytes]]) -> None:
     ids, patches = tuple(name for name, _ in changes), tuple(patch for _, patch in changes)
@@ -132,6 +147,7 @@ def test_contradictions_are_corrupt(attributes: dict[str, Any], sections: dict[s
 
 EMPTY_UPSERT = {"operation": "upsert", "rows": 0, "dimension": 2}
 NO_ROWS = dict.fromkeys(("ids", "ids.lengths", "metadata", "metadata.lengths", "vectors"), b"")
+REMOVED = {"removed": b"x", "removed.lengths": b"\x01\0\0\0"}
 ONE_ROW = {
     "ids": b"a",
     "ids.lengths": b"\x01\0\0\0",
@@ -156,6 +172,13 @@ ONE_ROW = {
             {},
         ),
         ({"operation": "patch", "rows": 1}, {"ids": b"a", "ids.lengths": b"\x01\0\0\0"}),
+        ({**EMPTY_UPSERT, "removed": 1}, {**NO_ROWS, **REMOVED, "removed": b"\xff"}),
+        ({**EMPTY_UPSERT, "removed": 2}, {**NO_ROWS, **REMOVED}),
+        (EMPTY_UPSERT, {**NO_ROWS, **REMOVED}),
+        (
+            {**EMPTY_UPSERT, "removed": 1, "condition": {"kind": "if_absent", "path": ""}},
+            {**NO_ROWS, **REMOVED},
+        ),
         ({**EMPTY_UPSERT, "condition": {"kind": "if_older", "path": ""}}, NO_ROWS),
         ({**EMPTY_UPSERT, "condition": "if_absent"}, NO_ROWS),
         (
@@ -179,5 +202,13 @@ def test_columns_of_unequal_length_are_refused() -> None:
         encode_upsert(["a"], np.ones((1, 3)), [b"{}"])  # type: ignore[arg-type]  # that is the test
     with pytest.raises(ValueError, match="a column of 2"):
         encode_upsert(["a"], np.ones((1, 3), np.float32), [b"{}"], documents=[b"x", b"y"])
+    with pytest.raises(ValueError, match="under a condition"):
+        encode_upsert(
+            ["a"],
+            np.ones((1, 3), np.float32),
+            [b"{}"],
+            condition=WriteCondition("if_absent"),
+            removed=["b"],
+        )
     with pytest.raises(ValueError, match="a column of 0"):
         encode_patch(["a"], [])

@@ -23,6 +23,7 @@ from shoal.services.heads import keys_of
 from shoal.services.jobs import get_job
 from shoal.services.matching import matching_rows
 from shoal.services.winners import Shelf, spots_of
+from shoal.services.write import Accepted
 from shoal.storage.memory.faults import AtCall, Fault, Faults, SimulatedCrash
 from tests.unit.services import write_oracle as oracle
 from tests.unit.services.imports.small import begun, finished, validated
@@ -74,6 +75,9 @@ FILTERS: list[tuple[Mapping[str, Any] | None, Callable[[Mapping[str, Any]], bool
 ]
 writes = st.one_of(
     st.tuples(st.just("upsert"), batches, st.sampled_from(CONDITIONS)),
+    st.tuples(
+        st.just("replace"), st.dictionaries(ids, records, max_size=3), st.sets(ids, min_size=1, max_size=4)
+    ),
     st.tuples(st.just("delete"), st.sets(ids, min_size=1, max_size=3)),
     st.tuples(st.just("patch"), st.lists(st.tuples(ids, st.sampled_from(PATCHES)), min_size=1, max_size=5)),
     st.tuples(
@@ -106,14 +110,22 @@ class EngineAgainstDictionary(RuleBasedStateMachine):
             self.commit()
 
     def _upsert(self, batch: dict[str, Stored], condition: tuple[Any, Any]) -> None:
-        accepted = self.world.upsert(
+        accepted = self._put(batch, condition=condition[0])
+        self.oracle.accept(accepted.sequence, oracle.upsert(batch, condition[1]))
+
+    def _replace(self, batch: dict[str, Stored], names: set[str]) -> None:
+        removed = sorted(names - batch.keys())
+        accepted = self._put(batch, removed=removed)
+        self.oracle.accept(accepted.sequence, oracle.upsert(batch, removed=removed))
+
+    def _put(self, batch: dict[str, Stored], **more: Any) -> Accepted:
+        return self.world.upsert(
             self.dataset,
             {name: (record.vector, record.metadata) for name, record in batch.items()},
             namespaces=[record.namespace for record in batch.values()],
             documents=[record.document for record in batch.values()],
-            condition=condition[0],
+            **more,
         )
-        self.oracle.accept(accepted.sequence, oracle.upsert(batch, condition[1]))
 
     def _delete(self, names: set[str]) -> None:
         accepted = self.world.delete(self.dataset, sorted(names))

@@ -1,6 +1,6 @@
 """What a log comes to, by the plainest means: jobs applied one by one to a dictionary, each with its outcome."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,8 +51,12 @@ class Oracle:
         return self.records.pop(name, None) is not None
 
 
-def upsert(records: Mapping[str, Stored], lets: Callable[[Stored, Stored], bool] | None = None) -> Apply:
-    """`lets` decides over the new record where there is an old one; None: always."""
+def upsert(
+    records: Mapping[str, Stored],
+    lets: Callable[[Stored, Stored], bool] | None = None,
+    removed: Collection[str] = (),
+) -> Apply:
+    """`lets` decides over the new record where there is an old one; None: always. `removed` go with it."""
 
     def apply(oracle: Oracle, sequence: int) -> Outcome:
         stored = 0
@@ -61,7 +65,8 @@ def upsert(records: Mapping[str, Stored], lets: Callable[[Stored, Stored], bool]
             if old is None or lets is None or lets(record, old):
                 oracle.put(name, record, sequence)
                 stored += 1
-        return Outcome(upserted=stored, skipped=len(records) - stored)
+        deleted = sum(oracle.drop(name, sequence) for name in removed)
+        return Outcome(upserted=stored, skipped=len(records) - stored, deleted=deleted)
 
     return apply
 

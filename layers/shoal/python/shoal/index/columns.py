@@ -32,18 +32,18 @@ def read_blobs(container: Container, name: str, count: int) -> tuple[bytes, ...]
     return tuple(blob[start:stop] for start, stop in zip(starts, ends.tolist(), strict=True))
 
 
-def encode_ids(ids: Sequence[str]) -> dict[str, bytes]:
+def encode_ids(ids: Sequence[str], *, name: str = "ids") -> dict[str, bytes]:
     """The sections of a column of ids."""
-    return blob_sections("ids", [value.encode() for value in ids])
+    return blob_sections(name, [value.encode() for value in ids])
 
 
-def read_ids(container: Container, count: int) -> tuple[str, ...]:
+def read_ids(container: Container, count: int, *, name: str = "ids") -> tuple[str, ...]:
     """Read the ids back.
 
     Raises:
         CorruptObject: not `count` strings of UTF-8.
     """
     try:
-        return tuple(value.decode() for value in read_blobs(container, "ids", count))
+        return tuple(value.decode() for value in read_blobs(container, name, count))
     except UnicodeDecodeError as error:
         raise CorruptObject("an id is not UTF-8") from error

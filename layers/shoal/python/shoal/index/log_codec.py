@@ -1,7 +1,8 @@
 """The object of one write in the log: an upsert of records, a delete of ids or of what a filter selects, a patch.
 
 Version 1 holds upserts of ids, vectors and metadata, and deletes of ids; they are still written so. Version 2 is
-written for what version 1 has no place for: namespaces, documents, conditions, deletes by selection, patches.
+written for what version 1 has no place for: namespaces, documents, conditions, ids that an upsert removes, deletes
+by selection, patches.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,8 @@ class LogUpsert:
 
     `vectors`: float32, shape (n, dimension), read-only. `metadata`: n compact JSON objects. `namespaces` and
     `documents`: n strings and n texts in UTF-8, or nothing where all are empty. `condition` is that of each one.
+    `removed` are ids to delete at the same place of the log, none of them among `ids`, each once; none where there
+    is a condition.
     """
 
     ids: tuple[str, ...]
@@ -40,6 +43,7 @@ class LogUpsert:
     namespaces: tuple[str, ...] = ()
     documents: tuple[bytes, ...] = ()
     condition: WriteCondition | None = None
+    removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,7 @@ def encode_upsert(
     namespaces: Sequence[str] = (),
     documents: Sequence[bytes] = (),
     condition: WriteCondition | None = None,
+    removed: Sequence[str] = (),
 ) -> bytes:
     """Build the object of an upsert.
 
@@ -106,6 +111,10 @@ def encode_upsert(
         namespaces: n strings; nothing at all stands for n empty ones.
         documents: n texts in UTF-8; nothing at all stands for n empty ones.
         condition: when a record is stored; None: always.
+        removed: ids to delete at once with it; one given twice counts once.
+
+    Raises:
+        ValueError: columns of unequal length, an id that is both put and removed, or removal under a condition.
     """
     if vectors.ndim != 2 or not len(ids) == len(vectors) == len(metadata):
         raise ValueError(f"{len(ids)} ids, vectors of shape {vectors.shape}, {len(metadata)} metadata")
@@ -119,7 +128,15 @@ def encode_upsert(
         sections |= blob_sections("documents", _all(ids, documents))
     if condition is not None:
         attributes["condition"] = {"kind": condition.kind, "path": condition.path}
-    plain = condition is None and not sections.keys() & {"namespaces", "documents"}
+    gone = tuple(dict.fromkeys(removed))
+    if gone:
+        if condition is not None:
+            raise ValueError("an upsert under a condition removes nothing: what it puts is not known yet")
+        if not set(gone).isdisjoint(ids):
+            raise ValueError("an id is both put and removed")
+        attributes["removed"] = len(gone)
+        sections |= encode_ids(gone, name="removed")
+    plain = condition is None and not sections.keys() & {"namespaces", "documents", "removed"}
     sections["vectors"] = vectors.astype("<f4", copy=False).tobytes()
     return pack(KIND, FORMAT if plain else FORMAT_2, attributes, sections)
 
@@ -181,13 +198,22 @@ def _upsert(container: Container, rows: int) -> LogUpsert:
             raise CorruptObject("a namespace is not UTF-8") from error
     if "documents" in container.sections:
         documents = read_blobs(container, "documents", rows)
+    condition = _condition(container)
+    removed: tuple[str, ...] = ()
+    if "removed" in container.sections:
+        removed = read_ids(
+            container, count_of(container.attributes, "removed", most=_MAX_ROWS), name="removed"
+        )
+        if condition is not None:
+            raise CorruptObject("log object of an upsert that removes ids under a condition")
     return LogUpsert(
         ids=read_ids(container, rows),
         vectors=np.frombuffer(raw, dtype="<f4").reshape(rows, dimension),
         metadata=read_blobs(container, "metadata", rows),
         namespaces=namespaces,
         documents=documents,
-        condition=_condition(container),
+        condition=condition,
+        removed=removed,
     )
 
 

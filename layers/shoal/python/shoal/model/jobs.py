@@ -34,7 +34,8 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One place in a log. `rows` counts accepted lines, `reserved` those of them that hold quota.
+    """One place in a log. `rows` counts accepted lines, `reserved` those of them that hold quota, `removed` the
+    ids that an upsert deletes beside them.
 
     `log_bytes` is the length of the log up to and with this place. An aborted place has no log object and changes
     nothing; so does an upsert whose lines were all rejected. `opened` is the place at which an import began, where
@@ -56,6 +57,7 @@ class Job:
     opened: int | None = None
     outcome: Outcome | None = None
     follows: int | None = None
+    removed: int = 0
 
 
 def status_of(job: Job, head: Head) -> JobStatus:

@@ -21,7 +21,7 @@ from shoal.errors import (
 )
 from shoal.index.checksums import sha256_hex
 from shoal.model.datasets import Dataset
-from shoal.model.ids import job_id, new_log_name
+from shoal.model.ids import job_id, new_log_name, transaction_token
 from shoal.model.jobs import JobKind
 from shoal.services.heads import keys_of
 from shoal.services.places import job_item
@@ -67,7 +67,7 @@ class Entry:
     reserved: int = 0
     quota: int | None = None
     requires: tuple[Requirement, ...] = ()
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str | int] = field(default_factory=dict)
 
 
 class _InDoubt(TryAgain):
@@ -161,8 +161,8 @@ def _put_job_and_more(ports: Ports, keys: DatasetKeys, item: Item, entry: Entry)
         reserves = reservation(keys, rows=entry.reserved, quota=entry.quota)
     required = [requirement.write for requirement in entry.requires]
     writes: list[Write] = [PutItem(item, condition=Absent("pk")), *reserves, *required]
-    # Nobody else can be at this place of the log with this data, so the data's name is the token.
-    token = str(item["log_key"]).rsplit("/", 1)[-1][:36]
+    # A place of a log is handed out once, so nobody else can be at it.
+    token = transaction_token("place", keys.partition, int(item["sequence"]))
     try:
         retry_busy(lambda: ports.table.transact(writes, token=token))
     except StorageBusy as busy:

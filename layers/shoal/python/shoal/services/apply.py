@@ -23,7 +23,7 @@ from shoal.model.datasets import Dataset
 from shoal.model.writes import Outcome
 from shoal.services.base_records import TooMuchToRead
 from shoal.services.changes import Change, Overlay
-from shoal.services.resolve import READ_BYTES, Resolver, located_at
+from shoal.services.resolve import READ_BYTES, Resolver, ids_removed, located_at, outcome_of_removal
 from shoal.services.snapshot import Snapshot
 from shoal.services.swept import Swept
 
@@ -43,7 +43,8 @@ class Applied:
 
     `hashes` and `replaced` are of the ids of `change.upserts`, `deleted_hashes` and `removed` of `change.deleted`.
     `swept` are rows of the version that deletes by selection took, none twice. `outcomes` and `failed` (why a
-    write can never be applied) are by sequence; a plain upsert has no outcome of its own: all its records go in.
+    write can never be applied) are by sequence; an upsert without a condition has no outcome of its own, unless it
+    removes ids: all its records go in.
     """
 
     count: int
@@ -124,15 +125,16 @@ def _gathered(
 ) -> Applied:
     """A run that depends on nothing: all of it is located at once, and only what the run deletes is counted."""
     overlay = Overlay()
-    counted: list[tuple[int, int, int, list[str]]] = []
+    counted: list[tuple[int, LogUpsert | LogDelete, int, list[str]]] = []
     for sequence, write in writes:
         if isinstance(write, LogUpsert):
             overlay.put(sequence, write)
+        ids = ids_removed(write)
+        if not ids:
             continue
-        ids = dict.fromkeys(write.ids)
         rows = [(name, overlay.row_of(name)) for name in ids]
         laid = sum(row is not None and row >= 0 for _, row in rows)
-        counted.append((sequence, len(ids), laid, [name for name, row in rows if row is None]))
+        counted.append((sequence, write, laid, [name for name, row in rows if row is None]))
         overlay.remove(sequence, ids)
     change = overlay.change()
     hashes = id_index.hash_ids(change.upserts.ids if change.upserts else (), dataset.hash_key)
@@ -144,9 +146,8 @@ def _gathered(
         ids_put = change.upserts.ids if change.upserts else ()
         before |= {name for name, live in zip(ids_put, replaced.live.tolist(), strict=True) if live}
     outcomes = {}
-    for sequence, count, laid, doubtful in counted:
-        deleted = laid + sum(name in before for name in doubtful)
-        outcomes[sequence] = Outcome(deleted=deleted, missing=count - deleted)
+    for sequence, write, laid, doubtful in counted:
+        outcomes[sequence] = outcome_of_removal(write, laid + sum(name in before for name in doubtful))
     return Applied(len(writes), change, hashes, replaced, deleted_hashes, removed, outcomes)
 
 

@@ -52,7 +52,7 @@ def read_tail(ports: Ports, keys: DatasetKeys, *, watermark: int) -> LogTail:
                     return LogTail(tuple(jobs), waits=False)
             jobs.append(job)
             size += job.size
-            rows += job.rows
+            rows += job.rows + job.removed
             expected = job.sequence + 1
             if len(jobs) >= COMMIT_MAX_JOBS or size >= COMMIT_MAX_BYTES or rows >= COMMIT_MAX_ROWS:
                 return LogTail(tuple(jobs), waits=False)

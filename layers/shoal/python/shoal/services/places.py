@@ -75,5 +75,6 @@ def parse_job(item: Item) -> Job:
         log_bytes=int(item["log_bytes"]),
         opened=None if item.get("opened") is None else int(item["opened"]),
         outcome=None if item.get("outcome") is None else Outcome.of_json(item["outcome"]),
+        removed=int(item.get("removed", 0)),
         follows=None if item.get("follows") is None else int(item["follows"]),
     )

@@ -62,7 +62,7 @@ class _Write:
     rows: int
     follows_after: int
     """Its place has to come after this one: that of the newest row which a restore brings along."""
-    attributes: Mapping[str, str]
+    attributes: Mapping[str, str | int]
 
 
 def log_again(
@@ -128,9 +128,13 @@ def _read(ports: Ports, named_at: float, head: ObjectHead) -> _Write | str:
         kind = _KINDS[str(attributes.get("operation"))]
         rows = int(attributes.get("rows", 0))
         if kind is not JobKind.RESTORE:
-            return _Write(head, named_at, sha256, kind, rows, 0, {})
+            removed = int(attributes.get("removed", 0))
+            return _Write(head, named_at, sha256, kind, rows, 0, {"removed": removed} if removed else {})
         restore = decode_restore(data)
-        names = {"manifest": restore.manifest, "manifest_sha256": restore.manifest_sha256}
+        names: dict[str, str | int] = {
+            "manifest": restore.manifest,
+            "manifest_sha256": restore.manifest_sha256,
+        }
         root = read_root(ports, restore.manifest, restore.manifest_sha256)
         return _Write(head, named_at, sha256, kind, root.row_count, root.watermark, names)
     except (CorruptObject, ObjectMissing, KeyError):

@@ -4,8 +4,9 @@ What is there at one place of the log is the version that the commit builds on, 
 what the run has laid over it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import orjson
@@ -34,7 +35,7 @@ class Resolver:
     ) -> None:
         self._snapshot = snapshot
         self._writes = writes
-        named = (name for _, write in writes if not isinstance(write, LogDeleteWhere) for name in write.ids)
+        named = (name for _, write in writes for name in _named(write))
         self._place = {name: place for place, name in enumerate(dict.fromkeys(named))}
         self.hashes = id_index.hash_ids(tuple(self._place), dataset.hash_key)
         self.located = snapshot.locate(self.hashes) if snapshot else id_index.find([], self.hashes)
@@ -61,12 +62,14 @@ class Resolver:
             match write:
                 case LogUpsert(condition=None):
                     self.overlay.put(sequence, write)
+                    if write.removed:
+                        self._remove(sequence, write)
                 case LogUpsert():
                     self._upsert_some(sequence, write)
                 case LogPatch():
                     self._patch(sequence, write)
                 case LogDelete():
-                    self._delete(sequence, write)
+                    self._remove(sequence, write)
                 case LogDeleteWhere():
                     self._sweep(sequence, write)
 
@@ -151,10 +154,10 @@ class Resolver:
         if made:
             self.overlay.put(sequence, _block(made))
 
-    def _delete(self, sequence: int, write: LogDelete) -> None:
-        ids = dict.fromkeys(write.ids)
-        deleted = sum(map(self._exists, ids))
-        self.outcomes[sequence] = Outcome(deleted=deleted, missing=len(ids) - deleted)
+    def _remove(self, sequence: int, write: LogUpsert | LogDelete) -> None:
+        """Delete the ids that a write names for it."""
+        ids = ids_removed(write)
+        self.outcomes[sequence] = outcome_of_removal(write, sum(map(self._exists, ids)))
         self.overlay.remove(sequence, ids)
 
     def _sweep(self, sequence: int, write: LogDeleteWhere) -> None:
@@ -183,6 +186,32 @@ class Resolver:
             return selection.matches(record_id=name, namespace=record.namespace, metadata=metadata)
 
         return matches
+
+
+def ids_removed(write: LogUpsert | LogDelete) -> Collection[str]:
+    """The ids that a write deletes by name, each once."""
+    return dict.fromkeys(write.ids) if isinstance(write, LogDelete) else write.removed
+
+
+def outcome_of_removal(write: LogUpsert | LogDelete, deleted: int) -> Outcome:
+    """What a write did that has deleted so many ids by name.
+
+    Of what an upsert removes only what was there is told: it names all that might be.
+    """
+    if isinstance(write, LogUpsert):
+        return Outcome(upserted=len(write.ids), deleted=deleted)
+    return Outcome(deleted=deleted, missing=len(ids_removed(write)) - deleted)
+
+
+def _named(write: LogWrite) -> Iterable[str]:
+    """The ids that a write names."""
+    match write:
+        case LogUpsert():
+            return chain(write.ids, write.removed)
+        case LogDeleteWhere():
+            return ()
+        case LogDelete() | LogPatch():
+            return write.ids
 
 
 def located_at(located: Located, places: Sequence[int]) -> Located:

@@ -17,7 +17,7 @@ from shoal.model.datasets import Dataset
 from shoal.model.jobs import JobKind
 from shoal.model.records import Vectors
 from shoal.model.writes import WriteCondition
-from shoal.services.append import Accepted, Entry, append
+from shoal.services.append import Accepted, Entry, Requirement, append
 from shoal.services.room import ROW_OVERHEAD_BYTES
 from shoal.storage.ports import Ports
 
@@ -35,6 +35,8 @@ def upsert(
     namespaces: Sequence[str] = (),
     documents: Sequence[bytes] = (),
     condition: WriteCondition | None = None,
+    removed: Sequence[str] = (),
+    requires: tuple[Requirement, ...] = (),
 ) -> Accepted:
     """Accept records whose lines have been validated; n may be 0, which still takes a place in the log.
 
@@ -48,30 +50,51 @@ def upsert(
         namespaces: n strings, "" for a record in none; nothing at all stands for n empty ones.
         documents: n texts in UTF-8, b"" for a record without one; nothing at all stands for n empty ones.
         condition: when a record is stored, judged record by record when it is applied; None: always.
+        removed: ids to delete at the same place of the log; those that do not exist are fine. None of `ids`, and
+            none at all under a condition.
+        requires: what must be so, or is written, in one with the job.
 
     Raises:
         LimitReached: `vector_quota_exceeded`, or `backlog_full` while the indexer is behind.
         NotFound: the dataset has been deleted.
+        ShoalError: what is required is not so: the error that goes with it.
         TryAgain: nothing was accepted.
     """
     count = len(ids)
-    if not count:
-        return append(ports, dataset, Entry(JobKind.UPSERT, None, 0))
-    reserved = count if vector_quota is not None else 0
+    if not count and not removed:
+        return append(ports, dataset, Entry(JobKind.UPSERT, None, 0, requires=requires))
     data = encode_upsert(
-        ids, vectors, metadata, namespaces=namespaces, documents=documents, condition=condition
+        ids,
+        vectors,
+        metadata,
+        namespaces=namespaces,
+        documents=documents,
+        condition=condition,
+        removed=removed,
     )
-    return append(ports, dataset, Entry(JobKind.UPSERT, data, count, reserved, vector_quota))
+    entry = Entry(
+        JobKind.UPSERT,
+        data,
+        count,
+        reserved=count if vector_quota is not None else 0,
+        quota=vector_quota,
+        requires=requires,
+        attributes={"removed": len(set(removed))} if removed else {},
+    )
+    return append(ports, dataset, entry)
 
 
-def delete_ids(ports: Ports, dataset: Dataset, ids: Sequence[str]) -> Accepted:
+def delete_ids(
+    ports: Ports, dataset: Dataset, ids: Sequence[str], *, requires: tuple[Requirement, ...] = ()
+) -> Accepted:
     """Accept the deletion of ids; those that do not exist are fine, and one given twice counts once.
 
     Raises:
-        LimitReached, NotFound, TryAgain: as for `upsert`.
+        LimitReached, NotFound, ShoalError, TryAgain: as for `upsert`.
     """
     once = list(dict.fromkeys(ids))
-    return append(ports, dataset, Entry(JobKind.DELETE, encode_delete(once), len(once)))
+    entry = Entry(JobKind.DELETE, encode_delete(once), len(once), requires=requires)
+    return append(ports, dataset, entry)
 
 
 def delete_where(ports: Ports, dataset: Dataset, selection: SelectionJson) -> Accepted:
