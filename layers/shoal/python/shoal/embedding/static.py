@@ -65,19 +65,36 @@ class StaticModel:
         Returns:
             float32, shape (n, dimension), rows of length 1; zero rows for texts without tokens.
         """
+        return self.embed_counted(texts, dimension)[0]
+
+    def embed_counted(
+        self, texts: Sequence[str], dimension: int = DIMENSIONS[0], *, max_tokens: int | None = None
+    ) -> tuple[Vectors, list[int]]:
+        """As `embed`, of the first `max_tokens` tokens of each text; and how many tokens each text has in all."""
         if dimension not in DIMENSIONS or dimension > self._table.shape[1]:
             raise ValueError(f"dimension must be one of {DIMENSIONS}")
         found = np.zeros((len(texts), dimension), dtype=np.float32)
+        counts: list[int] = []
         for start in range(0, len(texts), _BATCH):
-            encoded = self._tokenizer.encode_batch_fast(
-                list(texts[start : start + _BATCH]), add_special_tokens=False
-            )
-            _sum_tokens(
-                self._table[:, :dimension], [one.ids for one in encoded], found[start : start + _BATCH]
-            )
+            ids = self._tokens(texts[start : start + _BATCH])
+            sizes = [len(one) for one in ids]
+            counts += sizes
+            if max_tokens is not None and max(sizes) > max_tokens:
+                ids = [one[:max_tokens] for one in ids]
+            _sum_tokens(self._table[:, :dimension], ids, found[start : start + _BATCH])
         lengths = np.sqrt(np.vecdot(found, found))
         np.divide(found, lengths[:, None], out=found, where=lengths[:, None] > 0)
-        return found
+        return found, counts
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """How many tokens each text has."""
+        counts: list[int] = []
+        for start in range(0, len(texts), _BATCH):
+            counts += [len(one) for one in self._tokens(texts[start : start + _BATCH])]
+        return counts
+
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        return [one.ids for one in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
 
 
 def find_static_model() -> tuple[Path, Path]:

@@ -22,6 +22,8 @@ MAX_LIST = 1000
 MAX_NAMESPACE_CHARACTERS = 64
 MAX_DOCUMENT_BYTES = 256 * 1024
 """UTF-8 bytes of the text that a record carries."""
+MAX_QUERY_TEXT_BYTES = 32 * 1024
+"""UTF-8 bytes of a text to search for."""
 MAX_FILTER_DEPTH = 16
 MAX_FILTER_BYTES = 64 * 1024
 MAX_MANIFEST_BYTES = 64 * 1024
