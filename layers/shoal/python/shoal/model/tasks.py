@@ -75,7 +75,7 @@ class Task:
     done. `processed` of `total` objects are done, `failed` of them as failures, listed in the object `failed_key`
     with `failed_sha256`; `truncated` had too much text. `written` is, for each dataset by id, how many batches are
     in its log, `sequences` the last place of them there. A task whose batches are all written is done once they
-    are applied. `settings` are those of a reindex.
+    are applied. `attempt` counts its restarts, `revision` every change of it. `settings` are those of a reindex.
     """
 
     task_id: str
@@ -100,6 +100,7 @@ class Task:
     written: dict[str, int] = field(default_factory=dict)
     sequences: dict[str, int] = field(default_factory=dict)
     attempt: int = 0
+    revision: int = 0
     detail: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 

@@ -2,11 +2,13 @@
 
 import logging
 import secrets
+from collections.abc import Sequence
 
 from shoal.errors import Conflict, NotFound, StorageBusy, TransactionCancelled
 from shoal.model.bindings import Binding
 from shoal.model.datasets import Dataset, DatasetView, Metric, status_of
 from shoal.model.ids import new_dataset_id, new_token, transaction_token
+from shoal.services.append import Requirement
 from shoal.services.descriptors import describe_dataset
 from shoal.services.heads import keys_of, meta_item, new_head_item, parse_head, parse_meta
 from shoal.services.paging import every_item
@@ -136,10 +138,10 @@ def get_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> Datas
 
 
 def list_datasets(ports: Ports, tenant_id: str, *, scope: str) -> list[DatasetView]:
-    """All datasets of a scope, by name."""
+    """All datasets of a scope, by name; an alias is none."""
     prefix = TenantKeys(tenant_id).name(scope, "").sk
     names = every_item(ports, TenantKeys(tenant_id).partition, prefix=prefix)
-    return _views(ports, tenant_id, [item["dataset_id"] for item in names])
+    return _views(ports, tenant_id, [item["dataset_id"] for item in names if not item.get("alias")])
 
 
 def _views(ports: Ports, tenant_id: str, dataset_ids: list[str]) -> list[DatasetView]:
@@ -162,18 +164,24 @@ def _views(ports: Ports, tenant_id: str, dataset_ids: list[str]) -> list[Dataset
     return views
 
 
-def delete_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> None:
+def delete_dataset(
+    ports: Ports, tenant_id: str, *, scope: str, name: str, requires: Sequence[Requirement] = ()
+) -> None:
     """Delete a dataset: its name is free at once, its log is closed, its rows give back their quota.
 
     Its objects and its items stay until nothing needs them; the janitor finds it by the pointer that is left.
 
     Raises:
+        Conflict: code `is_alias`: the name points at a dataset of another name.
         NotFound: code `dataset_not_found`.
+        ShoalError: something in `requires` is not so: the error that goes with it.
     """
     name_key = TenantKeys(tenant_id).name(scope, name)
     entry = ports.table.get(name_key)
     if entry is None:
         raise _not_found()
+    if entry.get("alias"):
+        raise Conflict("is_alias", f"{name} is an alias; delete the dataset by its own name")
     keys = DatasetKeys(tenant_id, entry["dataset_id"])
     left = TenantKeys(tenant_id).deleted(keys.dataset_id)
     writes: list[Write] = [
@@ -191,11 +199,16 @@ def delete_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> No
             (Assign("closed", True), Assign("gsi1pk", PENDING), Assign("gsi1sk", keys.partition)),
         ),
     ]
+    own = len(writes)
+    writes += [requirement.write for requirement in requires]
     # The token is this attempt's alone: whoever deletes at the same time must lose, not be taken for us.
     token = transaction_token("delete", new_token())
     try:
         retry_busy(lambda: ports.table.transact(writes, token=token), attempts=12)
     except TransactionCancelled as lost:
+        for requirement, failed in zip(requires, lost.failed[own:], strict=True):
+            if failed and not any(lost.failed[:own]):
+                raise requirement.error from lost
         raise _not_found() from lost
     describe_dataset(ports, keys)
     try:
