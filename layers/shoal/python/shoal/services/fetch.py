@@ -52,13 +52,35 @@ def fetch(
         CorruptObject: something stored is not what names it.
     """
     snapshot = searcher.snapshot(tenant_id, scope=scope, name=name)
+    return fetch_from(
+        snapshot,
+        ids,
+        include_values=include_values,
+        include_document=include_document,
+        budget=searcher.budget_bytes,
+    )
+
+
+def fetch_from(
+    snapshot: Snapshot | None,
+    ids: Sequence[str],
+    *,
+    include_values: bool,
+    include_document: bool = False,
+    budget: int,
+) -> Fetched:
+    """As `fetch`, of a version that is open (None: there is none yet); `budget` bounds the bytes of cells.
+
+    Raises:
+        CorruptObject: something stored is not what names it.
+    """
     wanted = tuple(dict.fromkeys(ids))
     if snapshot is None or not wanted:
         return Fetched((), wanted, ())
     located = snapshot.locate(hash_ids(wanted, snapshot.dataset.hash_key))
     spots = _spots(snapshot, wanted, located)
     places = [spots.get(wanted_id) for wanted_id in wanted]
-    readable = readable_spots(places, include_values=include_values, budget=searcher.budget_bytes)
+    readable = readable_spots(places, include_values=include_values, budget=budget)
     shelf = Shelf(snapshot.reader)
     here = [spots[wanted_id] for wanted_id in wanted[:readable] if wanted_id in spots]
     shelf.load(here, include_values=include_values)

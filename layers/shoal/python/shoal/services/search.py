@@ -32,6 +32,20 @@ from shoal.storage.ports import Item, Ports
 __all__ = ["Match", "QueryAnswer", "QueryRequest", "Searcher"]
 
 _NAMES_KEPT = 1024
+_MOVES = 8
+"""How often a name may point elsewhere while one request looks it up; an alias does so now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The best rows of a version, best first: source, row and score; and all that was loaded to find them.
+
+    `partial`: the budget of bytes, or a damaged cell, ended the search before all was looked at.
+    """
+
+    rows: list[tuple[Source, int, float]]
+    loaded: dict[str, Any]
+    partial: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +117,27 @@ class Searcher:
         Raises:
             NotFound: `dataset_not_found`.
         """
+        return self.open(tenant_id, scope=scope, name=name)[1]
+
+    def open(self, tenant_id: str, *, scope: str, name: str) -> tuple[Dataset, Snapshot | None]:
+        """A dataset and its current version, of one read; no version before its first commit.
+
+        Raises:
+            NotFound: `dataset_not_found`.
+        """
         opened = self._open(tenant_id, scope=scope, name=name)
-        return open_snapshot(self.reader, opened.dataset, opened.head)
+        return opened.dataset, open_snapshot(self.reader, opened.dataset, opened.head)
+
+    def rank(self, snapshot: Snapshot, request: QueryRequest) -> Ranked:
+        """The best `top_k` live rows of a version, whatever their records weigh.
+
+        Raises:
+            InvalidInput: `dimension_mismatch`, or `filter_not_indexed` naming the paths.
+            CorruptObject: something stored is not what names it.
+        """
+        _check_query_vector(snapshot.dataset, request.vector)
+        loader = Loader(snapshot.reader, tolerant=request.allow_partial)
+        return _rank(snapshot, request, Trace(), loader, self._limits)
 
     def _open(self, tenant_id: str, *, scope: str, name: str) -> _Opened:
         """Name, HEAD and log counter in one consistent read, once the name's dataset has been seen."""
@@ -112,7 +145,7 @@ class Searcher:
         name_key = TenantKeys(tenant_id).name(scope, name)
         with self._lock:
             dataset_id = self._names.get(cache_key)
-        for _ in range(2):
+        for _ in range(_MOVES):
             wanted = [name_key]
             if dataset_id is not None:
                 keys = DatasetKeys(tenant_id, dataset_id)
@@ -146,6 +179,22 @@ def _search(
 ) -> tuple[tuple[Match, ...], bool]:
     """The winners of all shards and cells, and whether more should have been looked at."""
     loader = Loader(snapshot.reader, tolerant=request.allow_partial)
+    ranked = _rank(snapshot, request, trace, loader, limits)
+    best = ranked.rows
+    with trace.stage("records"):
+        shown = _readable(snapshot, best, ranked.loaded, loader, request) if request.allow_partial else best
+        matches = matches_of(
+            snapshot,
+            shown,
+            ranked.loaded,
+            include_values=request.include_values,
+            include_document=request.include_document,
+        )
+        return matches, ranked.partial or len(shown) < len(best)
+
+
+def _rank(snapshot: Snapshot, request: QueryRequest, trace: Trace, loader: Loader, limits: Limits) -> Ranked:
+    """The best rows of all shards and cells."""
     selection = request.selection
     if selection is None:
         found = _search_all(snapshot, request, trace, loader, limits.budget)
@@ -153,16 +202,7 @@ def _search(
         found = filtered.search(snapshot, request, selection, trace, loader, limits)
     with trace.stage("score"):
         best = ranking.merge(found.best, request.top_k, snapshot.dataset.metric.lower_is_better)
-    with trace.stage("records"):
-        shown = _readable(snapshot, best, found.loaded, loader, request) if request.allow_partial else best
-        matches = matches_of(
-            snapshot,
-            shown,
-            found.loaded,
-            include_values=request.include_values,
-            include_document=request.include_document,
-        )
-        return matches, found.partial or len(shown) < len(best)
+    return Ranked(best, found.loaded, found.partial)
 
 
 def _search_all(
