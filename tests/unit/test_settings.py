@@ -45,6 +45,8 @@ def test_every_field_is_read_and_other_variables_are_not() -> None:
             "SHOAL_EMBEDDING_PRICES": '{"static-128":0.5}',
             "SHOAL_EMBEDDING_TOKENS_PER_DAY": "1000",
             "SHOAL_REINDEX_FAILED_SHARE": "0.5",
+            "SHOAL_VECTORIZE_MAX_DIMENSIONS": "4096",
+            "SHOAL_VECTORIZE_MAX_IDS": "1000",
             "SHOAL_CORS_ORIGINS": "*",
             "PATH": "/bin",
         }
@@ -74,6 +76,8 @@ def test_every_field_is_read_and_other_variables_are_not() -> None:
         "embedding_prices": {"static-128": 0.5},
         "embedding_tokens_per_day": 1000,
         "reindex_failed_share": 0.5,
+        "vectorize_max_dimensions": 4096,
+        "vectorize_max_ids": 1000,
     }
 
 

@@ -87,6 +87,10 @@ class Settings(BaseModel):
     """Tokens that models read for one tenant on one UTC day; None: unlimited."""
     reindex_failed_share: float = Field(default=0.05, ge=0, le=1)
     """Share of the objects of a reindex that may fail without failing it."""
+    vectorize_max_dimensions: int = Field(default=1536, ge=32, le=4096)
+    """Of an index that is made through the dialect of Vectorize."""
+    vectorize_max_ids: int = Field(default=20, ge=20, le=1000)
+    """Ids of one `get_by_ids` of that dialect."""
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     docs_enabled: bool = True
     """Whether /docs and /openapi.json are served."""

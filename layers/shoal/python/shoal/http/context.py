@@ -31,6 +31,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorizeLimits:
+    """Limits of the dialect of Vectorize that are only its original's capacity: a deployment may raise them."""
+
+    max_dimensions: int = 1536
+    max_ids: int = 20
+
+
+@dataclass(frozen=True, slots=True)
 class Deps:
     """What lives as long as the container. Only the query function has a searcher and an embedder."""
 
@@ -44,6 +52,7 @@ class Deps:
     pause: Pause = time.sleep
     """How a request that waits for a write lets time pass."""
     embedder: "Embedder | None" = None
+    vectorize: VectorizeLimits = field(default_factory=VectorizeLimits)
 
     @classmethod
     def of(
@@ -66,6 +75,7 @@ class Deps:
             embedder=embedder,
             docs_enabled=settings.docs_enabled,
             registry=settings.embedding_registry(),
+            vectorize=VectorizeLimits(settings.vectorize_max_dimensions, settings.vectorize_max_ids),
         )
 
 

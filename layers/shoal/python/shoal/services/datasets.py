@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from shoal.errors import Conflict, NotFound, StorageBusy, TransactionCancelled
 from shoal.model.bindings import Binding
@@ -45,8 +45,11 @@ def create_dataset(
     dimension: int,
     metric: Metric,
     binding: Binding | None = None,
+    beside: Callable[[DatasetKeys], Sequence[Write]] = lambda _: (),
 ) -> DatasetView:
     """Create an empty dataset. Of two creates of one name at once, one succeeds.
+
+    What `beside` makes of the new dataset's keys is written in the same transaction.
 
     Raises:
         Conflict: code `dataset_exists`.
@@ -64,7 +67,7 @@ def create_dataset(
     )
     keys = keys_of(dataset)
     head = new_head_item(keys)
-    writes = creation(dataset, head)
+    writes = [*creation(dataset, head), *beside(keys)]
     token = transaction_token("create", tenant_id, dataset.dataset_id)
     try:
         retry_busy(lambda: ports.table.transact(writes, token=token))

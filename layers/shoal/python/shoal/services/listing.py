@@ -48,12 +48,15 @@ class ListRequest:
 class Listed:
     """A page of records, of one version; `cursor` leads to the next one, None: this was the last.
 
-    A page may hold fewer records than asked for, where more would not fit into an answer.
+    A page may hold fewer records than asked for, where more would not fit into an answer. `total` live records are
+    in that version, which was found current at `pinned_at` (epoch seconds).
     """
 
     records: tuple[Match, ...]
     cursor: str | None
     version: int
+    total: int
+    pinned_at: float
 
 
 def list_records(
@@ -70,18 +73,19 @@ def list_records(
     if current is None:
         if request.cursor is not None:  # without a version there was no list to hand one out
             raise invalid_cursor()
-        return Listed((), None, 0)
+        return Listed((), None, 0, 0, ports.clock())
     place = _place(ports, current, request)
     snapshot = _pinned(searcher, current, place)
     chosen = _choose(snapshot, request, place)
     page, more = chosen[: request.limit], chosen[request.limit :]
     records, shown = _read(snapshot, page, request, budget=searcher.budget_bytes)
     following = page[shown] if shown < len(page) else (more[0] if more else None)
-    if following is None:
-        return Listed(records, None, snapshot.manifest.version)
-    number, _, row = following
-    position = Position(place.manifest, place.sha256, place.pinned_at, number, row)
-    return Listed(records, seal(snapshot.dataset, request.asked, position), snapshot.manifest.version)
+    manifest, cursor = snapshot.manifest, None
+    if following is not None:
+        number, _, row = following
+        position = Position(place.manifest, place.sha256, place.pinned_at, number, row)
+        cursor = seal(snapshot.dataset, request.asked, position)
+    return Listed(records, cursor, manifest.version, manifest.row_count, place.pinned_at)
 
 
 def count_records(

@@ -107,6 +107,10 @@ class TenantKeys:
         """The item that holds a dataset's name in a scope."""
         return Key(self.partition, f"{NAME_PREFIX}{_checked(_SCOPE, scope, 'scope')}#{name}")
 
+    def deleted_name(self, scope: str, name: str) -> Key:
+        """What is remembered, for a while, of a name that was deleted."""
+        return Key(self.partition, f"GONE#{_checked(_SCOPE, scope, 'scope')}#{name}")
+
     def deleted(self, dataset_id: str) -> Key:
         """The tenant's pointer to a dataset that is deleted, for as long as anything is left of it."""
         return Key(self.partition, f"{DELETED_PREFIX}{_checked(_DATASET, dataset_id, 'dataset id')}")
@@ -230,6 +234,11 @@ class DatasetKeys:
     def sequence(self) -> Key:
         """The counter of the log."""
         return Key(self.partition, "SEQ")
+
+    @property
+    def vectorize(self) -> Key:
+        """What only the dialect of Vectorize knows of the dataset."""
+        return Key(self.partition, "VECTORIZE")
 
     @property
     def collection(self) -> Key:
