@@ -66,6 +66,23 @@ FOLDERS = [
         ["shoal.errors", "shoal.model", "numpy"],
     ),
     Folder(
+        f"{PACKAGE}/outbound",
+        [
+            *AWS,
+            *NOT_FOR_USE_CASES,
+            "shoal.storage.ports",
+            "shoal.storage.keys",
+            "shoal.model",
+            "shoal.index",
+            "shoal.services",
+            "shoal.http",
+            "urllib.request",
+            "functions",
+            "infra",
+        ],
+        ["shoal.errors", "shoal.storage.model_ports", "http.client", "urllib.parse"],
+    ),
+    Folder(
         f"{PACKAGE}/http",
         [*AWS, *NOT_FOR_USE_CASES, "functions", "infra"],
         ["shoal.services", "shoal.model", "shoal.storage.ports"],

@@ -11,8 +11,10 @@ import pytest
 from shoal.storage.aws_clients import (
     dynamodb_client,
     is_loopback,
+    lambda_client,
     s3_client,
     sqs_client,
+    ssm_client,
     stepfunctions_client,
     sts_client,
 )
@@ -31,7 +33,18 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-@pytest.mark.parametrize("make", [dynamodb_client, s3_client, sqs_client, sts_client, stepfunctions_client])
+@pytest.mark.parametrize(
+    "make",
+    [
+        dynamodb_client,
+        s3_client,
+        sqs_client,
+        sts_client,
+        stepfunctions_client,
+        lambda_client,
+        ssm_client,
+    ],
+)
 def test_every_client_gives_up_in_time(make: Callable[[], Any]) -> None:
     client = make()
     config = client.meta.config

@@ -30,7 +30,16 @@ from shoal.errors import (
     StorageError,
     TransactionCancelled,
 )
-from shoal.storage import aws_multipart, aws_objects, aws_queue, aws_table, aws_uploads, aws_workflows
+from shoal.storage import (
+    aws_multipart,
+    aws_objects,
+    aws_outbound,
+    aws_parameters,
+    aws_queue,
+    aws_table,
+    aws_uploads,
+    aws_workflows,
+)
 from shoal.storage.aws_errors import MEANINGS, Meaning, meaning_of, translated
 
 CALLS = {
@@ -57,6 +66,8 @@ CALLS = {
     ],
     "sqs": ["SendMessage"],
     "sts": ["AssumeRole"],
+    "lambda": ["Invoke"],
+    "ssm": ["GetParameter"],
     "stepfunctions": ["StartExecution", "DescribeExecution", "StopExecution"],
 }
 # What the services answer beyond their models, by their documentation.
@@ -106,7 +117,16 @@ def test_the_table_knows_every_error_of_every_call(service: str) -> None:
 
 
 def test_these_are_the_calls_that_the_adapters_make() -> None:
-    modules = (aws_table, aws_objects, aws_multipart, aws_queue, aws_uploads, aws_workflows)
+    modules = (
+        aws_table,
+        aws_objects,
+        aws_multipart,
+        aws_queue,
+        aws_uploads,
+        aws_workflows,
+        aws_outbound,
+        aws_parameters,
+    )
     sources = [inspect.getsource(module) for module in modules]
     made = {name for source in sources for name in re.findall(r"\b_?(?:client|sts)\.(\w+)\(", source)}
     assert made - {"generate_presigned_url"} == {

@@ -16,8 +16,10 @@ from botocore.config import Config
 if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_sts import STSClient
     from mypy_boto3_sts.type_defs import CredentialsTypeDef as Credentials
@@ -32,7 +34,10 @@ DYNAMODB_SECONDS = 4
 SQS_SECONDS = 4
 STS_SECONDS = 4
 STEPFUNCTIONS_SECONDS = 4
+SSM_SECONDS = 2
 S3_SECONDS = 10
+# The function `outbound` waits 10 s for who it asks, and may have to start and to read a key before.
+LAMBDA_SECONDS = 20
 
 
 def new_session() -> "Session":
@@ -85,14 +90,26 @@ def stepfunctions_client(session: "Session | None" = None) -> "SFNClient":
     return cast("SFNClient", made)
 
 
-def client_config(*, read_seconds: float, signature: str | None = None) -> Config:
+def lambda_client(session: "Session | None" = None) -> "LambdaClient":
+    """A client that invokes functions, once: whoever asks knows whether asking again does harm."""
+    config = client_config(read_seconds=LAMBDA_SECONDS, attempts=1)
+    return cast("LambdaClient", _session(session).create_client("lambda", config=config))
+
+
+def ssm_client(session: "Session | None" = None) -> "SSMClient":
+    """A client of the Parameter Store, which asks once: whoever reads a key has a request waiting for it."""
+    config = client_config(read_seconds=SSM_SECONDS, attempts=1)
+    return cast("SSMClient", _session(session).create_client("ssm", config=config))
+
+
+def client_config(*, read_seconds: float, signature: str | None = None, attempts: int = ATTEMPTS) -> Config:
     """The configuration of every client."""
     # No bucket has a host name of its own on a loopback address.
     local = is_loopback(os.environ.get("AWS_ENDPOINT_URL", ""))
     return Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=read_seconds,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=CONNECTIONS,
         tcp_keepalive=True,
         signature_version=signature,
