@@ -1,6 +1,6 @@
 """What the modules of this dialect share: bodies, times, parameters, models and families."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,8 +14,6 @@ from shoal.http.studio.types import StudioBody
 
 PREFIX = "/api/v1"
 INTERNAL = f"{PREFIX}/internal"
-MAX_DEPTH = 32
-"""Levels of objects and lists inside a payload."""
 _SHOWN_INPUT = 100
 """Characters of a wrong value that are told again."""
 NULL = Response(200, b"null")
@@ -89,25 +87,3 @@ def required(context: Context, name: str) -> str:
     if value is None:
         raise invalid([fault("missing", ["query", name], "Field required")])
     return value
-
-
-def whole_number(context: Context, name: str, *, default: int, low: int, high: int) -> int | dict[str, Any]:
-    """A query parameter that is a whole number; the fault where it is none, or out of bounds."""
-    text = context.request.first(name)
-    if text is None:
-        return default
-    plain = text.isascii() and text.isdigit() and len(text) <= len(str(high))
-    if plain and low <= int(text) <= high:
-        return int(text)
-    message = f"Input should be a whole number from {low} to {high}"
-    return fault("int_parsing", ["query", name], message)
-
-
-def too_deep(value: Any, depth: int = MAX_DEPTH) -> bool:
-    """Whether a JSON value has more levels of objects and lists than that."""
-    if not isinstance(value, dict | list):
-        return False
-    if depth == 0:
-        return True
-    inner: Sequence[Any] = list(value.values()) if isinstance(value, dict) else value
-    return any(too_deep(each, depth - 1) for each in inner)

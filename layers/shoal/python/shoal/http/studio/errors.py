@@ -1,4 +1,7 @@
-"""Exceptions as answers in this dialect: `{"detail": "..."}`, and all that is wrong with a request as a list."""
+"""Exceptions as answers in this dialect: `{"detail": "..."}`, and all that is wrong with a request as a list.
+
+Beside the detail, which the original server has alone, stands our code of what went wrong, for programs.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -54,13 +57,14 @@ def studio_error(error: Exception, *, request_id: str) -> Response:
         return _busy("storage is busy; send the request again", 1)
     if isinstance(error, ModelError):
         log_event("model refused", level=logging.WARNING, model_id=error.model_id, **describe(error))
-        seconds = _BUSY_SECONDS if isinstance(error, ModelBusy) else None
-        return _busy(error.message, seconds)
+        if isinstance(error, ModelBusy):
+            return _busy(error.message, _BUSY_SECONDS, "model_busy")
+        return _detail(503, error.message, "model_failed")
     log_event("request failed", level=logging.ERROR, **describe(error))
     if isinstance(error, CorruptObject):
         # The message names the object, which holds nothing but the caller's own ids.
-        return _busy(str(error), None)
-    return _detail(500, f"an internal error occurred (request {request_id})")
+        return _detail(503, str(error), "corrupt_object")
+    return _detail(500, f"an internal error occurred (request {request_id})", "internal")
 
 
 def _faults_of(error: InvalidInput) -> list[dict[str, Any]]:
@@ -77,12 +81,12 @@ def _request_error(error: RequestError) -> Response:
         headers["www-authenticate"] = "Bearer"
     if isinstance(error, LimitReached | Conflict) and error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
-    return _detail(status, error.message, headers)
+    return _detail(status, error.message, error.code, headers)
 
 
-def _busy(message: str, retry_after: int | None) -> Response:
-    return _detail(503, message, {} if retry_after is None else {"retry-after": str(retry_after)})
+def _busy(message: str, retry_after: int, code: str = "try_again") -> Response:
+    return _detail(503, message, code, {"retry-after": str(retry_after)})
 
 
-def _detail(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
-    return json_response(status, {"detail": message}, headers)
+def _detail(status: int, message: str, code: str, headers: dict[str, str] | None = None) -> Response:
+    return json_response(status, {"detail": message, "code": code}, headers)

@@ -53,9 +53,10 @@ class InvalidBody(StudioBody):
 
 
 class DetailBody(StudioBody):
-    """Any other error."""
+    """Any other error: a sentence for people, a word for programs."""
 
     detail: str
+    code: str
 
 
 class Pong(StudioBody):
