@@ -14,6 +14,9 @@ from typing import Any, Self
 import httpx
 
 from infra.cli.batches import pack
+from infra.cli.collections.calls import CollectionCalls
+from infra.cli.collections.models import ModelCalls
+from infra.cli.collections.tasks import TaskCalls
 from infra.cli.compactions import CompactionCalls
 from infra.cli.exports.calls import ExportCalls
 from infra.cli.failures import ApiError, CliError
@@ -71,6 +74,9 @@ class ShoalClient:
         self.listing = ListingCalls(self._http)
         self.compactions = CompactionCalls(self._http)
         self.snapshots = SnapshotCalls(self._http)
+        self.models = ModelCalls(self._http)
+        self.collections = CollectionCalls(self._http)
+        self.tasks = TaskCalls(self._http)
         self.writes = WriteCalls(self._http, wait=self.wait_indexed, job=self.job)
 
     def __enter__(self) -> Self:

@@ -95,6 +95,14 @@ _HINTS = {
     "not_related": "`shoal snapshot clone OTHER NEW` makes a dataset of it",
     "snapshot_not_found": "`shoal snapshot list NAME` shows what is there",
     "cursor_expired": "begin anew: what was paged through is a version that is no longer kept",
+    "model_not_found": "`shoal models` lists those there are",
+    "collection_not_found": "`shoal collections list` shows what is there",
+    "collection_exists": "write to it, or delete it first: `shoal collections delete MODEL`",
+    "collection_is_blue": "make another one blue first: `shoal collections blue MODEL`",
+    "collection_in_reindex": "wait for the reindex, or cancel it: `shoal reindex list`",
+    "no_blue_collection": "write something first: `shoal collections upsert FILE.ndjson`",
+    "task_not_found": "`shoal tasks list` shows those there are",
+    "token_cap_reached": "the cap counts a day in UTC: later the same may pass",
     "too_many_imports": "wait for one to end, or cancel one: `shoal imports list NAME`",
 }
 
@@ -102,6 +110,17 @@ _HINTS = {
 def hint_for(code: str) -> str | None:
     """What to do about an error of the API, where we know."""
     return _HINTS.get(code)
+
+
+def _said(detail: object) -> str:
+    """The words of a refusal; a list of fields that are wrong becomes one line."""
+    if not isinstance(detail, list):
+        return str(detail or "")
+    told = []
+    for each in detail:
+        where = ".".join(str(step) for step in each.get("loc", ()) if step != "body")
+        told.append(f"{where}: {each.get('msg')}" if where else str(each.get("msg")))
+    return "; ".join(told)
 
 
 def from_answer(status: int, body: object, retry_after: float | None) -> ApiError:
@@ -112,7 +131,8 @@ def from_answer(status: int, body: object, retry_after: float | None) -> ApiErro
         if isinstance(error, Mapping):
             code, message, details = str(error.get("code")), str(error.get("message")), error.get("details")
         else:
-            message = str(body.get("message") or body.get("detail") or message)
+            message = _said(body.get("message") or body.get("detail")) or message
+            code = str(body.get("code") or code)
     hint = _HINTS.get(code)
     if status in (401, 403):
         hint = hint or "give a valid key in SHOAL_API_KEY or in a profile; `shoal keys create` makes one"

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from infra.cli.aws_errors import aws_errors
 from infra.cli.commands import (
     ask,
+    collections,
     compact,
     cost,
     datasets,
@@ -22,10 +23,13 @@ from infra.cli.commands import (
     keys,
     listing,
     local,
+    models,
     profiles,
     query,
     recover,
+    reindex,
     snapshot,
+    tasks,
     tenants,
     vectors,
     writing,
@@ -50,6 +54,10 @@ _EPILOG = """
 `shoal query songs --text "a walk in the rain" --json`
 
 `shoal export songs backup`, and back: `shoal import songs backup --create`
+
+`shoal collections upsert chairs.ndjson`, then `shoal collections search "something to sit on"`
+
+`shoal reindex static-256 static-128 --deploy --watch`
 
 **Exit codes**
 
@@ -105,6 +113,10 @@ app.add_typer(vectors.app, name="vectors")
 app.add_typer(imports.app, name="imports")
 app.command("import")(imports.import_)
 app.add_typer(snapshot.app, name="snapshot")
+app.add_typer(models.app, name="models")
+app.add_typer(collections.app, name="collections")
+app.add_typer(reindex.app, name="reindex")
+app.add_typer(tasks.app, name="tasks")
 app.command("export")(exports.export)
 app.command("exports")(exports.exports)
 app.command("query")(query.query)

@@ -5,6 +5,7 @@ import re
 from infra.cli.failures import UsageError
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
+_MODEL = re.compile(r"(?!\.+$)[A-Za-z0-9_.:-]{1,128}")
 
 
 def dataset_path(name: str) -> str:
@@ -25,4 +26,15 @@ def segment(text: str, what: str) -> str:
     """
     if not _PLAIN.fullmatch(text):
         raise UsageError(f"{text!r} is not a {what}")
+    return text
+
+
+def model_segment(text: str) -> str:
+    """The name of an embedding model as part of a path.
+
+    Raises:
+        UsageError: it is none: anything else could lead elsewhere.
+    """
+    if not _MODEL.fullmatch(text):
+        raise UsageError(f"{text!r} is no name of a model", hint="1-128 of A-Z, a-z, 0-9, _ . : and -")
     return text

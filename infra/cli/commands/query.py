@@ -44,7 +44,7 @@ def query(
     """
     if (vector is None) == (text is None):
         raise UsageError("give either --vector or --text")
-    wanted = _object(filter_) if filter_ is not None else None
+    wanted = object_of(filter_) if filter_ is not None else None
     asked = {"nprobe": probes, "explain": explain or None, "namespace": namespace}
     more = {name: value for name, value in asked.items() if value is not None}
     with targets(ctx).client(profile) as client:
@@ -89,7 +89,12 @@ def _numbers(text: str) -> list[float]:
     return [float(x) for x in values]
 
 
-def _object(text: str) -> dict[str, Any]:
+def object_of(text: str) -> dict[str, Any]:
+    """What `--filter` was given.
+
+    Raises:
+        UsageError: it is not a JSON object.
+    """
     try:
         value = json.loads(text)
     except ValueError as error:

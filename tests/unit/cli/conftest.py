@@ -14,6 +14,8 @@ from infra.cli.targets import Targets
 from infra.cli.transport import Patience
 from shoal.services.compaction.look_after import look_after
 from shoal.services.datasets import resolve
+from tests.unit.cli.studio_server import StudioServer
+from tests.unit.cli.studio_shell import Shoal, shell
 from tests.unit.http.api import Api, event
 from tests.unit.services.exports import exporting
 from tests.workflow.machine import run_workflow
@@ -115,6 +117,18 @@ def run(api: Api, tmp_path: Path) -> Run:
         return CliRunner().invoke(app, list(arguments), input=stdin, obj=targets, catch_exceptions=False)
 
     return call
+
+
+@pytest.fixture
+def server() -> StudioServer:
+    """An API that plays models, collections and tasks."""
+    return StudioServer()
+
+
+@pytest.fixture
+def shoal(server: StudioServer, monkeypatch: pytest.MonkeyPatch) -> Shoal:
+    """Run `shoal` against it."""
+    return shell(server, monkeypatch)
 
 
 def lines(records: Sequence[Mapping[str, Any]]) -> str:
