@@ -16,6 +16,7 @@ from shoal.services.imports.ending import conclude, fail
 from shoal.services.imports.items import dataset_keys_of
 from shoal.services.imports.log_entries import enter_log
 from shoal.services.imports.lookup import find_import
+from shoal.services.imports.workflow import how_to_try_again
 from shoal.services.imports.workspace import Step, Workspace
 from shoal.services.retry import retry_busy
 from shoal.services.settle import settle
@@ -109,7 +110,7 @@ def handle_failure(ports: Ports, event: Mapping[str, Any]) -> dict[str, str]:
     name = str(error.get("Error", "unknown"))
     _log.error("import failed", extra={"import_id": import_id, "error": name})
     try:
-        fail(ports, job, f"internal error ({name}); nothing was indexed, try again with a new import")
+        fail(ports, job, f"internal error ({name}); nothing was indexed, {how_to_try_again(job)}")
     except NotFound:
         return {"outcome": "stopped"}
     return {"outcome": "error"}

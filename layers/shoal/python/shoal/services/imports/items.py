@@ -3,8 +3,8 @@
 from typing import Any
 
 from shoal.model.imports import ErrorMode, Import, ImportFormat, ImportStatus
-from shoal.storage.keys import DatasetKeys, ImportKeys
-from shoal.storage.ports import Item
+from shoal.storage.keys import IMPORTS, DatasetKeys, ImportKeys, import_by_id
+from shoal.storage.ports import Absent, CheckItem, Compare, Item, PutItem, Write
 
 
 def keys_of_import(job: Import) -> ImportKeys:
@@ -37,6 +37,23 @@ def import_item(job: Import) -> dict[str, Any]:
         "multipart": job.multipart,
         "vector_quota": job.vector_quota,
     }
+
+
+def put_new(job: Import) -> list[Write]:
+    """What stores a new import, in a transaction: its dataset must be there; the import; whose it is."""
+    pointer = import_by_id(job.import_id)
+    owner: Item = {
+        "pk": pointer.pk,
+        "sk": pointer.sk,
+        "tenant_id": job.tenant_id,
+        "dataset_id": job.dataset_id,
+    }
+    listed = {**import_item(job), "gsi1pk": IMPORTS, "gsi1sk": job.import_id}
+    return [
+        CheckItem(dataset_keys_of(job).head, Compare("state", "=", "live")),
+        PutItem(listed, condition=Absent("pk")),
+        PutItem(owner, condition=Absent("pk")),
+    ]
 
 
 def parse_import(item: Item) -> Import:

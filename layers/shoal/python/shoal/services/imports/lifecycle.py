@@ -17,24 +17,15 @@ from shoal.model.limits import (
 )
 from shoal.services.heads import keys_of, read_head
 from shoal.services.imports.ending import conclude, fail
-from shoal.services.imports.items import import_item, keys_of_import, parse_import
+from shoal.services.imports.items import keys_of_import, parse_import, put_new
 from shoal.services.imports.starting import start, upload_of
+from shoal.services.imports.workflow import workflow_of
 from shoal.services.pipeline.items import newest_items
 from shoal.services.quotas import vectors_used
 from shoal.services.retry import retry_busy
 from shoal.services.sequence import or_try_again
-from shoal.storage.keys import IMPORT_PREFIX, IMPORTS, ImportKeys, TenantKeys, import_by_id
-from shoal.storage.ports import (
-    Absent,
-    Assign,
-    CheckItem,
-    Compare,
-    Item,
-    Ports,
-    PutItem,
-    Target,
-    Write,
-)
+from shoal.storage.keys import IMPORT_PREFIX, ImportKeys, TenantKeys
+from shoal.storage.ports import Absent, Assign, Ports, Target
 
 CONTENT_TYPE = "application/octet-stream"
 CANCELLED = "cancelled"
@@ -70,7 +61,7 @@ def create_import(
         Conflict: `too_many_imports`: under way, or indexed and not merged.
         TryAgain: nothing was created.
     """
-    _check_room(ports, dataset, vector_quota)
+    check_room(ports, dataset, vector_quota)
     now = ports.clock()
     keys = ImportKeys(dataset.tenant_id, dataset.dataset_id, new_import_id(now))
     upload_id = None
@@ -91,19 +82,7 @@ def create_import(
         multipart=upload_id,
         vector_quota=vector_quota,
     )
-    pointer = import_by_id(keys.import_id)
-    owner: Item = {
-        "pk": pointer.pk,
-        "sk": pointer.sk,
-        "tenant_id": dataset.tenant_id,
-        "dataset_id": dataset.dataset_id,
-    }
-    listed = {**import_item(job), "gsi1pk": IMPORTS, "gsi1sk": keys.import_id}
-    writes: list[Write] = [
-        CheckItem(keys_of(dataset).head, Compare("state", "=", "live")),
-        PutItem(listed, condition=Absent("pk")),
-        PutItem(owner, condition=Absent("pk")),
-    ]
+    writes = put_new(job)
     token = transaction_token("create import", keys.import_id)
     try:
         or_try_again(lambda: ports.table.transact(writes, token=token))
@@ -114,7 +93,12 @@ def create_import(
     return job, uploads
 
 
-def _check_room(ports: Ports, dataset: Dataset, vector_quota: int | None) -> None:
+def check_room(ports: Ports, dataset: Dataset, vector_quota: int | None) -> None:
+    """See that one more import of the dataset may begin.
+
+    Raises:
+        LimitReached, Conflict: as for `create_import`.
+    """
     if vector_quota is not None:
         used = vectors_used(ports.table.get(TenantKeys(dataset.tenant_id).quota))
         if used >= vector_quota:
@@ -245,7 +229,7 @@ def cancel_import(ports: Ports, dataset: Dataset, import_id: str) -> Import:
     now = get_import(ports, dataset, import_id)
     if now.status is not ImportStatus.FAILED:
         raise Conflict("import_not_cancellable", f"the import is {now.status}, or about to be completed")
-    retry_busy(lambda: ports.imports.stop(import_id, cause=CANCELLED))
+    retry_busy(lambda: workflow_of(ports, now).stop(import_id, cause=CANCELLED))
     return now
 
 

@@ -3,13 +3,14 @@
 import logging
 
 from shoal.errors import NotFound, ShoalError
-from shoal.model.imports import Import, ImportStatus
+from shoal.model.imports import Import, ImportFormat, ImportStatus
 from shoal.model.limits import IMPORT_SECONDS
 from shoal.services.heads import read_head
 from shoal.services.imports.ending import conclude, fail
 from shoal.services.imports.items import dataset_keys_of, keys_of_import, parse_import
 from shoal.services.imports.lookup import read_import
-from shoal.services.imports.starting import start, start_workflow, upload_of
+from shoal.services.imports.starting import start, upload_of
+from shoal.services.imports.workflow import how_to_try_again, start_workflow, workflow_of
 from shoal.services.listed import look_after_listed
 from shoal.services.retry import retry_busy
 from shoal.services.wake import wake_indexer
@@ -44,7 +45,8 @@ def _look_after(ports: Ports, key: Key) -> bool:
     if head is None or not head.live:
         return fail(ports, job, "the dataset has been deleted") or _concluded(ports, job)
     if job.status is ImportStatus.AWAITING_UPLOAD:
-        return _look_for_upload(ports, job)
+        # One without an upload is begun, or ended, by who looks after reindexes.
+        return job.format is not ImportFormat.REINDEX and _look_for_upload(ports, job)
     if job.status.terminal:
         ports.table.update(key, [Drop("gsi1pk"), Drop("gsi1sk")])
         return False
@@ -72,12 +74,12 @@ def _look_at_workflow(ports: Ports, job: Import) -> bool:
     now = ports.clock()
     started_at = job.started_at or job.created_at
     if now > started_at + IMPORT_SECONDS:
-        ended = fail(ports, job, f"the import took over {IMPORT_SECONDS // 3600} hours; split the file")
-        retry_busy(lambda: ports.imports.stop(job.import_id, cause="too long"))
+        ended = fail(ports, job, _took_too_long(job))
+        retry_busy(lambda: workflow_of(ports, job).stop(job.import_id, cause="too long"))
         return ended
     if now < started_at + _GRACE_SECONDS:
         return False
-    status = retry_busy(lambda: ports.imports.status(job.import_id))
+    status = retry_busy(lambda: workflow_of(ports, job).status(job.import_id))
     if status is None:
         start_workflow(ports, job)
         return True
@@ -87,7 +89,14 @@ def _look_at_workflow(ports: Ports, job: Import) -> bool:
     current = read_import(ports, keys_of_import(job))
     if current is None or current.status.terminal:
         return False
-    return fail(ports, job, f"internal error: the workflow ended ({status}); try again with a new import")
+    return fail(ports, job, f"internal error: the workflow ended ({status}); {how_to_try_again(job)}")
+
+
+def _took_too_long(job: Import) -> str:
+    hours = IMPORT_SECONDS // 3600
+    if job.format is ImportFormat.REINDEX:
+        return f"the reindex took over {hours} hours: the model is too slow for so many objects"
+    return f"the import took over {hours} hours; split the file"
 
 
 def _concluded(ports: Ports, job: Import) -> bool:

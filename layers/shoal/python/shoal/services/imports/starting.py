@@ -1,20 +1,16 @@
 """Starting an import: the same idempotent step for `complete`, the event of S3, and the sweep."""
 
-import logging
-
-from shoal.errors import ShoalError
 from shoal.model.imports import Import, ImportStatus
 from shoal.model.jobs import JobKind
 from shoal.services.imports.ending import fail
 from shoal.services.imports.items import dataset_keys_of, keys_of_import
 from shoal.services.imports.log_entries import enter_log
 from shoal.services.imports.lookup import read_import
+from shoal.services.imports.workflow import start_workflow
 from shoal.services.retry import retry_busy
 from shoal.services.wake import wake_indexer
 from shoal.storage.keys import parse_upload_key
-from shoal.storage.ports import Assign, Compare, ObjectHead, Ports
-
-_log = logging.getLogger(__name__)
+from shoal.storage.ports import Action, Assign, Compare, ObjectHead, Ports
 
 
 def start_uploaded(ports: Ports, key: str) -> bool:
@@ -36,7 +32,7 @@ def start_uploaded(ports: Ports, key: str) -> bool:
 
 
 def start(ports: Ports, job: Import, upload: ObjectHead) -> bool:
-    """Open the import in the log for this version of its upload, and start its workflow; whether this call did.
+    """Start the import with this version of its upload; whether this call did.
 
     Raises:
         NotFound: the dataset has been deleted.
@@ -46,6 +42,22 @@ def start(ports: Ports, job: Import, upload: ObjectHead) -> bool:
         limit = job.max_bytes
         fail(ports, job, f"the file has {upload.size} bytes, and an upload may have {limit}; split the file")
         return False
+    return open_import(
+        ports,
+        job,
+        Assign("version_id", upload.version_id),
+        Assign("etag", upload.etag),
+        Assign("size", upload.size),
+    )
+
+
+def open_import(ports: Ports, job: Import, *changes: Action) -> bool:
+    """Open the import in the log, with more changes of its item, and start its workflow; whether this call did.
+
+    Raises:
+        NotFound: the dataset has been deleted.
+        TryAgain: nothing was started.
+    """
     opened = enter_log(
         ports,
         job,
@@ -53,9 +65,7 @@ def start(ports: Ports, job: Import, upload: ObjectHead) -> bool:
         place_field="sequence",
         changes=(
             Assign("status", ImportStatus.VALIDATING.value),
-            Assign("version_id", upload.version_id),
-            Assign("etag", upload.etag),
-            Assign("size", upload.size),
+            *changes,
             Assign("started_at", ports.clock()),
             Assign("stage", "starting"),
         ),
@@ -65,17 +75,6 @@ def start(ports: Ports, job: Import, upload: ObjectHead) -> bool:
         wake_indexer(ports, dataset_keys_of(job))
         start_workflow(ports, job)
     return opened
-
-
-def start_workflow(ports: Ports, job: Import) -> None:
-    """Start the import's execution. That it could not be is only logged: the sweep sees that it is missing.
-
-    Its name is the import's id and its input nothing else, so that starting it twice is one start.
-    """
-    try:
-        retry_busy(lambda: ports.imports.start(job.import_id, {"import_id": job.import_id}))
-    except ShoalError:
-        _log.warning("workflow not started", extra={"import_id": job.import_id})
 
 
 def upload_of(ports: Ports, job: Import) -> ObjectHead | None:
