@@ -38,7 +38,7 @@ class CollectionCalls:
         aggregation: str | None = None,
     ) -> CollectionInfo:
         """Create the collection of a model; 409 where it is there."""
-        body = {"embedding_model_id": model_id, "template": template, "aggregation": aggregation}
+        body = {"embedding_model_id": model_id, "template": template, "metric_aggregation_type": aggregation}
         return self._told(
             "create", family, {name: value for name, value in body.items() if value is not None}
         )

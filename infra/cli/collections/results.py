@@ -53,7 +53,10 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class CollectionInfo:
-    """A collection: the objects of a family, embedded by one model. The blue one answers searches."""
+    """A collection: the objects of a family, embedded by one model. The blue one answers searches.
+
+    `vectors` counts one for each part of an object; most have one part.
+    """
 
     embedding_model_id: str
     collection_id: str
@@ -62,7 +65,7 @@ class CollectionInfo:
     metric: str
     aggregation: str
     blue: bool
-    objects: int | None
+    vectors: int
     created_at: str | None
 
     @classmethod
@@ -77,7 +80,7 @@ class CollectionInfo:
             metric=model["metric_type"],
             aggregation=model["metric_aggregation_type"],
             blue=body["work_state"] == "blue",
-            objects=body.get("objects"),
+            vectors=body["row_count"],
             created_at=body.get("created_at"),
         )
 

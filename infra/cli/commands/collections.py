@@ -31,13 +31,13 @@ OtherModel = Annotated[
 
 def _show(found: "tuple[CollectionInfo, ...]") -> None:
     output.table(
-        ("collection of", "state", "family", "objects", "dimension", "metric", "parts count as", "created"),
+        ("collection of", "state", "family", "vectors", "dimension", "metric", "parts count as", "created"),
         [
             (
                 each.embedding_model_id,
                 "blue" if each.blue else "green",
                 each.family,
-                each.objects,
+                each.vectors,
                 each.dimension,
                 each.metric,
                 each.aggregation,
@@ -126,8 +126,9 @@ def delete(
     with targets(ctx).client(profile) as client:
         if not yes:
             found = client.collections.get(model, family=family)
-            objects = f" with {found.objects:,} objects" if found.objects is not None else ""
-            if not typer.confirm(f"delete the collection of {model}{objects}?", err=True):
+            if not typer.confirm(
+                f"delete the collection of {model} with {found.vectors:,} vectors?", err=True
+            ):
                 raise UsageError("not deleted")
         client.collections.delete(model, family=family)
     if as_json:

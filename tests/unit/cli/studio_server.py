@@ -33,7 +33,7 @@ MODELS = [
 ]
 
 
-def collection(model_id: str = "static-256", *, state: str = "green", objects: int = 3) -> dict[str, Any]:
+def collection(model_id: str = "static-256", *, state: str = "green", rows: int = 3) -> dict[str, Any]:
     """A CollectionStateInfo."""
     return {
         "collection_id": f"col_{model_id}",
@@ -49,7 +49,8 @@ def collection(model_id: str = "static-256", *, state: str = "green", objects: i
         "index_created": True,
         "work_state": state,
         "applied_optimizations": [],
-        "objects": objects,
+        "family": "items",
+        "row_count": rows,
     }
 
 

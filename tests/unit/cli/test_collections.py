@@ -47,10 +47,10 @@ def test_a_name_leads_nowhere_else(shoal: Shoal, server: StudioServer, name: str
 def test_collections_of_both_families(shoal: Shoal, server: StudioServer) -> None:
     assert "shoal collections upsert" in shoal("collections", "list").stderr
     server.collections["items"] = [collection(state="blue"), collection("static-128")]
-    server.collections["categories"] = [collection(state="blue", objects=7)]
+    server.collections["categories"] = [collection(state="blue", rows=7)]
     listed = json.loads(shoal("collections", "list", "--json").stdout)["collections"]
     assert [
-        (each["embedding_model_id"], each["family"], each["blue"], each["objects"]) for each in listed
+        (each["embedding_model_id"], each["family"], each["blue"], each["vectors"]) for each in listed
     ] == [
         ("static-256", "items", True, 3),
         ("static-128", "items", False, 3),
@@ -79,7 +79,7 @@ def test_create_and_delete(shoal: Shoal, server: StudioServer) -> None:
     assert server.body("POST /internal/vectordb/collections/create") == {
         "embedding_model_id": "static-128",
         "template": "{title}",
-        "aggregation": "avg",
+        "metric_aggregation_type": "avg",
     }
     assert shoal("collections", "create", "static-128", "--family", "categories").exit_code == 0
     assert server.body("POST /internal/vectordb/collections/categories/create") == {
@@ -88,7 +88,7 @@ def test_create_and_delete(shoal: Shoal, server: StudioServer) -> None:
     server.collections["items"] = [collection("static-128")]
     kept = shoal("collections", "delete", "static-128", stdin="n\n")
     assert kept.exit_code == 2
-    assert "with 3 objects?" in kept.stderr
+    assert "with 3 vectors?" in kept.stderr
     assert "POST /internal/vectordb/collections/delete" not in server.said
     gone = shoal("collections", "delete", "static-128", stdin="y\n")
     assert gone.stdout.endswith("deleted static-128\n")
