@@ -154,11 +154,15 @@ class RunStopped(ShoalError):
 
 
 class ModelError(ShoalError):
-    """An embedding model did not do what was asked; the message is for its user and quotes no text of theirs."""
+    """An embedding model did not do what was asked; the message is for its user and quotes no text of theirs.
+
+    `reason` is the message without the model's name.
+    """
 
     def __init__(self, model_id: str, message: str) -> None:
         super().__init__(f"{model_id}: {message}")
         self.model_id = model_id
+        self.reason = message
         self.message = f"{model_id}: {message}"
 
 

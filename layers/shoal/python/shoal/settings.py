@@ -6,6 +6,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
 
 from shoal.errors import ShoalError
+from shoal.model.bedrock_models import granted
 from shoal.model.datasets import Metric
 from shoal.model.embedding_models import (
     DEFAULT_MODEL,
@@ -80,6 +81,8 @@ class Settings(BaseModel):
     """The function through which requests to users' addresses go."""
     default_embedding_model: str = DEFAULT_MODEL
     """The model of collections for which none was named."""
+    bedrock_models: Json[tuple[str, ...]] = ()
+    """Ids of the models of Amazon Bedrock that the deployment may invoke (`model.bedrock_models`)."""
     http_embedding_models: Json[tuple[HttpModel, ...]] = ()
     embedding_prices: Json[dict[str, float]] = Field(default_factory=dict)
     """US dollars for a million tokens, by model, in place of those that are known."""
@@ -112,10 +115,15 @@ class Settings(BaseModel):
         """The embedding models of the deployment.
 
         Raises:
-            SettingsError: two of one id, or a default or a price of one that is not there.
+            SettingsError: names a model of Bedrock that is not known, an id that two have, or a default or a price
+                of one that is not there.
         """
-        models = [*STATIC_MODELS, *(model.described() for model in self.http_embedding_models)]
         try:
+            models = [
+                *STATIC_MODELS,
+                *granted(self.bedrock_models),
+                *(model.described() for model in self.http_embedding_models),
+            ]
             return ModelRegistry(models, default=self.default_embedding_model, prices=self.embedding_prices)
         except ValueError as error:
             raise SettingsError(f"embedding models: {error}") from None

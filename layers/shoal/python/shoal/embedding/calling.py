@@ -40,14 +40,7 @@ BATCH_BYTES = 1_000_000
 
 
 class TextsRefused(ModelFailed):
-    """The provider refuses a call for what is in its texts: others, or some of them, may be fine.
-
-    `reason` is for the text's owner, and quotes nothing of it.
-    """
-
-    def __init__(self, model_id: str, reason: str) -> None:
-        super().__init__(model_id, reason)
-        self.reason = reason
+    """The provider refuses a call for what is in its texts: others, or some of them, may be fine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +241,12 @@ def read_vectors(spec: EmbeddingModel, rows: Any, count: int) -> Vectors:
     Raises:
         ModelFailed: it is not that many lists of that many numbers.
     """
-    if not isinstance(rows, list) or len(rows) != count:
-        found = len(rows) if isinstance(rows, list) else "no list of"
-        raise ModelFailed(spec.model_id, f"answered {found} vectors to {count} texts")
+    if not isinstance(rows, list):
+        raise ModelFailed(
+            spec.model_id, "its answer holds no vectors: it is no embedding model, or another sort of one"
+        )
+    if len(rows) != count:
+        raise ModelFailed(spec.model_id, f"answered {len(rows)} vectors to {count} texts")
     try:
         with np.errstate(over="ignore"):  # what is too large for float32 is told as not finite
             vectors: Vectors = np.array(rows, dtype=np.float32)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
     from mypy_boto3_sts.type_defs import CredentialsTypeDef as Credentials
 
+    from shoal.storage.aws_inference import BedrockRuntime
+
 CONNECT_SECONDS = 2
 ATTEMPTS = 4
 CONNECTIONS = 50
@@ -36,6 +38,8 @@ STS_SECONDS = 4
 STEPFUNCTIONS_SECONDS = 4
 SSM_SECONDS = 2
 S3_SECONDS = 10
+# A model takes some two seconds for 96 long texts.
+BEDROCK_SECONDS = 8
 # The function `outbound` waits 10 s for who it asks, and may have to start and to read a key before.
 LAMBDA_SECONDS = 20
 
@@ -100,6 +104,12 @@ def ssm_client(session: "Session | None" = None) -> "SSMClient":
     """A client of the Parameter Store, which asks once: whoever reads a key has a request waiting for it."""
     config = client_config(read_seconds=SSM_SECONDS, attempts=1)
     return cast("SSMClient", _session(session).create_client("ssm", config=config))
+
+
+def bedrock_runtime_client(session: "Session | None" = None) -> "BedrockRuntime":
+    """A client of Bedrock's models, which asks once: whoever embeds texts knows how long to try again."""
+    config = client_config(read_seconds=BEDROCK_SECONDS, attempts=1)
+    return cast("BedrockRuntime", _session(session).create_client("bedrock-runtime", config=config))
 
 
 def client_config(*, read_seconds: float, signature: str | None = None, attempts: int = ATTEMPTS) -> Config:

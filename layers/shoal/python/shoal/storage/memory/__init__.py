@@ -4,10 +4,19 @@
 it happen: what AWS does on a bad day.
 """
 
+from shoal.storage.memory.inference import MemoryInference
 from shoal.storage.memory.objects import MemoryObjects
 from shoal.storage.memory.queue import MemoryQueue, Received
 from shoal.storage.memory.table import MemoryTable
 from shoal.storage.memory.uploads import MemoryUploads
 from shoal.storage.memory.workflows import MemoryWorkflows
 
-__all__ = ["MemoryObjects", "MemoryQueue", "MemoryTable", "MemoryUploads", "MemoryWorkflows", "Received"]
+__all__ = [
+    "MemoryInference",
+    "MemoryObjects",
+    "MemoryQueue",
+    "MemoryTable",
+    "MemoryUploads",
+    "MemoryWorkflows",
+    "Received",
+]
