@@ -4,8 +4,9 @@ from shoal.http import docs
 from shoal.http.native.routes import ROUTES as NATIVE
 from shoal.http.router import Route, Router
 from shoal.http.studio.routes import ROUTES as STUDIO
+from shoal.http.vectorize.routes import ROUTES as VECTORIZE
 
-ROUTES: tuple[Route, ...] = (*NATIVE, *STUDIO, *docs.ROUTES)
+ROUTES: tuple[Route, ...] = (*NATIVE, *STUDIO, *VECTORIZE, *docs.ROUTES)
 
 
 def service_router() -> Router:

@@ -1,0 +1,1 @@
+"""What the dialect of Vectorize keeps beside datasets: descriptions, metadata indexes, names that were deleted."""
