@@ -1,0 +1,236 @@
+"""Objects to records: text by the collection's template, parts by the model's longest input, a vector for each.
+
+What is wrong with one object is its own failure; what is wrong with the model is raised.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from shoal.embedding.calling import NO_DIRECTION, NO_TOKENS
+from shoal.errors import InvalidInput
+from shoal.model.bindings import Aggregation, Binding, Field, part_id
+from shoal.model.datasets import Dataset
+from shoal.model.embedding_models import EmbeddingModel, Provider
+from shoal.model.records import Vectors
+from shoal.model.splitting import split
+from shoal.model.tasks import FailedObject, FailureStage
+from shoal.model.templates import text_of
+from shoal.services.collections.objects import SourceObject, metadata_of
+from shoal.services.embedding import Embedder
+
+__all__ = ["EmbeddedObjects", "SourceObject", "embed_objects"]
+
+NO_TEXT = "no text: the payload has nothing in it that could be embedded"
+_NOTHING_IN_IT = frozenset({NO_TOKENS, NO_DIRECTION})
+_SURELY_LONG = 8
+"""Characters for each token that a model takes, from which on a text is split before it is embedded."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedObjects:
+    """Records of objects, in the order of the objects.
+
+    `ids`, `metadata`: n strings, and n compact JSON objects. `vectors`: float32, shape (n, dimension). `parts`
+    says of each object that did not fail how many records it has. `truncated` counts objects of whose text only a
+    beginning was read, `tokens` what the model read, `characters` those of the texts.
+    """
+
+    ids: list[str]
+    vectors: Vectors
+    metadata: list[bytes]
+    parts: dict[str, int]
+    failed: list[FailedObject] = field(default_factory=list)
+    truncated: int = 0
+    tokens: int = 0
+    characters: int = 0
+
+
+@dataclass(slots=True)
+class _Texts:
+    """An object on its way: the texts of its parts, then their vectors."""
+
+    source: SourceObject
+    texts: list[str]
+    truncated: bool = False
+    vectors: list[Vectors] = field(default_factory=list)
+    problem: str | None = None
+
+
+def embed_objects(embedder: Embedder, dataset: Dataset, objects: Sequence[SourceObject]) -> EmbeddedObjects:
+    """Make records of objects, as a collection's binding says.
+
+    Args:
+        embedder: the models.
+        dataset: a dataset with a binding.
+        objects: objects of distinct ids.
+
+    Raises:
+        LimitReached: code `token_cap_reached`.
+        ModelBusy, ModelDenied, ModelFailed: as the model raised it.
+        NotFound: code `model_not_found`.
+        ValueError: the dataset has no binding, or an id comes twice.
+    """
+    binding = dataset.binding
+    if binding is None:
+        raise ValueError(f"dataset {dataset.name} has no embedding model")
+    if len({source.object_id for source in objects}) != len(objects):
+        raise ValueError("an object comes twice")
+    return _Embedding(embedder, dataset, binding).of(objects)
+
+
+class _Embedding:
+    """One call of `embed_objects`."""
+
+    def __init__(self, embedder: Embedder, dataset: Dataset, binding: Binding) -> None:
+        self._embedder = embedder
+        self._dataset = dataset
+        self._binding = binding
+        self._model: EmbeddingModel = embedder.registry.find(binding.model_id)
+        self._failed: list[FailedObject] = []
+        self._tokens = 0
+
+    def of(self, objects: Sequence[SourceObject]) -> EmbeddedObjects:
+        """The records."""
+        prepared = self._prepared(objects)
+        self._embed(prepared)
+        if self._counts_for_nothing:
+            self._embed([one for one in prepared if self._split_again(one)])
+        return self._records(prepared)
+
+    @property
+    def _counts_for_nothing(self) -> bool:
+        """Whether to embed first, and to split what turns out to be too long: the static model takes as long for
+        counting tokens as for embedding, and nothing is paid for what it reads.
+        """
+        return self._model.provider is Provider.STATIC
+
+    def _prepared(self, objects: Sequence[SourceObject]) -> list[_Texts]:
+        """The texts of the objects that have one, in parts as far as that is known."""
+        prepared: list[_Texts] = []
+        template = self._binding.template
+        for source in objects:
+            try:
+                text = text_of(source.payload, template)
+            except InvalidInput as error:
+                self._fail(source, error.message, FailureStage.SPLITTING)
+                continue
+            if not text or text.isspace():
+                self._fail(source, NO_TEXT, FailureStage.SPLITTING)
+                continue
+            prepared.append(_Texts(source, [text]))
+        longest = self._model.max_tokens
+        if self._counts_for_nothing:
+            for one in prepared:
+                if len(one.texts[0]) > longest * _SURELY_LONG:
+                    self._split(one)
+            return prepared
+        # A token is a byte at least.
+        maybe_long = [one for one in prepared if len(one.texts[0].encode(errors="replace")) > longest]
+        counts = self._count([one.texts[0] for one in maybe_long]) if maybe_long else []
+        for one, tokens in zip(maybe_long, counts, strict=True):
+            if tokens > longest:
+                self._split(one)
+        return prepared
+
+    def _split(self, one: _Texts) -> None:
+        found = split(one.texts[0], max_tokens=self._model.max_tokens, count=self._count)
+        one.texts = [part for part in found.parts if not part.isspace()]
+        one.truncated = found.truncated
+
+    def _split_again(self, one: _Texts) -> bool:
+        """Split a text of which the model read the beginning only; whether there was one."""
+        if not one.truncated or len(one.texts) > 1:
+            return False
+        one.vectors, one.problem = [], None
+        self._split(one)
+        return True
+
+    def _count(self, texts: Sequence[str]) -> list[int]:
+        return self._embedder.count_tokens(self._model.model_id, texts)
+
+    def _embed(self, prepared: Sequence[_Texts]) -> None:
+        """Give each text its vector."""
+        texts = [text for one in prepared for text in one.texts]
+        if not texts:
+            return
+        embedded = self._embedder.documents(self._dataset.tenant_id, self._model.model_id, texts)
+        self._tokens += embedded.tokens
+        place = 0
+        for one in prepared:
+            for _ in one.texts:
+                problem = embedded.failed.get(place)
+                if problem is None:
+                    one.vectors.append(embedded.vectors[place])
+                    one.truncated = one.truncated or place in embedded.truncated
+                elif one.problem is None or one.problem in _NOTHING_IN_IT:
+                    one.problem = problem
+                place += 1
+
+    def _records(self, prepared: Sequence[_Texts]) -> EmbeddedObjects:
+        ids: list[str] = []
+        metadata: list[bytes] = []
+        vectors: list[Vectors] = []
+        parts: dict[str, int] = {}
+        truncated = characters = 0
+        for one in prepared:
+            source = one.source
+            # A part without a word in it is left out; any other that failed takes its object along.
+            if one.problem is not None and (not one.vectors or one.problem not in _NOTHING_IN_IT):
+                self._fail(source, one.problem, FailureStage.INFERENCE)
+                continue
+            found, more = one.vectors, None
+            if len(found) > 1 and self._binding.aggregation is Aggregation.AVERAGE:
+                middle = self._middle(found)
+                if middle is None:
+                    self._fail(source, NO_DIRECTION, FailureStage.INFERENCE)
+                    continue
+                found, more = [middle], {Field.AVERAGE: True}
+            try:
+                encoded = [
+                    metadata_of(source, part=part, parts=len(found), more=more) for part in range(len(found))
+                ]
+            except InvalidInput as error:
+                self._fail(source, error.message, FailureStage.UPSERT)
+                continue
+            name = source.object_id
+            ids += [part_id(name, part) for part in range(len(found))]
+            metadata += encoded
+            vectors += found
+            parts[name] = len(found)
+            truncated += one.truncated
+            characters += sum(map(len, one.texts))
+        return EmbeddedObjects(
+            ids=ids,
+            vectors=self._stacked(vectors),
+            metadata=metadata,
+            parts=parts,
+            failed=self._failed,
+            truncated=truncated,
+            tokens=self._tokens,
+            characters=characters,
+        )
+
+    def _middle(self, found: Sequence[Vectors]) -> Vectors | None:
+        """The mean of some vectors; of length 1 where the model's are. None where it has no direction then."""
+        middle = np.mean(np.stack(found), axis=0, dtype=np.float64)
+        length = float(np.linalg.norm(middle))
+        if self._model.normalised:
+            if length < 1e-6:
+                return None
+            middle /= length
+        elif not length:
+            return None
+        mean: Vectors = middle.astype(np.float32)
+        return mean
+
+    def _stacked(self, vectors: Sequence[Vectors]) -> Vectors:
+        if not vectors:
+            return np.zeros((0, self._dataset.dimension), dtype=np.float32)
+        stacked: Vectors = np.stack(vectors).astype(np.float32, copy=False)
+        return stacked
+
+    def _fail(self, source: SourceObject, detail: str, stage: FailureStage) -> None:
+        info = source.more.get(Field.INFO)
+        self._failed.append(FailedObject(source.object_id, detail, stage, source.payload, info))
