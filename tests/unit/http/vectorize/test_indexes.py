@@ -58,7 +58,7 @@ def test_a_preset_stands_for_dimensions_and_metric(api: Vectorize, preset: str, 
             (
                 400,
                 3003,
-                "vectorize.index.invalid_config - Metric must be one of cosine, euclidean, dot-product",
+                ("vectorize.index.invalid_config - Metric must be one of cosine, euclidean, dot-product"),
             ),
         ),
         (
@@ -67,8 +67,8 @@ def test_a_preset_stands_for_dimensions_and_metric(api: Vectorize, preset: str, 
                 400,
                 3003,
                 (
-                    "vectorize.index.invalid_config - Preset @cf/baai/bge-small-en-v1.5 has 384 dimensions and the "
-                    "metric cosine"
+                    "vectorize.index.invalid_config - Preset @cf/baai/bge-small-en-v1.5 has 384 dimensions "
+                    "and the metric cosine"
                 ),
             ),
         ),

@@ -64,8 +64,8 @@ def test_top_k(api: Vectorize) -> None:
             400,
             40025,
             (
-                "with returnValues=true or returnMetadata=all, max top K is 50, but got 51; for a top K up to 100, "
-                "retry with returnValues=false and returnMetadata=indexed"
+                "with returnValues=true or returnMetadata=all, max top K is 50, but got 51; for a top K up to "
+                "100, retry with returnValues=false and returnMetadata=indexed"
             ),
         )
     for wrong in (0, 101, -1):

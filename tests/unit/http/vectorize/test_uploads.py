@@ -138,8 +138,8 @@ WRONG: dict[str, tuple[Any, int, str]] = {
         record("x", metadata={"k": "v" * (10_241 - 8)}),
         40016,
         (
-            'oversized metadata for vector id="x"; the compact JSON representation of the metadata must not exceed '
-            "10240 bytes, got 10241 bytes"
+            'oversized metadata for vector id="x"; the compact JSON representation of the metadata must not '
+            "exceed 10240 bytes, got 10241 bytes"
         ),
     ),
     "a dot in a key": (record("x", metadata={"a.b": 1}), 40023, 'invalid metadata key for vector id="x"'),
