@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from shoal.embedding.models import Models
 from shoal.http.app import App
 from shoal.http.context import Deps, Limits
 from shoal.http.routes import service_router
+from shoal.model.embedding_models import ModelRegistry
 from shoal.model.ids import parse_job_id
 from shoal.model.tenants import Scope
 from shoal.services.api_keys import create_key
 from shoal.services.commit import drain
+from shoal.services.embedding import Embedder
 from shoal.services.search import Searcher
 from shoal.services.tenants import create_tenant
 from shoal.storage.memory import MemoryObjects, MemoryQueue, MemoryTable, MemoryUploads, MemoryWorkflows
@@ -95,6 +98,7 @@ class Api:
         objects = MemoryObjects(self.clock)
         self.uploads, self.imports = MemoryUploads(objects, self.clock), MemoryWorkflows()
         self.compactions, self.exports = MemoryWorkflows(), MemoryWorkflows()
+        self.reindexes, self.tasks = MemoryWorkflows(), MemoryQueue(self.clock)
         self.ports = Ports(
             objects,
             MemoryTable(self.clock),
@@ -104,6 +108,8 @@ class Api:
             self.imports,
             self.compactions,
             self.exports,
+            self.reindexes,
+            self.tasks,
         )
         self.use(self.ports, limits, docs_enabled=docs_enabled)
         self.tenant_id = create_tenant(self.ports, name="ours").tenant_id
@@ -112,7 +118,16 @@ class Api:
     def use(self, ports: Ports, limits: Limits | None = None, *, docs_enabled: bool = True) -> None:
         """Start anew over other ports, as a new container would."""
         searcher = Searcher(ports, cache_bytes=10**8)
-        deps = Deps(ports, searcher, limits or Limits(), docs_enabled=docs_enabled, pause=self.pause)
+        models = Models(ModelRegistry(), inference=ports.inference, outbound=ports.outbound, pause=self.pause)
+        self.embedder = Embedder(ports, models)
+        deps = Deps(
+            ports,
+            searcher,
+            limits or Limits(),
+            docs_enabled=docs_enabled,
+            pause=self.pause,
+            embedder=self.embedder,
+        )
         self.app = App(service_router(), deps)
 
     def pause(self, seconds: float) -> None:

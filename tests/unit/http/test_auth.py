@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shoal.http.router import Route
-from shoal.http.routes import ROUTES
+from shoal.http.native.routes import ROUTES
 from shoal.model.tenants import Scope
 from shoal.services.api_keys import list_keys, revoke_key
 from tests.unit.http.api import START, Api, event

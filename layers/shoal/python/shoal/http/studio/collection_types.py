@@ -50,7 +50,10 @@ class EmbeddingModelOut(StudioBody):
 
 
 class CollectionStateInfo(StudioBody):
-    """A collection; `blue` is the active one of its family. The index needs no call to be made."""
+    """A collection; `blue` is the active one of its family. The index needs no call to be made.
+
+    `row_count` counts vectors: an object has one for each of its parts.
+    """
 
     collection_id: str
     embedding_model: EmbeddingModelOut
@@ -58,6 +61,8 @@ class CollectionStateInfo(StudioBody):
     index_created: bool
     work_state: Literal["green", "blue"]
     applied_optimizations: list[str]
+    family: Literal["items", "categories"]
+    row_count: int
 
 
 class Collections(StudioBody):
