@@ -49,9 +49,7 @@ def answered(script: Script, *, seconds: float = 10.0) -> Answer:
 
 def test_what_is_sent() -> None:
     with serving(answer(b'{"ok":1}', headers=("Content-Type: application/json", "X-Other: 1"))) as server:
-        found = post(
-            local(), url_of(server, "/v1/embeddings?version=2"), b'{"a":"\xc3\xa4"}', **{"X-Key": "k"}
-        )
+        found = post(local(), url_of(server, "/v1/embeddings?version=2"), b'{"a":"\xc3\xa4"}', {"X-Key": "k"})
         assert found == Answer(200, b'{"ok":1}', {"content-type": "application/json"})
         (asked,) = server.asked
     assert asked.line == "POST /v1/embeddings?version=2 HTTP/1.1"
