@@ -1,9 +1,11 @@
 """The local stack as the command line uses it: with a tenant and a key, and errors for the user."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from infra.cli.failures import CliError
 from infra.cli.results import LocalStack
@@ -51,22 +53,46 @@ def stop(state: Path, *, progress: Callable[[str], None]) -> bool:
         return down(state=state, progress=progress)
 
 
-def ensure_key(info: "StackInfo") -> dict[str, Any]:
+def ensure_key(info: "StackInfo") -> dict[str, str]:
     """The tenant and the key of last time if the table still knows them, or new ones with every scope."""
     from infra.local.session import session_of
+
+    known = {"tenant_id": info.tenant_id or "", "api_key": info.api_key or ""}
+    return _tenant(ports_of(session_of(info)), "local", known)
+
+
+def tenant_of_its_own(stack: LocalStack, state: Path, name: str) -> LocalStack:
+    """The running stack with another tenant and a key of it: those of last time if the table still knows them.
+
+    They are kept in the state's folder, for its owner only.
+    """
+    from infra.local.info import write_private
+
+    file = state / f"tenant-{name}.json"
+    try:
+        known = dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        known = {}
+    found = _tenant(local_ports(state), name, known)
+    if found != known:
+        write_private(file, json.dumps(found))
+    return replace(stack, tenant_id=found["tenant_id"], api_key=found["api_key"])
+
+
+def _tenant(ports: "Ports", name: str, known: Mapping[str, str]) -> dict[str, str]:
     from shoal.model.tenants import Scope
     from shoal.services.api_keys import create_key, list_keys
     from shoal.services.tenants import create_tenant
 
-    ports = ports_of(session_of(info))
-    if info.tenant_id and info.api_key:
+    tenant_id, api_key = known.get("tenant_id"), known.get("api_key")
+    if tenant_id and api_key:
         now = ports.clock()
-        valid = [key for key in list_keys(ports, info.tenant_id) if key.valid_at(now)]
-        if any(info.api_key.startswith(f"shl_{key.key_id}_") for key in valid):
-            return {"tenant_id": info.tenant_id, "api_key": info.api_key}
-    tenant = create_tenant(ports, name="local")
+        valid = [key for key in list_keys(ports, tenant_id) if key.valid_at(now)]
+        if any(api_key.startswith(f"shl_{key.key_id}_") for key in valid):
+            return {"tenant_id": tenant_id, "api_key": api_key}
+    tenant = create_tenant(ports, name=name)
     scopes = frozenset(Scope)
-    _, secret = create_key(ports, tenant_id=tenant.tenant_id, name="local", scopes=scopes, expires_at=None)
+    _, secret = create_key(ports, tenant_id=tenant.tenant_id, name=name, scopes=scopes, expires_at=None)
     return {"tenant_id": tenant.tenant_id, "api_key": secret}
 
 

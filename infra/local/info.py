@@ -66,12 +66,17 @@ def read_info(path: Path) -> StackInfo | None:
 
 def write_info(path: Path, info: StackInfo) -> None:
     """Replace the file at once; only its owner may read it, as it holds keys."""
+    write_private(path, json.dumps(asdict(info), indent=2))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file at once, which only its owner may read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump(asdict(info), file, indent=2)
+        file.write(text)
     temporary.replace(path)
 
 

@@ -3,15 +3,17 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from infra.cli.client import ShoalClient
-from infra.cli.demo import answers, bulk, corpus, sentence
+from infra.cli.demo import answers, bulk, change_model, corpus, sentence
 from infra.cli.demo.crash import Crash
 from infra.cli.demo.keywords import KeywordIndex
 from infra.cli.demo.operations import Operation, content_digest, load_operations
 from infra.cli.demo.steps import Check, Steps
 from infra.cli.measured import Measured, write
 from infra.cli.results import LocalStack
+from infra.cli.transport import Patience
 
 WHERE = "round trips measured by the demo on this machine's local stack"
 MODEL = "wordllama-256"
@@ -31,15 +33,27 @@ class Outcome:
         return tuple(check for check in self.checks if not check.held)
 
 
+class Connect(Protocol):
+    """Makes a client of a stack, as patient as one wants it."""
+
+    def __call__(self, stack: LocalStack, patience: Patience | None = None) -> ShoalClient:
+        """The client; to be closed."""
+
+
 def run(
     steps: Steps,
     *,
     state: Path,
     start_stack: Callable[[Callable[[str], None]], LocalStack],
-    connect: Callable[[LocalStack], ShoalClient],
+    connect: Connect,
     indexer_pids: Callable[[], list[int]],
+    own_tenant: Callable[[LocalStack], LocalStack],
 ) -> Outcome:
-    """Do it all: bring the stack up, upload, ask, write, delete, import, kill, and say what it costs."""
+    """Do it all: bring the stack up, upload, ask, write, delete, import, kill, reindex, and say what it costs.
+
+    `own_tenant` is the same stack with a tenant for the second act: a tenant has one collection of each model, and
+    the demo must not mix its documents with what somebody keeps there.
+    """
     steps.begin("bringing the local stack up")
     stack = start_stack(steps.say)
     steps.say(f"the API answers at {stack.api_url}")
@@ -64,8 +78,11 @@ def run(
         sentence.write_find_delete(client, steps)
         bulk.import_file(client, operations, found, steps)
         crash.finish(steps)
+    own = own_tenant(stack)
+    with connect(own) as client, connect(own, Patience(attempts=1)) as impatient:
+        change_model.act(client, impatient, operations, digest, state=state, steps=steps)
     _show_cost(measured, steps)
-    _show_next(stack, found, steps)
+    _show_next(stack, own, found, steps)
     return Outcome(tuple(steps.checks), steps.seconds, measured)
 
 
@@ -137,11 +154,15 @@ def _show_cost(measured: Measured | None, steps: Steps) -> None:
     steps.plain(f"  times are {figures.where}; `shoal cost` shows each position")
 
 
-def _show_next(stack: LocalStack, found: list[answers.Answer], steps: Steps) -> None:
+def _show_next(stack: LocalStack, documents: LocalStack, found: list[answers.Answer], steps: Steps) -> None:
     first = found[0].found.matches[0].id if found and found[0].found.matches else ""
     steps.plain("\nGo on by hand:")
     steps.plain("  .venv/bin/shoal ask")
     steps.plain(
         f'  curl -H "Authorization: Bearer {stack.api_key}" '
         f"{stack.api_url}/v1/datasets/{corpus.DATASET}/vectors/{first}"
+    )
+    steps.plain(
+        f"  SHOAL_API_URL={documents.api_url} SHOAL_API_KEY={documents.api_key} "
+        ".venv/bin/shoal collections search 'a queue for messages'"
     )
