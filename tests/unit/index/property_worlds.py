@@ -33,7 +33,9 @@ STRINGS = st.one_of(
     st.text(st.characters(codec="utf-8"), max_size=4),
     st.sampled_from(["same beginning " + str(n) for n in range(8)]),
     st.sampled_from(["x" * 256, "x" * 255 + "y"]),
+    st.sampled_from(["a b", "B a, b", "abc b zz", "É zz", "same beginning"]),
 )
+PATTERNS = st.lists(st.sampled_from(["*", "?", "a", "b", "same", "\\z", " "]), max_size=4).map("".join)
 LONG_STRINGS = st.sampled_from(["x" * 257, "x" * 5000])
 VALUES = st.one_of(st.none(), st.booleans(), INTS, FLOATS, STRINGS)
 ROW_KEYS = st.sampled_from(["a", "b", "a.b", "", ".", "a.b.c", "c", "$gt"])
@@ -65,6 +67,7 @@ PATHS = st.sampled_from(
         "b.a.b.c.a",
     ]
 )
+TEXT_OPERATORS = ("$match", "$phrase", "$wildcard")
 KNOWN = st.one_of(st.booleans(), INTS, FLOATS, STRINGS)
 OPERATORS = st.one_of(
     st.tuples(st.sampled_from(["$eq"]), VALUES),
@@ -72,7 +75,8 @@ OPERATORS = st.one_of(
     st.tuples(st.sampled_from(["$in", "$nin"]), st.lists(KNOWN, max_size=5)),
     st.tuples(st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), INTS | FLOATS | STRINGS),
     st.tuples(st.just("$exists"), st.booleans()),
-    st.tuples(st.just("$startsWith"), STRINGS),
+    st.tuples(st.sampled_from(["$startsWith", "$match", "$phrase"]), STRINGS),
+    st.tuples(st.just("$wildcard"), STRINGS | PATTERNS),
 )
 CONDITIONS = st.dictionaries(
     PATHS,
@@ -113,12 +117,20 @@ def met(draw: st.DrawFn, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     there = values_in(rows)
     value = draw(st.sampled_from(there)) if there else 1
     operator = draw(
-        st.sampled_from(["$eq", "$ne", "$in", "$nin", "$gt", "$gte", "$lt", "$lte", "$startsWith"])
+        st.sampled_from(
+            ["$eq", "$ne", "$in", "$nin", "$gt", "$gte", "$lt", "$lte", "$startsWith", *TEXT_OPERATORS]
+        )
     )
     if isinstance(value, bool) and operator.startswith(("$g", "$l", "$s")):
         operator = "$eq"
     if operator == "$startsWith":
         value = value[: draw(st.integers(0, 4))] if isinstance(value, str) else "a"
+    elif operator in TEXT_OPERATORS:
+        value = value[draw(st.integers(0, 2)) :] if isinstance(value, str) else "a"
+        if operator == "$wildcard":
+            value = draw(
+                st.sampled_from([f"*{value[-200:]}", f"{value[:2]}*", f"{value[:1]}?{value[2:200]}"])
+            )
     elif operator in {"$in", "$nin"}:
         value = [value, *draw(st.lists(st.sampled_from(there), max_size=3))] if there else [value]
     elif isinstance(value, int) and not isinstance(value, bool) and operator not in {"$eq", "$ne"}:

@@ -160,6 +160,12 @@ def test_a_large_shard_in_blocks_of_both_forms() -> None:
         {"$or": [{"tags": {"$gt": "t2"}}, {"rank": {"$lt": 10}}]},
         {"always": "x", "rank": {"$gt": 39_990}},
         {"tags": {"$exists": False}},
+        {"name": {"$match": "COM 0000123"}},
+        {"name": {"$phrase": "com 0000123"}},
+        {"name": {"$wildcard": "https://*/00012?4"}},
+        {"name": {"$wildcard": "*7??7"}, "flag": True},
+        {"group": {"$wildcard": "g?"}, "tags": {"$match": "T3"}, "rank": {"$lt": 100}},
+        {"always": {"$not": {"$match": "x"}}},
     ):
         assert indexed.ask(condition) == indexed.scan(condition), condition
 
@@ -177,6 +183,8 @@ def test_little_is_read_for_one_value_and_nothing_for_what_all_rows_have() -> No
     assert len(indexed.front_bytes) < 10_000 < 1_000_000 < len(indexed.sections)
     assert 0 < needed({"rank": 30_000}) <= 70_000
     assert 0 < needed({"text": "name 30000"}) <= 70_000
+    assert 0 < needed({"text": {"$wildcard": "name 3000?"}}) <= 70_000
+    assert needed({"text": {"$match": "30000"}}) > 70_000
     assert 0 < needed({"some": True}) <= 10_000
     for condition in (
         {"all": "x"},
@@ -188,6 +196,10 @@ def test_little_is_read_for_one_value_and_nothing_for_what_all_rows_have() -> No
         {"rank": "1"},
         {"nowhere": 1},
         {"all": {"$startsWith": "z"}},
+        {"all": {"$match": "X"}},
+        {"all": {"$wildcard": "z*"}},
+        {"text": {"$wildcard": "names*"}},
+        {"rank": {"$match": "1"}},
         {},
     ):
         assert needed(condition) == 0, condition
@@ -201,6 +213,8 @@ def test_counts_are_known_without_reading() -> None:
 
     assert bounds({"group": "g1"}) == (10_000, 10_000)
     assert bounds({"group": {"$ne": "g1"}}) == (20_000, 20_000)
+    assert bounds({"group": {"$wildcard": "*1"}}) == (10_000, 10_000)
+    assert bounds({"group": {"$phrase": "1"}}) == (0, 0)
     assert bounds({"rank": 5}) == (0, 1)
     assert bounds({"rank": 5, "group": "g1"}) == (0, 1)
     assert bounds({"rank": -5}) == (0, 0)
@@ -240,6 +254,8 @@ def test_text_is_not_indexed_but_what_else_is_at_its_path() -> None:
     assert indexed.ask({"a": "short"}) is None
     assert indexed.ask({"a": {"$gt": ""}}) is None
     assert indexed.ask({"a": {"$startsWith": "x"}}) is None
+    assert indexed.ask({"a": {"$match": "short"}}) is None
+    assert indexed.ask({"a": {"$wildcard": "s*"}}) is None
     assert indexed.ask({"a": {"$in": [5, "short"]}}) is None
     assert indexed.ask({"a": {"$in": [5, True]}}) == [2]
     assert indexed.ask({"a": {"$lt": 6}}) == [2]

@@ -1,10 +1,12 @@
 """Filters and metadata at random, and a second, plainer reading of the rules."""
 
+import re
 from typing import Any
 
 from hypothesis import strategies as st
 
-TEXT = st.sampled_from(["", "a", "ab", "b", "é", "1", "true"])
+TEXT = st.sampled_from(["", "a", "ab", "b", "é", "1", "true", "a b", "B, a", "b a b", "É-1"])
+PATTERNS = st.lists(st.sampled_from(["*", "?", "a", "b", " ", "é", "\\*", "\\a"]), max_size=5).map("".join)
 ORDERED = st.integers(-2, 2) | st.sampled_from([0.0, -0.0, 1.0, 1.5]) | TEXT
 KNOWN = st.booleans() | ORDERED
 SCALARS = st.none() | KNOWN
@@ -26,7 +28,8 @@ OPERATORS = st.one_of(
     st.tuples(st.sampled_from(["$in", "$nin"]), st.lists(KNOWN, max_size=3)),
     st.tuples(st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), ORDERED),
     st.tuples(st.just("$exists"), st.booleans()),
-    st.tuples(st.just("$startsWith"), TEXT),
+    st.tuples(st.sampled_from(["$startsWith", "$match", "$phrase"]), TEXT),
+    st.tuples(st.just("$wildcard"), PATTERNS),
 )
 CONDITIONS = st.lists(OPERATORS, min_size=1, max_size=2).map(dict)
 FIELDS = st.dictionaries(
@@ -71,6 +74,26 @@ def in_order(operator: str, value: Any, bound: Any) -> bool:
     )
 
 
+def strings(values: list[Any]) -> list[str]:
+    return [value for value in values if isinstance(value, str)]
+
+
+def in_words(text: str) -> list[str]:
+    """The words of a text whose letters are those of this module, none of which is written alone."""
+    return re.findall(r"\w+", text.casefold())
+
+
+def runs(words: list[str], size: int) -> list[list[str]]:
+    return [words[place : place + size] for place in range(len(words) - size + 1)]
+
+
+def as_expression(pattern: str) -> str:
+    """A pattern as a regular expression."""
+    wild = {"*": ".*", "?": "."}
+    parts = re.findall(r"\\.|.|\\$", pattern, re.DOTALL)
+    return "".join(wild.get(part) or re.escape(part[-1]) for part in parts)
+
+
 def holds(operator: str, operand: Any, found: Any) -> bool:
     values = [] if found is ABSENT else found if isinstance(found, list) else [found]
     match operator:
@@ -86,6 +109,15 @@ def holds(operator: str, operand: Any, found: Any) -> bool:
             return bool(operand == (found is not ABSENT))
         case "$startsWith":
             return any(isinstance(value, str) and value[: len(operand)] == operand for value in values)
+        case "$match":
+            words = in_words(operand)
+            return any(words and set(words) <= set(in_words(value)) for value in strings(values))
+        case "$phrase":
+            words = in_words(operand)
+            return any(words and words in runs(in_words(value), len(words)) for value in strings(values))
+        case "$wildcard":
+            expression = as_expression(operand)
+            return any(re.fullmatch(expression, value, re.DOTALL) is not None for value in strings(values))
         case "$not":
             return not all(holds(inner, value, found) for inner, value in operand.items())
         case _:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shoal.model import filters
 from shoal.model.filters import STEPS_A_BYTE, parse_filter
-from shoal.model.limits import MAX_FILTER_BYTES, MAX_METADATA_BYTES
+from shoal.model.limits import MAX_FILTER_BYTES, MAX_METADATA_BYTES, MAX_TEXT_CONDITIONS
 from tests.unit.model.filter_oracle import FILTERS, KEYS, KNOWN, METADATA, OPERATORS, SCALARS, TEXT, passes
 
 PACKAGE = filters.__file__.rsplit("/", 1)[0]
@@ -69,6 +69,8 @@ ROOM = MAX_FILTER_BYTES - 100
 ARRAY_ROOM = MAX_METADATA_BYTES - 200
 NUMBERS = filled(lambda number: number % 10, ARRAY_ROOM)
 STRINGS = filled(lambda number: f"{number:x}", ARRAY_ROOM)
+WORDS = " ".join(STRINGS)[:ARRAY_ROOM]
+FEW = MAX_TEXT_CONDITIONS
 HOSTILE: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ranges beside numbers": (
         {"$or": filled(lambda number: {"a": {"$gt": number + 10}}, ROOM)},
@@ -114,6 +116,42 @@ HOSTILE: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"$and": [{"a": {"$not": {"$gt": n, "$lt": -n, "$in": ["x"]}}} for n in range(10, 1200)]},
         {"a": NUMBERS},
     ),
+    "words beside one long text": (
+        {"$or": filled(lambda number: {"a": {"$match": f"w0 {number} " + "x " * 900}}, ROOM)[:FEW]},
+        {"a": WORDS},
+    ),
+    "words beside short texts": (
+        {"$or": filled(lambda number: {"a": {"$match": f"{number:x} {number + 1:x}"}}, ROOM)[:FEW]},
+        {"a": STRINGS},
+    ),
+    "a few words beside short texts": (
+        {"a": {"$match": "0 1", "$phrase": "0 1", "$wildcard": "*0*?1", "$startsWith": "z"}},
+        {"a": STRINGS},
+    ),
+    "phrases beside one long text": (
+        {"$or": [{"a": {"$phrase": "w0 " * (600 + number) + "w1"}} for number in range(FEW)]},
+        {"a": "w0 " * (ARRAY_ROOM // 3)},
+    ),
+    "words of characters that nobody has seen before": (
+        {"a": {"$match": "x", "$phrase": "x", "$not": {"$match": "y", "$phrase": "y"}}},
+        {"a": "".join(map(chr, range(0x20000, 0x20000 + ARRAY_ROOM // 4)))},
+    ),
+    "patterns that may begin anywhere": (
+        {"$or": [{"a": {"$wildcard": "*" + "a*" * 110 + f"b{number}*"}} for number in range(FEW)]},
+        {"a": "a" * ARRAY_ROOM},
+    ),
+    "patterns that almost fit everywhere": (
+        {"$or": [{"a": {"$wildcard": "*" + "a?" * 110 + f"b{number}*"}} for number in range(FEW)]},
+        {"a": "ab" * (ARRAY_ROOM // 2)},
+    ),
+    "patterns beside short texts": (
+        {"$or": [{"a": {"$wildcard": f"*?*{number % 10}*?*x?*"}} for number in range(FEW)]},
+        {"a": STRINGS},
+    ),
+    "a pattern beside letters of many sorts": (
+        {"a": {"$wildcard": "*" + "é?*" * 80 + "x"}},
+        {"a": ["é" * 99] * 190},
+    ),
     "empty groups": ({"$and": [{}] * (ROOM // 3)}, {"a": NUMBERS}),
 }
 
@@ -143,6 +181,14 @@ def test_a_beginning_costs_no_more_steps_the_longer_it_is() -> None:
     short, long = (parse_filter({"a": {"$startsWith": "x" * size}}) for size in (2, 60_000))
     row = {"a": "x" * 30_000}
     assert steps(lambda: long.matches(row)) == steps(lambda: short.matches(row))
+
+
+@pytest.mark.parametrize("operator", ["$match", "$phrase", "$wildcard"])
+def test_text_costs_no_more_steps_the_longer_it_is(operator: str) -> None:
+    parsed = parse_filter({"a": {operator: "x*y"}})
+    steps(lambda: parsed.matches({"a": "x "}))  # which remembers what a space is
+    short, long = ({"a": "x " * size} for size in (2, 20_000))
+    assert steps(lambda: parsed.matches(long)) == steps(lambda: parsed.matches(short))
 
 
 def test_alternatives_for_one_path_are_one_set() -> None:

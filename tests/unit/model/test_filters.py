@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shoal.errors import InvalidInput
 from shoal.model.filters import NOT_SCALAR, parse_filter
-from shoal.model.limits import MAX_FILTER_BYTES
+from shoal.model.limits import MAX_FILTER_BYTES, MAX_TEXT_CONDITIONS
 from tests.unit.model.filter_oracle import ABSENT, FILTERS, METADATA, SCALARS, TEXT, looked_up, passes
 
 
@@ -32,6 +32,8 @@ def met(draw: st.DrawFn, metadata: dict[str, Any]) -> dict[str, Any]:
     choices: list[dict[str, Any]] = [{key: {"$exists": True}}]
     if isinstance(value, str):
         choices += [{key: value}, {key: {"$startsWith": value[:1]}}, {key: {"$gte": value}}]
+        choices += [{key: {"$match": value}}, {key: {"$phrase": value[-2:]}}]
+        choices += [{key: {"$wildcard": f"{value[:1]}*"}}, {key: {"$wildcard": f"*?{value[1:]}"}}]
     elif isinstance(value, bool | int | float):
         choices += [{key: value}, {key: {"$in": [value, "x"]}}]
     return draw(st.sampled_from(choices))
@@ -61,6 +63,8 @@ def test_needles_are_found_where_they_can_be() -> None:
         b'b"',
         b'c"',
     )
+    assert parse_filter({"a": {"$wildcard": 'é*x?"*\\*y'}}).needles == (b"*y", b'a"', b"x", b"\xc3\xa9")
+    assert parse_filter({"a": {"$match": "x y"}}).needles == (b'a"',)
     assert parse_filter({"$or": [{"a": "x"}, {"b": "x"}]}).needles == (b'"x"',)
     assert parse_filter({"a": {"$ne": "x"}}).needles == ()
     assert parse_filter({'quo"te': "x"}).needles == (b'"x"',)
@@ -111,6 +115,31 @@ def test_scalars_of_different_types_are_different_filters() -> None:
         ({"a": {"$in": []}}, {"a": 1}, False),
         ({"a": {"$nin": []}}, {}, True),
         ({"a": {"$startsWith": "é"}}, {"a": "éa"}, True),
+        ({"a": {"$match": "CHAIR office"}}, {"a": "An ergonomic office-chair."}, True),
+        ({"a": {"$match": "chairs"}}, {"a": "chair"}, False),
+        ({"a": {"$match": "cha"}}, {"a": "chair"}, False),
+        ({"a": {"$match": "desk chair"}}, {"a": ["desk", "chair"]}, False),
+        ({"a": {"$match": "desk chair"}}, {"a": ["x", "a chair, a desk"]}, True),
+        ({"a": {"$match": " ,"}}, {"a": " ,"}, False),
+        ({"a": {"$match": "5"}}, {"a": 5}, False),
+        ({"a": {"$match": "strasse"}}, {"a": "Straße"}, True),
+        ({"a": {"$match": "日語"}}, {"a": "這是日本語"}, True),
+        ({"a": {"$phrase": "日語"}}, {"a": "這是日本語"}, False),
+        ({"a": {"$phrase": "本語"}}, {"a": "這是日本語"}, True),
+        ({"a": {"$phrase": "office chair"}}, {"a": "an Office: CHAIR"}, True),
+        ({"a": {"$phrase": "office chair"}}, {"a": "chair office chairs"}, False),
+        ({"a": {"$phrase": "office chair"}}, {"a": ["office", "chair"]}, False),
+        ({"a": {"$phrase": "of"}}, {"a": "office"}, False),
+        ({"a": {"$wildcard": "*chair"}}, {"a": "office\nchair"}, True),
+        ({"a": {"$wildcard": "*Chair"}}, {"a": "office chair"}, False),
+        ({"a": {"$wildcard": "o??ice*"}}, {"a": "office"}, True),
+        ({"a": {"$wildcard": "chair"}}, {"a": "office chair"}, False),
+        ({"a": {"$wildcard": "50\\*"}}, {"a": "500"}, False),
+        ({"a": {"$wildcard": "50\\*\\"}}, {"a": "50*\\"}, True),
+        ({"a": {"$wildcard": "*"}}, {"a": ["", 1]}, True),
+        ({"a": {"$wildcard": "*"}}, {"a": [1, None]}, False),
+        ({"a": {"$wildcard": ""}}, {"a": ""}, True),
+        ({"a": {"$wildcard": "?"}}, {"a": "🙂"}, True),
     ],
 )
 def test_by_example(condition: dict[str, Any], metadata: dict[str, Any], expected: bool) -> None:
@@ -146,6 +175,10 @@ def test_a_nested_value_has_the_message_of_the_contract(value: object) -> None:
         ({"a": {"$lt": [1]}}, "filter.a.$lt"),
         ({"a": {"$exists": 1}}, "filter.a.$exists"),
         ({"a": {"$startsWith": 1}}, "filter.a.$startsWith"),
+        ({"a": {"$match": ["x"]}}, "filter.a.$match"),
+        ({"a": {"$phrase": None}}, "filter.a.$phrase"),
+        ({"a": {"$wildcard": 5}}, "filter.a.$wildcard"),
+        ({"a": {"$wildcard": "x" * 257}}, "filter.a.$wildcard"),
         ({"a": {"$not": 1}}, "filter.a.$not"),
         ({"a": {"$not": {"$gt": {}}}}, "filter.a.$not.$gt"),
         ({"a": {"$gt": float("nan")}}, "filter.a.$gt"),
@@ -217,6 +250,14 @@ def test_size_is_bounded() -> None:
         parse_filter({"a": {"$in": ["x" * 1000] * 70}})
 
 
+@pytest.mark.parametrize("operator", ["$match", "$phrase", "$wildcard"])
+def test_conditions_on_text_are_few(operator: str) -> None:
+    some = [{"a": {"$not": {operator: f"x{n}"}}, "b": n} for n in range(MAX_TEXT_CONDITIONS)]
+    assert parse_filter({"$or": some}).conditions == 2 * MAX_TEXT_CONDITIONS
+    with pytest.raises(InvalidInput, match=f"at most {MAX_TEXT_CONDITIONS}"):
+        parse_filter({"$or": [*some, {"c": {"$phrase": "x"}}]})
+
+
 def test_keys_that_look_like_operators_are_refused_as_paths_but_not_inside_of_them() -> None:
     for key in ("$gt", "$where", "$", "$a.b"):
         with pytest.raises(InvalidInput, match="unknown operator"):
@@ -233,6 +274,11 @@ def test_patterns_are_plain_text(text: str) -> None:
     assert parsed.matches({"a": f"{text}!"})
     assert not parsed.matches({"a": "aaaa"})
     assert not parse_filter({"a": text}).matches({"a": "aaaa"})
+    assert not parse_filter({"a": {"$phrase": text}}).matches({"a": "aaaa"})
+    assert not parse_filter({"a": {"$match": text}}).matches({"a": "aaaa"})
+    if text not in "*?":
+        assert parse_filter({"a": {"$wildcard": text}}).matches({"a": text})
+        assert not parse_filter({"a": {"$wildcard": text}}).matches({"a": "aaaa"})
 
 
 @pytest.mark.parametrize("value", [2**64, -(2**63) - 1, 10**400, "\ud800", {"$in": [2**70]}])

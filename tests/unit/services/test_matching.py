@@ -27,20 +27,21 @@ FILTERS: list[Any] = [
     {"n": {"$gte": 3, "$lt": 8}},
     {"$or": [{"n": 1}, {"colour": "blue"}]},
     {"absent": {"$exists": True}},
+    {"colour": {"$wildcard": "?e*"}},
+    {"colour": {"$match": "RED"}, "text": {"$phrase": "very red"}},
+    {"text": {"$wildcard": "*very blue"}},
 ]
 
 
 def some_records(name: str, count: int, seed: int) -> dict[str, Record]:
     rng = np.random.default_rng(seed)
     colours = ("red", "blue", "green")
-    return {
-        f"{name}/{row}": record(
-            *rng.standard_normal(4).tolist(),
-            colour=colours[int(rng.integers(3))],
-            n=int(rng.integers(10)),
-        )
-        for row in range(count)
-    }
+
+    def one() -> Record:
+        values, colour = rng.standard_normal(4).tolist(), colours[int(rng.integers(3))]
+        return record(*values, colour=colour, n=int(rng.integers(10)), text=f"{'so ' * 100}very {colour}")
+
+    return {f"{name}/{row}": one() for row in range(count)}
 
 
 def snapshot_of(world: World, dataset: Dataset) -> Snapshot:

@@ -1,17 +1,19 @@
 """What one condition asks of a column: which values to look up, in which order of which kind."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from shoal.index.properties_column import Kind
 from shoal.index.properties_front import Column
-from shoal.index.properties_runs import Cut, Points, Span
+from shoal.index.properties_runs import Cut, Points, Sifted, Span
 from shoal.model.conditions import Equals, OneOf, Ordered, StartsWith
-from shoal.model.filter_rows import Typed
+from shoal.model.filter_rows import Texts, Typed
+from shoal.model.text_conditions import HasPhrase, HasWords, Like, TextCondition
 
-type Leaf = Equals | OneOf | Ordered | StartsWith
+type Leaf = Equals | OneOf | Ordered | StartsWith | TextCondition
 """Conditions on the values at a path."""
-type Lookup = Points | Span
+type Lookup = Points | Span | Sifted
 
 _KINDS: Mapping[type, tuple[Kind, ...]] = {
     bool: (Kind.BOOL,),
@@ -37,11 +39,25 @@ def lookups(column: Column, condition: Leaf) -> list[Lookup] | None:
             begin, end = _cuts(operator, bound)
         case StartsWith(prefix=prefix):
             kinds = (Kind.STR,)
-            size = len(prefix)
-            begin, end = (lambda value: value >= prefix), (lambda value: value[:size] > prefix)
+            begin, end = _beginning(prefix)
+        case HasWords() | HasPhrase() | Like():
+            kinds = (Kind.STR,)
+            begin, end = _beginning(condition.glob.beginning) if isinstance(condition, Like) else (None, None)
     if not column.without.isdisjoint(kinds):
         return None
-    return [column.runs[kind].span(begin, end) for kind in kinds if kind in column.runs]
+    spans = [column.runs[kind].span(begin, end) for kind in kinds if kind in column.runs]
+    if isinstance(condition, HasWords | HasPhrase | Like):
+        return [Sifted(span, partial(_holds, condition)) for span in spans]
+    return list(spans)
+
+
+def _holds(condition: TextCondition, value: str) -> bool:
+    return condition.holds(Texts((value,)))
+
+
+def _beginning(prefix: str) -> tuple[Cut | None, Cut | None]:
+    size = len(prefix)
+    return (lambda value: value >= prefix), (lambda value: value[:size] > prefix)
 
 
 def _equal(column: Column, wanted: Iterable[Typed]) -> list[Lookup] | None:

@@ -23,6 +23,7 @@ from shoal.model.conditions import (
     Path,
     StartsWith,
 )
+from shoal.model.text_conditions import HasPhrase, HasWords, Like
 
 ABSENT = Column(Block(None, 1, 0, None), {}, frozenset())
 """Of a path that no row has."""
@@ -59,7 +60,7 @@ def plan_of(condition: Condition, column_of: ColumnOf) -> Plan | None:
         case Exists(path=path):
             column = column_of(path)
             return None if column is None else _Present(column.exists)
-        case Equals() | OneOf() | Ordered() | StartsWith():
+        case Equals() | OneOf() | Ordered() | StartsWith() | HasWords() | HasPhrase() | Like():
             column = column_of(condition.path)
             found = None if column is None else lookups(column, condition)
             return None if found is None else _Values(found)

@@ -173,6 +173,49 @@ class Span:
 
     def places(self) -> Iterator[Place]:
         """What must be read."""
+        return _places(block for _, block in self.blocks())
+
+    def collect(self, sections: Sections, answer: Answer) -> None:
+        """Find the rows."""
+        for number, block in self.blocks():
+            if block.distinct == 1:
+                answer.add_all(block, sections)
+                continue
+            lists, start, stop = self.opened(number, sections)
+            if start < stop:
+                answer.add_list(lists.rows(start, stop))
+
+    def opened(self, number: int, sections: Sections) -> tuple[Lists, int, int]:
+        """A block of several values, and from which of them on, up to which one, they are of the span."""
+        lists = self.run.opened(self.run.blocks[number], sections)
+        start = lists.cut(self.begin) if self.begin and number == self.first else 0
+        stop = lists.cut(self.end) if self.end and number == self.last else len(lists)
+        return lists, start, stop
+
+    def bounds(self) -> tuple[int, int]:
+        """How many rows there are at least and at most."""
+        sure = most = 0
+        for number, block in self.blocks():
+            most += block.postings
+            if not (self.begin and number == self.first) and not (self.end and number == self.last):
+                sure += block.postings
+        return (min(sure, 1) if self.run.repeats else sure), most
+
+    def blocks(self) -> Iterator[tuple[int, Block]]:
+        """Those that hold values of the span, with their numbers."""
+        stop = self.last + 1 if self.end else self.last
+        return ((number, self.run.blocks[number]) for number in range(self.first, stop))
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """The values of a span that pass a test: all of them are read but those that the front tells."""
+
+    span: Span
+    test: Callable[[Any], bool]
+
+    def places(self) -> Iterator[Place]:
+        """What must be read."""
         return _places(block for _, block in self._blocks())
 
     def collect(self, sections: Sections, answer: Answer) -> None:
@@ -181,24 +224,26 @@ class Span:
             if block.distinct == 1:
                 answer.add_all(block, sections)
                 continue
-            lists = self.run.opened(block, sections)
-            start = lists.cut(self.begin) if self.begin and number == self.first else 0
-            stop = lists.cut(self.end) if self.end and number == self.last else len(lists)
-            if start < stop:
-                answer.add_list(lists.rows(start, stop))
+            lists, start, stop = self.span.opened(number, sections)
+            for place in range(start, stop):
+                if self.test(lists.value(place)):
+                    answer.add_list(lists.rows(place, place + 1))
 
     def bounds(self) -> tuple[int, int]:
         """How many rows there are at least and at most."""
-        sure = most = 0
-        for number, block in self._blocks():
+        least = most = 0
+        for _, block in self._blocks():
+            least = max(least, block.postings if block.distinct == 1 else 0)
             most += block.postings
-            if not (self.begin and number == self.first) and not (self.end and number == self.last):
-                sure += block.postings
-        return (min(sure, 1) if self.run.repeats else sure), most
+        return least, most
 
     def _blocks(self) -> Iterator[tuple[int, Block]]:
-        stop = self.last + 1 if self.end else self.last
-        return ((number, self.run.blocks[number]) for number in range(self.first, stop))
+        """Blocks of several values, and those whose only value passes."""
+        return (
+            (number, block)
+            for number, block in self.span.blocks()
+            if block.distinct > 1 or self.test(block.first)
+        )
 
 
 def _places(blocks: Iterable[Block]) -> Iterator[Place]:

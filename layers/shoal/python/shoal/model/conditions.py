@@ -60,7 +60,7 @@ class Path:
 
     def needles(self) -> frozenset[bytes]:
         """The last part ends every spelling of the path: `"b"` and `"a.b"` both end in `b"`."""
-        return _raw(orjson.dumps(self.parts[-1])[1:])
+        return raw_needle(orjson.dumps(self.parts[-1])[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,9 @@ class Equals:
     def needles(self) -> frozenset[bytes]:
         """The path, and a string as it is spelled; numbers have several spellings."""
         value = self.wanted[1]
-        return self.path.needles() | (_raw(orjson.dumps(value)) if isinstance(value, str) else frozenset())
+        return self.path.needles() | (
+            raw_needle(orjson.dumps(value)) if isinstance(value, str) else frozenset()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ class StartsWith:
 
     def needles(self) -> frozenset[bytes]:
         """The path, and how the string begins."""
-        return self.path.needles() | _raw(orjson.dumps(self.prefix)[:-1])
+        return self.path.needles() | raw_needle(orjson.dumps(self.prefix)[:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,6 @@ class AnyOf:
         return first.intersection(*others)
 
 
-def _raw(spelled: bytes) -> frozenset[bytes]:
+def raw_needle(spelled: bytes) -> frozenset[bytes]:
     """A needle, unless its text needs a backslash: then the row has one and is parsed anyway."""
     return frozenset() if b"\\" in spelled else frozenset({spelled})

@@ -4,6 +4,7 @@ The language (all conditions of one object must hold)::
 
     {"service": "ec2"}                                   equals, shorthand of {"service": {"$eq": "ec2"}}
     {"price": {"$gte": 1, "$lt": 5}}                     $eq $ne $in $nin $gt $gte $lt $lte $exists $startsWith
+    {"title": {"$match": "atlas of"}}                    $match $phrase $wildcard: conditions on text
     {"price": {"$not": {"$gt": 5}}}                      the operators inside do not hold
     {"$and": [f, ...]}  {"$or": [f, ...]}  {"$not": f}   of whole filters
 
@@ -12,18 +13,25 @@ The language (all conditions of one object must hold)::
   is absent.
 - `$gt` and its kin order numbers with numbers (integer or not) and strings with strings by code point; a value of
   another type does not match. true and false are not numbers.
+- `$match` holds where a string has all words of the text, in any order; `$phrase` where it has them one behind the
+  other. A word is a run of letters, digits and underscores, an ideograph is one alone; capital letters make no
+  difference. A text without words is in no string.
+- `$wildcard` is a pattern of a whole string: `*` stands for any characters, `?` for one, a backslash takes the
+  next character as it is. Capital letters make a difference, as they do for `$startsWith`.
 - A path "a.b" means the key "a.b" where the object has it, else "b" inside the object "a".
 - An array matches a condition when one of its elements does. Objects inside arrays are not looked into.
 
 Evaluation runs no regular expressions. To test a row takes at most `STEPS_A_BYTE` steps (lines of this package)
 for each byte that the largest filter and the longest metadata have together: a filter of more than a few
-conditions looks at each long array once (`filter_rows`), alternatives for one path are one set, and a beginning is
-compared once.
+conditions takes each long array and each text apart once (`filter_rows`), alternatives for one path are one set, a
+beginning is compared once, and a pattern takes one step a character, whatever it is compared with. Conditions on
+text are few: `MAX_TEXT_CONDITIONS`.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import UnionType
 from typing import Any
 
 import orjson
@@ -43,7 +51,14 @@ from shoal.model.conditions import (
     typed,
 )
 from shoal.model.filter_rows import Row, Typed
-from shoal.model.limits import MAX_FILTER_BYTES, MAX_FILTER_DEPTH
+from shoal.model.globs import Glob
+from shoal.model.limits import (
+    MAX_FILTER_BYTES,
+    MAX_FILTER_DEPTH,
+    MAX_PATTERN_CHARACTERS,
+    MAX_TEXT_CONDITIONS,
+)
+from shoal.model.text_conditions import HasPhrase, HasWords, Like, has_phrase, has_words
 
 NOT_SCALAR = "filter values must be scalars (no nesting, ranges, or OR in v1)"
 """Contract: the message for a value that is neither a scalar nor an object of operators."""
@@ -51,7 +66,8 @@ STEPS_A_BYTE = 4
 """Bound of evaluation; a test holds the worst filters and metadata that are known to it."""
 _FEW_CONDITIONS = 4
 _ORDERINGS = ("$gt", "$gte", "$lt", "$lte")
-_OPERATORS = ("$eq", "$ne", "$in", "$nin", *_ORDERINGS, "$exists", "$startsWith", "$not")
+_TEXTS = ("$startsWith", "$match", "$phrase", "$wildcard")
+_OPERATORS = ("$eq", "$ne", "$in", "$nin", *_ORDERINGS, "$exists", *_TEXTS, "$not")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +118,8 @@ def parse_filter(value: object) -> Filter:
     root = _filter(value, "filter", 1)
     if size is None:
         raise _invalid("filter must be JSON with numbers of 64 bits and text of UTF-8")
+    if _count(root, HasWords | HasPhrase | Like) > MAX_TEXT_CONDITIONS:
+        raise _invalid(f"filter must have at most {MAX_TEXT_CONDITIONS} of $match, $phrase and $wildcard")
     return Filter(root)
 
 
@@ -160,16 +178,30 @@ def _operator(path: Path, operator: str, operand: object, where: str, depth: int
             if not isinstance(operand, bool):
                 raise _invalid(f"{where} must be true or false")
             return Exists(path) if operand else Not(Exists(path))
-        case "$startsWith":
+        case "$startsWith" | "$match" | "$phrase" | "$wildcard":
             if not isinstance(operand, str):
                 raise _invalid(f"{where} must be a string")
-            return StartsWith(path, operand)
+            return _on_text(path, operator, operand, where)
         case "$not":
             if not isinstance(operand, dict):
                 raise _invalid(f"{where} must be an object of operators")
             return Not(_on_path(path, operand, where, depth))
         case _:
             raise _invalid(f"{where}: unknown operator; known are {', '.join(_OPERATORS)}")
+
+
+def _on_text(path: Path, operator: str, operand: str, where: str) -> Condition:
+    match operator:
+        case "$match":
+            return has_words(path, operand)
+        case "$phrase":
+            return has_phrase(path, operand)
+        case "$wildcard":
+            if len(operand) > MAX_PATTERN_CHARACTERS:
+                raise _invalid(f"{where} must have at most {MAX_PATTERN_CHARACTERS} characters")
+            return Like(path, Glob(operand))
+        case _:
+            return StartsWith(path, operand)
 
 
 def _equality(path: Path, operator: str, operand: object, where: str) -> Condition:
@@ -230,14 +262,15 @@ def _any(parts: list[Condition]) -> Condition:
     return others[0] if len(others) == 1 else AnyOf(tuple(others))
 
 
-def _count(condition: Condition) -> int:
+def _count(condition: Condition, of: type | UnionType = object) -> int:
+    """How many conditions on paths there are, of some types."""
     match condition:
         case Not(part=part):
-            return _count(part)
+            return _count(part, of)
         case All(parts=parts) | AnyOf(parts=parts):
-            return sum(map(_count, parts))
+            return sum(_count(part, of) for part in parts)
         case _:
-            return 1
+            return int(isinstance(condition, of))
 
 
 def _invalid(message: str) -> InvalidInput:

@@ -26,6 +26,9 @@ MAX_QUERY_TEXT_BYTES = 32 * 1024
 """UTF-8 bytes of a text to search for."""
 MAX_FILTER_DEPTH = 16
 MAX_FILTER_BYTES = 64 * 1024
+MAX_TEXT_CONDITIONS = 32
+"""Of one filter: each goes through all text at its path."""
+MAX_PATTERN_CHARACTERS = 256
 MAX_MANIFEST_BYTES = 64 * 1024
 """A manifest root; what grows lies in the parts that it names."""
 

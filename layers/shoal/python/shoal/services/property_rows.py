@@ -25,6 +25,7 @@ from shoal.model.conditions import (
 from shoal.model.filters import Filter
 from shoal.model.manifests import ShardRef
 from shoal.model.selection import Selection
+from shoal.model.text_conditions import HasPhrase, HasWords, Like
 from shoal.services.loadable import Part, Piece
 from shoal.services.snapshot import Snapshot
 from shoal.storage.keys import TenantKeys
@@ -85,7 +86,7 @@ def _leaves(condition: Condition) -> Iterator[Leaf | Exists]:
         case All(parts=parts) | AnyOf(parts=parts):
             for part in parts:
                 yield from _leaves(part)
-        case Equals() | OneOf() | Ordered() | StartsWith() | Exists():
+        case Equals() | OneOf() | Ordered() | StartsWith() | Exists() | HasWords() | HasPhrase() | Like():
             yield condition
 
 
