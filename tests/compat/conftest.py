@@ -13,14 +13,21 @@ STAND_IN = Path(__file__).with_name("curl_stand_in.py")
 
 
 @pytest.fixture(params=["curl", "stand-in"])
-def reader(local_stack: StackInfo, tmp_path: Path, request: pytest.FixtureRequest) -> Reader:
+def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Where a reader sits: with curl, told to print the status too, or with the stand-in."""
     stand_in = tmp_path / "bin" / "curl"
     stand_in.parent.mkdir()
     if shutil.which("curl") is None or request.param == "stand-in":
         stand_in.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
         stand_in.chmod(0o755)
-    for file in BLOCKS.iterdir():
-        shutil.copy(file, tmp_path)
     (tmp_path / ".curlrc").write_text('write-out = "\\n%{http_code}"\n')
+    return tmp_path
+
+
+@pytest.fixture
+def reader(local_stack: StackInfo, folder: Path) -> Reader:
+    """A reader of RosalindDB's page."""
+    for file in BLOCKS.iterdir():
+        shutil.copy(file, folder)
     assert local_stack.api_key is not None
-    return Reader(tmp_path, local_stack.api_url, local_stack.api_key)
+    return Reader(folder, local_stack.api_url, local_stack.api_key)

@@ -6,6 +6,7 @@ It reads `write-out` from the `.curlrc` in `CURL_HOME`, as curl does; an option 
 import argparse
 import os
 import re
+import secrets
 import sys
 from pathlib import Path
 
@@ -21,14 +22,32 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("-H", dest="headers", action="append", default=[])
     parser.add_argument("-d", dest="data")
     parser.add_argument("--data-binary", dest="binary")
+    parser.add_argument("-F", dest="form")
     given = parser.parse_args(arguments)
     body = given.data.encode() if given.data is not None else None
     if given.binary is not None:
         body = Path(given.binary[1:]).read_bytes() if given.binary.startswith("@") else given.binary.encode()
     headers = dict(re.split(r":\s*", header, maxsplit=1) for header in given.headers)
+    if given.form is not None:
+        body = multipart(given.form, headers)
     method = given.method or ("GET" if body is None else "POST")
     answer = httpx.request(method, given.url, headers=headers, content=body, trust_env=False, timeout=60)
     sys.stdout.write(answer.text + written(answer.status_code))
+
+
+def multipart(form: str, headers: dict[str, str]) -> bytes:
+    """The body of `-F name=@file`; adds its boundary to a Content-Type that was given, as curl does."""
+    name, path = form.split("=@", 1)
+    boundary = f"------------------------{secrets.token_hex(8)}"
+    given = headers.get("Content-Type")
+    # Under a type of the caller's own, a part is no field of a form any more, and curl calls it an attachment.
+    disposition = "form-data" if given is None else "attachment"
+    headers["Content-Type"] = f"{given or 'multipart/form-data'}; boundary={boundary}"
+    head = (
+        f'--{boundary}\r\nContent-Disposition: {disposition}; name="{name}"; filename="{Path(path).name}"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    return head.encode() + Path(path).read_bytes() + f"\r\n--{boundary}--\r\n".encode()
 
 
 def written(status: int) -> str:

@@ -44,12 +44,13 @@ class Reader:
     folder: Path
     api_url: str
     api_key: str
+    host: str = HOST
     learned: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
 
     def run(self, block: str) -> Answer:
         """Run a block as it stands, but for the host and what is learned."""
-        script = (self.folder / f"{block}.sh").read_text().replace(HOST, self.api_url)
+        script = (self.folder / f"{block}.sh").read_text().replace(self.host, self.api_url)
         for shown, value in self.learned.items():
             script = script.replace(shown, value)
         environment = {
