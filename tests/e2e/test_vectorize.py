@@ -145,7 +145,7 @@ def test_errors_as_the_client_shows_them(account: Account, new_key: Callable[...
     ]
     config = {"dimensions": DIMENSIONS, "metric": "cosine"}
     account.indexes.create(account_id=account.account_id, name=account.name, config=config)
-    for wanted, code in [
+    refusals: list[tuple[Callable[[], Any], int]] = [
         (lambda: account.indexes.create(account_id=account.account_id, name="docs", config=config), 3002),
         (lambda: account.indexes.create(account_id=account.account_id, name="D", config=config), 3001),
         (lambda: account.call("query", vector=[1.0]), 40006),
@@ -155,7 +155,8 @@ def test_errors_as_the_client_shows_them(account: Account, new_key: Callable[...
         (lambda: account.call("upsert", body=b"{"), 40023),
         (lambda: account.call("upsert", body=lines({"id": "x", "values": [1.0]})), 40012),
         (lambda: account.call("metadata_index.delete", property_name="none"), 40005),
-    ]:
+    ]
+    for wanted, code in refusals:
         with pytest.raises(cloudflare.BadRequestError) as refused:
             wanted()
         assert [error.code for error in refused.value.errors] == [code]
