@@ -75,7 +75,8 @@ class Task:
     done. `processed` of `total` objects are done, `failed` of them as failures, listed in the object `failed_key`
     with `failed_sha256`; `truncated` had too much text. `written` is, for each dataset by id, how many batches are
     in its log, `sequences` the last place of them there. A task whose batches are all written is done once they
-    are applied. `attempt` counts its restarts, `revision` every change of it. `settings` are those of a reindex.
+    are applied. `attempt` counts its restarts, `revision` every change of it. `vector_quota` are the
+    rows that the tenant may hold, as of when the task came. `settings` are those of a reindex.
     """
 
     task_id: str
@@ -102,6 +103,7 @@ class Task:
     attempt: int = 0
     revision: int = 0
     detail: str | None = None
+    vector_quota: int | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 
 

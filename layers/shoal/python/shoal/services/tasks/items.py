@@ -49,7 +49,6 @@ def task_item(task: Task) -> Item:
 
 def parse_task(item: Item) -> Task:
     """A task as stored."""
-    place = item.get("place")
     rest: dict[str, Any] = {name: item.get(name) for name in _MAYBE}
     rest |= {name: int(item.get(name, 0)) for name in _WHOLE}
     return Task(
@@ -62,12 +61,17 @@ def parse_task(item: Item) -> Task:
         updated_at=float(item["updated_at"]),
         status=TaskStatus(item["status"]),
         asked_as=item.get("asked_as", ""),
-        place=None if place is None else int(place),
+        place=_maybe_whole(item.get("place")),
+        vector_quota=_maybe_whole(item.get("vector_quota")),
         written={name: int(count) for name, count in item.get("written", {}).items()},
         sequences={name: int(sequence) for name, sequence in item.get("sequences", {}).items()},
         settings=dict(item.get("settings", {})),
         **rest,
     )
+
+
+def _maybe_whole(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def put_new(task: Task) -> list[Write]:
