@@ -67,7 +67,7 @@ PATHS = st.sampled_from(
         "b.a.b.c.a",
     ]
 )
-TEXT_OPERATORS = ("$match", "$phrase", "$wildcard")
+TEXT_OPERATORS = ("$match", "$phrase", "$wildcard", "$like")
 KNOWN = st.one_of(st.booleans(), INTS, FLOATS, STRINGS)
 OPERATORS = st.one_of(
     st.tuples(st.sampled_from(["$eq"]), VALUES),
@@ -76,7 +76,7 @@ OPERATORS = st.one_of(
     st.tuples(st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), INTS | FLOATS | STRINGS),
     st.tuples(st.just("$exists"), st.booleans()),
     st.tuples(st.sampled_from(["$startsWith", "$match", "$phrase"]), STRINGS),
-    st.tuples(st.just("$wildcard"), STRINGS | PATTERNS),
+    st.tuples(st.sampled_from(["$wildcard", "$like"]), STRINGS | PATTERNS),
 )
 CONDITIONS = st.dictionaries(
     PATHS,
@@ -127,7 +127,7 @@ def met(draw: st.DrawFn, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         value = value[: draw(st.integers(0, 4))] if isinstance(value, str) else "a"
     elif operator in TEXT_OPERATORS:
         value = value[draw(st.integers(0, 2)) :] if isinstance(value, str) else "a"
-        if operator == "$wildcard":
+        if operator in {"$wildcard", "$like"}:
             value = draw(
                 st.sampled_from([f"*{value[-200:]}", f"{value[:2]}*", f"{value[:1]}?{value[2:200]}"])
             )

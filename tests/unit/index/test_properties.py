@@ -164,6 +164,8 @@ def test_a_large_shard_in_blocks_of_both_forms() -> None:
         {"name": {"$phrase": "com 0000123"}},
         {"name": {"$wildcard": "https://*/00012?4"}},
         {"name": {"$wildcard": "*7??7"}, "flag": True},
+        {"name": {"$like": "EXAMPLE"}, "rank": {"$lt": 5}},
+        {"name": {"$like": "00012?4"}},
         {"group": {"$wildcard": "g?"}, "tags": {"$match": "T3"}, "rank": {"$lt": 100}},
         {"always": {"$not": {"$match": "x"}}},
     ):

@@ -29,7 +29,7 @@ OPERATORS = st.one_of(
     st.tuples(st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), ORDERED),
     st.tuples(st.just("$exists"), st.booleans()),
     st.tuples(st.sampled_from(["$startsWith", "$match", "$phrase"]), TEXT),
-    st.tuples(st.just("$wildcard"), PATTERNS),
+    st.tuples(st.sampled_from(["$wildcard", "$like"]), PATTERNS),
 )
 CONDITIONS = st.lists(OPERATORS, min_size=1, max_size=2).map(dict)
 FIELDS = st.dictionaries(
@@ -118,6 +118,10 @@ def holds(operator: str, operand: Any, found: Any) -> bool:
         case "$wildcard":
             expression = as_expression(operand)
             return any(re.fullmatch(expression, value, re.DOTALL) is not None for value in strings(values))
+        case "$like":
+            folded = re.compile(as_expression(operand.casefold()), re.DOTALL)
+            several = [[value.casefold(), *in_words(value)] for value in strings(values)]
+            return any(folded.fullmatch(one) is not None for some in several for one in some)
         case "$not":
             return not all(holds(inner, value, found) for inner, value in operand.items())
         case _:

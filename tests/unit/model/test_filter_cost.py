@@ -144,6 +144,10 @@ HOSTILE: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"$or": [{"a": {"$wildcard": "*" + "a?" * 110 + f"b{number}*"}} for number in range(FEW)]},
         {"a": "ab" * (ARRAY_ROOM // 2)},
     ),
+    "patterns of words": (
+        {"$or": [{"a": {"$like": f"*ß?*{number % 10}" + "ß?*" * 83}} for number in range(FEW)]},
+        {"a": STRINGS},
+    ),
     "patterns beside short texts": (
         {"$or": [{"a": {"$wildcard": f"*?*{number % 10}*?*x?*"}} for number in range(FEW)]},
         {"a": STRINGS},
@@ -183,7 +187,7 @@ def test_a_beginning_costs_no_more_steps_the_longer_it_is() -> None:
     assert steps(lambda: long.matches(row)) == steps(lambda: short.matches(row))
 
 
-@pytest.mark.parametrize("operator", ["$match", "$phrase", "$wildcard"])
+@pytest.mark.parametrize("operator", ["$match", "$phrase", "$wildcard", "$like"])
 def test_text_costs_no_more_steps_the_longer_it_is(operator: str) -> None:
     parsed = parse_filter({"a": {operator: "x*y"}})
     steps(lambda: parsed.matches({"a": "x "}))  # which remembers what a space is

@@ -140,6 +140,12 @@ def test_scalars_of_different_types_are_different_filters() -> None:
         ({"a": {"$wildcard": "*"}}, {"a": [1, None]}, False),
         ({"a": {"$wildcard": ""}}, {"a": ""}, True),
         ({"a": {"$wildcard": "?"}}, {"a": "🙂"}, True),
+        ({"a": {"$like": "iphone*"}}, {"a": "Apple iPhone 15 Pro"}, True),
+        ({"a": {"$like": "IPHONE 1?*"}}, {"a": "Apple iPhone 15 Pro"}, False),
+        ({"a": {"$like": "*IPHONE 1?*"}}, {"a": ["x", "Apple iPhone 15 Pro"]}, True),
+        ({"a": {"$like": "apple*pro"}}, {"a": "Apple iPhone 15 Pro"}, True),
+        ({"a": {"$like": "pro"}}, {"a": "proper"}, False),
+        ({"a": {"$like": "*"}}, {"a": 5}, False),
     ],
 )
 def test_by_example(condition: dict[str, Any], metadata: dict[str, Any], expected: bool) -> None:
@@ -179,6 +185,8 @@ def test_a_nested_value_has_the_message_of_the_contract(value: object) -> None:
         ({"a": {"$phrase": None}}, "filter.a.$phrase"),
         ({"a": {"$wildcard": 5}}, "filter.a.$wildcard"),
         ({"a": {"$wildcard": "x" * 257}}, "filter.a.$wildcard"),
+        ({"a": {"$like": "ß" * 257}}, "filter.a.$like"),
+        ({"a": {"$like": {}}}, "filter.a.$like"),
         ({"a": {"$not": 1}}, "filter.a.$not"),
         ({"a": {"$not": {"$gt": {}}}}, "filter.a.$not.$gt"),
         ({"a": {"$gt": float("nan")}}, "filter.a.$gt"),
@@ -250,7 +258,7 @@ def test_size_is_bounded() -> None:
         parse_filter({"a": {"$in": ["x" * 1000] * 70}})
 
 
-@pytest.mark.parametrize("operator", ["$match", "$phrase", "$wildcard"])
+@pytest.mark.parametrize("operator", ["$match", "$phrase", "$wildcard", "$like"])
 def test_conditions_on_text_are_few(operator: str) -> None:
     some = [{"a": {"$not": {operator: f"x{n}"}}, "b": n} for n in range(MAX_TEXT_CONDITIONS)]
     assert parse_filter({"$or": some}).conditions == 2 * MAX_TEXT_CONDITIONS

@@ -9,7 +9,7 @@ from shoal.index.properties_front import Column
 from shoal.index.properties_runs import Cut, Points, Sifted, Span
 from shoal.model.conditions import Equals, OneOf, Ordered, StartsWith
 from shoal.model.filter_rows import Texts, Typed
-from shoal.model.text_conditions import HasPhrase, HasWords, Like, TextCondition
+from shoal.model.text_conditions import HasPhrase, HasWords, Like, TextCondition, Wildcard
 
 type Leaf = Equals | OneOf | Ordered | StartsWith | TextCondition
 """Conditions on the values at a path."""
@@ -40,13 +40,15 @@ def lookups(column: Column, condition: Leaf) -> list[Lookup] | None:
         case StartsWith(prefix=prefix):
             kinds = (Kind.STR,)
             begin, end = _beginning(prefix)
-        case HasWords() | HasPhrase() | Like():
+        case Wildcard(glob=glob):
             kinds = (Kind.STR,)
-            begin, end = _beginning(condition.glob.beginning) if isinstance(condition, Like) else (None, None)
+            begin, end = _beginning(glob.beginning)
+        case HasWords() | HasPhrase() | Like():
+            kinds, begin, end = (Kind.STR,), None, None
     if not column.without.isdisjoint(kinds):
         return None
     spans = [column.runs[kind].span(begin, end) for kind in kinds if kind in column.runs]
-    if isinstance(condition, HasWords | HasPhrase | Like):
+    if isinstance(condition, HasWords | HasPhrase | Wildcard | Like):
         return [Sifted(span, partial(_holds, condition)) for span in spans]
     return list(spans)
 

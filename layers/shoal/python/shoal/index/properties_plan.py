@@ -9,7 +9,7 @@ from typing import Protocol
 from pyroaring import BitMap
 
 from shoal.index.properties_front import Column
-from shoal.index.properties_lookup import Lookup, lookups
+from shoal.index.properties_lookup import Leaf, Lookup, lookups
 from shoal.index.properties_runs import Answer, Block, Place, Sections
 from shoal.model.conditions import (
     All,
@@ -23,7 +23,7 @@ from shoal.model.conditions import (
     Path,
     StartsWith,
 )
-from shoal.model.text_conditions import HasPhrase, HasWords, Like
+from shoal.model.text_conditions import HasPhrase, HasWords, Like, Wildcard
 
 ABSENT = Column(Block(None, 1, 0, None), {}, frozenset())
 """Of a path that no row has."""
@@ -60,12 +60,17 @@ def plan_of(condition: Condition, column_of: ColumnOf) -> Plan | None:
         case Exists(path=path):
             column = column_of(path)
             return None if column is None else _Present(column.exists)
-        case Equals() | OneOf() | Ordered() | StartsWith() | HasWords() | HasPhrase() | Like():
-            column = column_of(condition.path)
-            found = None if column is None else lookups(column, condition)
-            return None if found is None else _Values(found)
+        case Equals() | OneOf() | Ordered() | StartsWith():
+            return _values(column_of(condition.path), condition)
+        case HasWords() | HasPhrase() | Wildcard() | Like():
+            return _values(column_of(condition.path), condition)
         case _:
             return None
+
+
+def _values(column: Column | None, condition: Leaf) -> Plan | None:
+    found = None if column is None else lookups(column, condition)
+    return None if found is None else _Values(found)
 
 
 def every(plans: list[Plan | None]) -> Plan | None:

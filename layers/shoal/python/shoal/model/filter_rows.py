@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from shoal.model.globs import Glob, Lanes
@@ -48,13 +49,14 @@ class SummedArray:
 class Texts:
     """Strings, taken apart as far as somebody asks."""
 
-    __slots__ = ("_lanes", "_lines", "_split", "_strings")
+    __slots__ = ("_folded", "_lanes", "_lines", "_split", "_strings")
 
     def __init__(self, strings: Sequence[str]) -> None:
         self._strings = strings
         self._split: list[list[str]] | None = None
         self._lines: str | None = None
         self._lanes: Lanes | None = None
+        self._folded: Lanes | None = None
 
     @classmethod
     def of(cls, value: Any) -> "Texts":
@@ -80,6 +82,14 @@ class Texts:
         if self._lanes is None:
             self._lanes = Lanes(self._strings)
         return glob.is_of_any(self._lanes)
+
+    def are_like(self, glob: Glob) -> bool:
+        """Whether one of the strings, or a word of one, is as a pattern says once capital letters are gone."""
+        if not self._strings:
+            return False
+        if self._folded is None:
+            self._folded = Lanes([*map(str.casefold, self._strings), *chain.from_iterable(self._words())])
+        return glob.is_of_any(self._folded)
 
     def _words(self) -> list[list[str]]:
         if self._split is None:

@@ -4,7 +4,7 @@ The language (all conditions of one object must hold)::
 
     {"service": "ec2"}                                   equals, shorthand of {"service": {"$eq": "ec2"}}
     {"price": {"$gte": 1, "$lt": 5}}                     $eq $ne $in $nin $gt $gte $lt $lte $exists $startsWith
-    {"title": {"$match": "atlas of"}}                    $match $phrase $wildcard: conditions on text
+    {"title": {"$match": "atlas of"}}                    $match $phrase $wildcard $like: conditions on text
     {"price": {"$not": {"$gt": 5}}}                      the operators inside do not hold
     {"$and": [f, ...]}  {"$or": [f, ...]}  {"$not": f}   of whole filters
 
@@ -17,7 +17,8 @@ The language (all conditions of one object must hold)::
   other. A word is a run of letters, digits and underscores, an ideograph is one alone; capital letters make no
   difference. A text without words is in no string.
 - `$wildcard` is a pattern of a whole string: `*` stands for any characters, `?` for one, a backslash takes the
-  next character as it is. Capital letters make a difference, as they do for `$startsWith`.
+  next character as it is. Capital letters make a difference, as they do for `$startsWith`. `$like` is such a
+  pattern of a word or of a whole string, and capital letters make none.
 - A path "a.b" means the key "a.b" where the object has it, else "b" inside the object "a".
 - An array matches a condition when one of its elements does. Objects inside arrays are not looked into.
 
@@ -58,7 +59,15 @@ from shoal.model.limits import (
     MAX_PATTERN_CHARACTERS,
     MAX_TEXT_CONDITIONS,
 )
-from shoal.model.text_conditions import HasPhrase, HasWords, Like, has_phrase, has_words
+from shoal.model.text_conditions import (
+    HasPhrase,
+    HasWords,
+    Like,
+    Wildcard,
+    has_phrase,
+    has_words,
+    is_like,
+)
 
 NOT_SCALAR = "filter values must be scalars (no nesting, ranges, or OR in v1)"
 """Contract: the message for a value that is neither a scalar nor an object of operators."""
@@ -66,7 +75,7 @@ STEPS_A_BYTE = 4
 """Bound of evaluation; a test holds the worst filters and metadata that are known to it."""
 _FEW_CONDITIONS = 4
 _ORDERINGS = ("$gt", "$gte", "$lt", "$lte")
-_TEXTS = ("$startsWith", "$match", "$phrase", "$wildcard")
+_TEXTS = ("$startsWith", "$match", "$phrase", "$wildcard", "$like")
 _OPERATORS = ("$eq", "$ne", "$in", "$nin", *_ORDERINGS, "$exists", *_TEXTS, "$not")
 
 
@@ -118,8 +127,10 @@ def parse_filter(value: object) -> Filter:
     root = _filter(value, "filter", 1)
     if size is None:
         raise _invalid("filter must be JSON with numbers of 64 bits and text of UTF-8")
-    if _count(root, HasWords | HasPhrase | Like) > MAX_TEXT_CONDITIONS:
-        raise _invalid(f"filter must have at most {MAX_TEXT_CONDITIONS} of $match, $phrase and $wildcard")
+    if _count(root, HasWords | HasPhrase | Wildcard | Like) > MAX_TEXT_CONDITIONS:
+        raise _invalid(
+            f"filter must have at most {MAX_TEXT_CONDITIONS} of $match, $phrase, $wildcard and $like"
+        )
     return Filter(root)
 
 
@@ -178,7 +189,7 @@ def _operator(path: Path, operator: str, operand: object, where: str, depth: int
             if not isinstance(operand, bool):
                 raise _invalid(f"{where} must be true or false")
             return Exists(path) if operand else Not(Exists(path))
-        case "$startsWith" | "$match" | "$phrase" | "$wildcard":
+        case "$startsWith" | "$match" | "$phrase" | "$wildcard" | "$like":
             if not isinstance(operand, str):
                 raise _invalid(f"{where} must be a string")
             return _on_text(path, operator, operand, where)
@@ -196,10 +207,10 @@ def _on_text(path: Path, operator: str, operand: str, where: str) -> Condition:
             return has_words(path, operand)
         case "$phrase":
             return has_phrase(path, operand)
-        case "$wildcard":
+        case "$wildcard" | "$like":
             if len(operand) > MAX_PATTERN_CHARACTERS:
                 raise _invalid(f"{where} must have at most {MAX_PATTERN_CHARACTERS} characters")
-            return Like(path, Glob(operand))
+            return is_like(path, operand) if operator == "$like" else Wildcard(path, Glob(operand))
         case _:
             return StartsWith(path, operand)
 

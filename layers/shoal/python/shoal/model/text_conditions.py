@@ -65,7 +65,7 @@ class HasPhrase:
 
 
 @dataclass(frozen=True, slots=True)
-class Like:
+class Wildcard:
     """A string that is as a pattern says, from its beginning to its end."""
 
     path: Path
@@ -85,7 +85,30 @@ class Like:
         return self.path.needles().union(*spelled)
 
 
-type TextCondition = HasWords | HasPhrase | Like
+@dataclass(frozen=True, slots=True)
+class Like:
+    """A string that is, or holds a word that is, as a pattern says once capital letters are gone.
+
+    The pattern has none.
+    """
+
+    path: Path
+    glob: Glob
+
+    def matches(self, metadata: Mapping[str, Any]) -> bool:
+        """Whether metadata (parsed JSON) passes."""
+        return self.holds(texts_at(self.path, metadata))
+
+    def holds(self, texts: Texts) -> bool:
+        """Whether one of the strings is such a one."""
+        return texts.are_like(self.glob)
+
+    def needles(self) -> frozenset[bytes]:
+        """The path: a word has many spellings."""
+        return self.path.needles()
+
+
+type TextCondition = HasWords | HasPhrase | Wildcard | Like
 
 
 def has_words(path: Path, text: str) -> HasWords:
@@ -96,3 +119,8 @@ def has_words(path: Path, text: str) -> HasWords:
 def has_phrase(path: Path, text: str) -> HasPhrase:
     """The condition that a string holds the words of a text as they stand there."""
     return HasPhrase(path, tuple(words_of(text)))
+
+
+def is_like(path: Path, pattern: str) -> Like:
+    """The condition that a word of a string, or the string, is as a pattern says."""
+    return Like(path, Glob(pattern.casefold()))

@@ -25,7 +25,7 @@ from shoal.model.conditions import (
 from shoal.model.filters import Filter
 from shoal.model.manifests import ShardRef
 from shoal.model.selection import Selection
-from shoal.model.text_conditions import HasPhrase, HasWords, Like
+from shoal.model.text_conditions import HasPhrase, HasWords, Like, Wildcard
 from shoal.services.loadable import Part, Piece
 from shoal.services.snapshot import Snapshot
 from shoal.storage.keys import TenantKeys
@@ -86,7 +86,9 @@ def _leaves(condition: Condition) -> Iterator[Leaf | Exists]:
         case All(parts=parts) | AnyOf(parts=parts):
             for part in parts:
                 yield from _leaves(part)
-        case Equals() | OneOf() | Ordered() | StartsWith() | Exists() | HasWords() | HasPhrase() | Like():
+        case Equals() | OneOf() | Ordered() | StartsWith() | Exists():
+            yield condition
+        case HasWords() | HasPhrase() | Wildcard() | Like():
             yield condition
 
 
