@@ -11,12 +11,14 @@ from shoal.model.ids import new_log_name
 from shoal.model.tasks import Task, TaskKind, check_task_id
 from shoal.services.collections.catalog import find_collection
 from shoal.services.sequence import or_try_again
-from shoal.services.tasks.bodies import TaskBody, encode_body
+from shoal.services.tasks.bodies import DeleteBody, ObjectsBody, TaskBody, UpsertBody, encode_body
 from shoal.services.tasks.items import put_new, read_task
 from shoal.services.tasks.joining import join_line
 from shoal.services.tasks.wake import try_to_wake_line
 from shoal.storage.keys import FamilyKeys
 from shoal.storage.ports import Ports
+
+__all__ = ["DeleteBody", "ObjectsBody", "TaskBody", "UpsertBody", "accept"]
 
 _PUBLIC = frozenset({TaskKind.UPSERTION, TaskKind.DELETION})
 

@@ -13,11 +13,15 @@ from typing import Any, Literal
 
 import orjson
 
-from shoal.errors import CorruptObject, InvalidInput
+from shoal.errors import CorruptObject, InvalidInput, ObjectMissing
+from shoal.index.checksums import sha256_hex
 from shoal.model.bindings import MAX_PARTS, MAX_TASK_OBJECTS, Field, check_object_id
 from shoal.model.datasets import Dataset, Metric
 from shoal.model.limits import MAX_ID_CHARACTERS
+from shoal.model.tasks import Task
 from shoal.services.collections.objects import CARRIED
+from shoal.services.retry import retry_busy
+from shoal.storage.ports import Ports
 
 _FORMAT = 1
 type Operation = Literal["upsert", "insert", "delete"]
@@ -65,17 +69,17 @@ class StoredBody:
     with_vectors: bool
     lines: tuple[bytes, ...]
 
-    @property
-    def rewrites(self) -> bool:
-        """Whether what is there of an object goes."""
-        return self.operation != "insert"
+    def object_ids(self) -> list[str]:
+        """The objects, in order."""
+        found = (orjson.loads(line) for line in self.lines)
+        return [one if isinstance(one, str) else one["object_id"] for one in found]
 
 
 def encode_body(body: TaskBody, dataset: Dataset | None = None) -> tuple[bytes, int]:
     """The object of a body, and of how many objects it tells. `dataset` is where vectors go.
 
     Raises:
-        InvalidInput: what is wrong with which object; `too_many_objects`, `no_objects`.
+        InvalidInput: what is wrong with which object; `too_many_objects`.
     """
     match body:
         case UpsertBody(objects):
@@ -93,6 +97,25 @@ def encode_body(body: TaskBody, dataset: Dataset | None = None) -> tuple[bytes, 
                 for place, found in _numbered(objects)
             ]
             return _joined(operation, lines, with_vectors=True), len(lines)
+
+
+def read_body(ports: Ports, task: Task) -> StoredBody | None:
+    """What a task is to do; None where that is not stored any more.
+
+    Raises:
+        CorruptObject: what lies there is not what was put.
+        StorageBusy: throttled or unavailable.
+    """
+    key = task.body_key
+    if key is None:
+        return None
+    try:
+        data = retry_busy(lambda: ports.objects.get(key))
+    except ObjectMissing:
+        return None
+    if sha256_hex(data) != task.body_sha256:
+        raise CorruptObject(f"the body of task {task.task_id} does not match its checksum")
+    return decode_body(data)
 
 
 def decode_body(data: bytes) -> StoredBody:
@@ -138,8 +161,6 @@ def _numbered[T](given: Sequence[T]) -> list[tuple[int, T]]:
             f"a task has at most {MAX_TASK_OBJECTS} objects, this one has {len(given)}",
             {"objects": len(given), "limit": MAX_TASK_OBJECTS},
         )
-    if not given:
-        raise InvalidInput("no_objects", "a task has at least one object")
     return list(enumerate(given))
 
 

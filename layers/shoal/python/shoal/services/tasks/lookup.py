@@ -10,6 +10,7 @@ from shoal.services.heads import parse_head
 from shoal.services.paging import every_item
 from shoal.services.retry import retry_busy
 from shoal.services.sequence import or_try_again
+from shoal.services.tasks.bodies import read_body
 from shoal.services.tasks.failures import read_failures
 from shoal.services.tasks.items import change, change_now, family_keys_of, parse_task, read_task
 from shoal.services.tasks.joining import join_line
@@ -95,6 +96,16 @@ def failed_objects(ports: Ports, task: Task) -> list[FailedObject]:
         CorruptObject: what is stored is not what was put.
     """
     return read_failures(ports, task)
+
+
+def object_ids(ports: Ports, task: Task) -> list[str] | None:
+    """The objects that a task is about, in order; None where they are not stored any more.
+
+    Raises:
+        CorruptObject: what is stored is not what was put.
+    """
+    body = read_body(ports, task)
+    return None if body is None else body.object_ids()
 
 
 def cancel_task(ports: Ports, tenant_id: str, kinds: Sequence[TaskKind], task_id: str) -> Task:
