@@ -1,6 +1,6 @@
 """Lambda function `outbound`: sends requests to addresses that users gave. Its role reaches keys, and no data.
 
-It logs a host and a status, and nothing of what is sent or answered.
+Its environment names no table and no bucket. It logs a status and a size, and nothing of what is sent or answered.
 """
 
 import logging

@@ -9,9 +9,9 @@ from ipaddress import ip_address
 import pytest
 
 from shoal.errors import InvalidInput, StorageBusy, TooLarge
-from shoal.outbound.client import MAX_ANSWER, Client, system_addresses
+from shoal.outbound.client import Client, system_addresses
 from shoal.outbound.urls import Address
-from shoal.storage.model_ports import Answer
+from shoal.storage.model_ports import MAX_ANSWER_BYTES, Answer
 from tests.unit.outbound.loopback import Conversation, Loopback, Script, answer, raw, serving, silence
 
 HERE: list[Address] = [ip_address("127.0.0.1")]
@@ -126,7 +126,7 @@ def test_a_header_given_twice() -> None:
 
 
 def test_the_largest_answer() -> None:
-    assert len(answered(answer(b"x" * MAX_ANSWER)).body) == MAX_ANSWER
+    assert len(answered(answer(b"x" * MAX_ANSWER_BYTES)).body) == MAX_ANSWER_BYTES
 
 
 def chunked(size: int, chunk: int = 8192) -> bytes:
@@ -136,10 +136,10 @@ def chunked(size: int, chunk: int = 8192) -> bytes:
 
 
 def test_the_largest_answer_in_chunks() -> None:
-    assert len(answered(raw(chunked(MAX_ANSWER))).body) == MAX_ANSWER
+    assert len(answered(raw(chunked(MAX_ANSWER_BYTES))).body) == MAX_ANSWER_BYTES
 
 
-ONE_MORE = MAX_ANSWER + 1
+ONE_MORE = MAX_ANSWER_BYTES + 1
 
 
 @pytest.mark.parametrize(

@@ -20,15 +20,13 @@ from shoal.errors import InvalidInput, StorageBusy, TooLarge
 from shoal.outbound.addresses import check_addresses
 from shoal.outbound.deadlines import Deadline, TimedSocket, TooMuch
 from shoal.outbound.urls import Address, Target, parse_url
-from shoal.storage.model_ports import Answer
+from shoal.storage.model_ports import MAX_ANSWER_BYTES, Answer
 
 type Resolver = Callable[[str, int], Sequence[Address]]
 """A host's addresses, for connections to a port; raises OSError where there is none."""
 
 SECONDS = 10.0
 """For all of a request, from the first question to the name server to the last byte of the answer."""
-MAX_ANSWER = 1024 * 1024
-"""Bytes of an answer's body."""
 MAX_ADDRESSES = 4
 """Of one host, that are tried one after the other."""
 KEPT_HEADERS = ("content-type", "content-encoding", "retry-after", "location", "x-request-id")
@@ -101,7 +99,9 @@ class Client:
             with closing(self._connect(target, deadline)) as connected:
                 return _exchange(target, connected, deadline, body, given)
         except TooMuch:
-            raise TooLarge("answer_too_large", f"{host} answers with more than {MAX_ANSWER} bytes") from None
+            raise TooLarge(
+                "answer_too_large", f"{host} answers with more than {MAX_ANSWER_BYTES} bytes"
+            ) from None
         except TimeoutError:
             raise StorageBusy(f"{host} does not answer within {self._seconds:g} s") from None
         except (OSError, http.client.HTTPException) as error:
@@ -170,7 +170,7 @@ class _Connection(http.client.HTTPConnection):
 def _exchange(
     target: Target, connected: socket.socket, deadline: Deadline, body: bytes, headers: dict[str, str]
 ) -> Answer:
-    timed = TimedSocket(connected, deadline, max_bytes=MAX_ANSWER + _HEAD_BYTES)
+    timed = TimedSocket(connected, deadline, max_bytes=MAX_ANSWER_BYTES + _HEAD_BYTES)
     asked = _Connection(target, timed)
     asked.putrequest("POST", target.path, skip_host=True, skip_accept_encoding=True)
     own = {
@@ -197,10 +197,10 @@ def _body(answer: http.client.HTTPResponse) -> bytes:
         IncompleteRead: it is cut off.
     """
     announced = answer.length or 0
-    if announced > MAX_ANSWER:
+    if announced > MAX_ANSWER_BYTES:
         raise TooMuch
-    body = answer.read(MAX_ANSWER + 1)
-    if len(body) > MAX_ANSWER:
+    body = answer.read(MAX_ANSWER_BYTES + 1)
+    if len(body) > MAX_ANSWER_BYTES:
         raise TooMuch
     if len(body) < announced:
         raise http.client.IncompleteRead(b"", announced - len(body))

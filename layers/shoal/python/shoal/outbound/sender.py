@@ -27,7 +27,7 @@ class Sender(Outbound):
         """
         self._client = client
         self._read_key = read_key
-        self._prefix = prefix
+        self._prefix = prefix.rstrip("/") if prefix else None
 
     def post(
         self, url: str, body: bytes, *, headers: Mapping[str, str], key_parameter: str | None = None
@@ -80,4 +80,4 @@ class Sender(Outbound):
 def _is_below(prefix: str | None, parameter: str) -> bool:
     if not prefix or not _NAME.fullmatch(parameter):
         return False
-    return parameter.startswith(prefix.rstrip("/") + "/")
+    return parameter.startswith(f"{prefix}/")

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+MAX_ANSWER_BYTES = 1024 * 1024
+"""Of the body of an answer from outside."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -41,6 +44,9 @@ class Outbound(Protocol):
         read behind this port, and never seen in front of it.
 
         Raises:
-            InvalidInput: `invalid_url`, `address_not_allowed`: nothing was sent.
+            InvalidInput: `invalid_url`, `address_not_allowed`, `tls_failed`, `key_not_allowed`, `key_not_found`:
+                nothing was sent.
+            TooLarge: `request_too_large`, where nothing was sent, or `answer_too_large`.
             StorageBusy: no answer in time, or no connection.
+            ValueError: headers that are none, or that belong to the way out itself.
         """

@@ -6,6 +6,7 @@ it happen: what AWS does on a bad day.
 
 from shoal.storage.memory.inference import MemoryInference
 from shoal.storage.memory.objects import MemoryObjects
+from shoal.storage.memory.outbound import MemoryOutbound
 from shoal.storage.memory.queue import MemoryQueue, Received
 from shoal.storage.memory.table import MemoryTable
 from shoal.storage.memory.uploads import MemoryUploads
@@ -14,6 +15,7 @@ from shoal.storage.memory.workflows import MemoryWorkflows
 __all__ = [
     "MemoryInference",
     "MemoryObjects",
+    "MemoryOutbound",
     "MemoryQueue",
     "MemoryTable",
     "MemoryUploads",

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable, Mapping
 
-from shoal.errors import InvalidInput, StorageBusy
-from shoal.storage.model_ports import Answer, Outbound
-from shoal.storage.outbound_messages import Request
+from shoal.errors import InvalidInput, StorageBusy, TooLarge
+from shoal.storage.model_ports import MAX_ANSWER_BYTES, Answer, Outbound
+from shoal.storage.outbound_messages import Request, request_payload
 
 type Endpoint = Callable[[Request], Answer]
 
@@ -33,12 +33,16 @@ class MemoryOutbound(Outbound):
         if not url.startswith(("http://", "https://")):
             raise InvalidInput("invalid_url", "a URL begins with https:// or http://")
         request = Request(url, body, dict(headers), key_parameter)
+        request_payload(request)  # what does not fit into a call of the function is refused
         endpoint = self.endpoints.get(url)
         if endpoint is None:
             raise StorageBusy("no connection: nobody is there")
         with self._lock:
             self.sent.append(request)
-        return endpoint(request)
+        answer = endpoint(request)
+        if len(answer.body) > MAX_ANSWER_BYTES:
+            raise TooLarge("answer_too_large", f"it answers with more than {MAX_ANSWER_BYTES} bytes")
+        return answer
 
 
 def hang(request: Request) -> Answer:  # noqa: ARG001 - an endpoint
