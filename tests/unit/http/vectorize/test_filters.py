@@ -108,7 +108,10 @@ def test_metadata_indexes_are_listed_and_deleted(api: Vectorize) -> None:
     api.apply(api.v("POST", "/docs/metadata_index/delete", {"propertyName": "s"}))
     again = api.v("POST", "/docs/metadata_index/delete", {"propertyName": "s"})
     assert fault(again)[:2] == (400, 40005)
+    assert fault(api.v("POST", "/docs/metadata_index/delete", {}))[:2] == (400, 40026)
     assert len(api.v("GET", "/docs/metadata_index/list").json["result"]["metadataIndexes"]) == 1
+    api.apply(api.v("POST", "/docs/metadata_index/delete", {"property": "b"}))
+    assert api.v("GET", "/docs/metadata_index/list").json["result"]["metadataIndexes"] == []
 
 
 def test_ten_metadata_indexes_and_no_more(api: Vectorize) -> None:

@@ -32,9 +32,10 @@ class NewMetadataIndex(Wanted):
 
 
 class DroppedMetadataIndex(Wanted):
-    """A property to index no more."""
+    """A property to index no more. LangChain's client calls it `property` here."""
 
-    propertyName: str  # noqa: N815
+    propertyName: str | None = None  # noqa: N815
+    property: str | None = None
 
 
 def create(context: Context) -> Response:
@@ -65,7 +66,10 @@ def list_all(context: Context) -> Response:
 def delete(context: Context) -> Response:
     """Let filters name a property no more."""
     dataset = index_of(context)
-    name = body_of(context, DroppedMetadataIndex).propertyName
+    wanted = body_of(context, DroppedMetadataIndex)
+    name = wanted.propertyName or wanted.property
+    if name is None:
+        raise Fault(400, BAD_BODY, "Failed to parse the request body as JSON: propertyName: Field required")
     if not drop_index(context.ports, keys_of(dataset), name):
         raise Fault(
             400, 40005, f'vectorize.metadata_index.not_found - there is no metadata index on "{name:.128}"'
