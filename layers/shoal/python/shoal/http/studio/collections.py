@@ -41,7 +41,7 @@ def create(context: Context, family: Family) -> Response:
 
 def create_index(context: Context, family: Family) -> Response:
     """Nothing but look whether the collection is there: it is indexed without being asked to."""
-    _named(context, family, read_body(CollectionIn, context))
+    named(context, family, read_body(CollectionIn, context))
     return NULL
 
 
@@ -79,7 +79,7 @@ def get(context: Context, family: Family) -> Response:
         wanted = parse_fields(CollectionIn, {"embedding_model_id": name}, where="query")
     else:
         wanted = read_body(CollectionIn, context)
-    dataset = _named(context, family, wanted)
+    dataset = named(context, family, wanted)
     active = blue.blue_of(context.ports, context.principal.tenant_id, family)
     return _state(
         context, dataset, family, active=active is not None and active.dataset_id == dataset.dataset_id
@@ -115,7 +115,12 @@ def no_collection(name: str) -> NotFound:
     return NotFound("collection_not_found", f"Collection with id={name} does not exist")
 
 
-def _named(context: Context, family: Family, wanted: CollectionIn) -> Dataset:
+def named(context: Context, family: Family, wanted: CollectionIn) -> Dataset:
+    """The collection that a request names.
+
+    Raises:
+        NotFound: `collection_not_found`.
+    """
     model_id = model_of(context, wanted.embedding_model_id)
     try:
         return catalog.find_collection(context.ports, context.principal.tenant_id, family, model_id)

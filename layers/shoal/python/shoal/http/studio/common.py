@@ -7,10 +7,12 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
+from shoal.errors import InvalidInput, NotFound
 from shoal.http.context import Context
 from shoal.http.response import Response
 from shoal.http.studio.errors import fault, invalid
 from shoal.http.studio.types import StudioBody
+from shoal.model.tasks import check_task_id
 
 PREFIX = "/api/v1"
 INTERNAL = f"{PREFIX}/internal"
@@ -87,3 +89,15 @@ def required(context: Context, name: str) -> str:
     if value is None:
         raise invalid([fault("missing", ["query", name], "Field required")])
     return value
+
+
+def possible_id(task_id: str) -> str:
+    """The id of a task, where a task can have it.
+
+    Raises:
+        NotFound: code `task_not_found`.
+    """
+    try:
+        return check_task_id(task_id)
+    except InvalidInput as error:
+        raise NotFound("task_not_found", f"Task with ID `{task_id:.{_SHOWN_INPUT}}` not found") from error

@@ -9,7 +9,7 @@ from shoal.http.studio.types import ModelId, StudioBody
 
 
 class ReindexEnd(StudioBody):
-    """A collection that a reindex reads or fills; its family is the reindex's where it tells none."""
+    """A collection that a reindex reads or fills; its family is that of the reindex, if it tells none."""
 
     embedding_model_id: ModelId
     family: Literal["items", "categories"] | None = None
@@ -27,7 +27,7 @@ class ReindexIn(TaskIn):
     dest: ReindexEnd
     deploy_as_blue: bool | None = False
     wait_on_conflict: bool | None = False
-    family: Literal["items", "categories"] = "items"
+    family: Literal["items", "categories"] | None = None
     dry_run: bool | None = False
     replace: bool | None = False
     max_failed_share: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -49,6 +49,7 @@ class ReindexOut(TaskOut):
     progress: float
     count: int
     total: int | None = None
+    stage: str | None = None
     children: list[str]
     failed_items: list[FailedItem]
 

@@ -1,6 +1,11 @@
 """Every route of the Embedding Studio dialect."""
 
 from shoal.http.router import Route
-from shoal.http.studio import collection_routes, health
+from shoal.http.studio import collection_routes, health, object_writes, task_routes
 
-ROUTES: tuple[Route, ...] = (*health.ROUTES, *collection_routes.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *health.ROUTES,
+    *task_routes.ROUTES,
+    *collection_routes.ROUTES,
+    *object_writes.ROUTES,
+)

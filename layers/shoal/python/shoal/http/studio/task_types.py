@@ -49,7 +49,7 @@ class ItemIn(StudioBody):
 class UpsertionIn(TaskIn):
     """Objects to store. An object that is there already is replaced; of two of one id the last counts."""
 
-    items: Annotated[list[ItemIn], Field(max_length=MAX_TASK_OBJECTS)]
+    items: Annotated[list[ItemIn], Field(min_length=1, max_length=MAX_TASK_OBJECTS)]
 
     def objects(self) -> list[dict[str, Any]]:
         """What is to be stored, each object once."""
@@ -60,7 +60,7 @@ class UpsertionIn(TaskIn):
 class DeletionIn(TaskIn):
     """Objects to delete; those that are not there are fine."""
 
-    object_ids: Annotated[list[ObjectId], Field(max_length=MAX_TASK_OBJECTS)]
+    object_ids: Annotated[list[ObjectId], Field(min_length=1, max_length=MAX_TASK_OBJECTS)]
 
     def distinct(self) -> list[str]:
         """The ids, each once."""
@@ -97,7 +97,7 @@ class FailedItemId(StudioBody):
 
 
 class TaskOut(StudioBody):
-    """What every task shows. Fields without a value are left out."""
+    """What every task shows. Fields without a value are left out; `failed` counts the objects that failed."""
 
     id: str
     task_id: str
@@ -105,21 +105,27 @@ class TaskOut(StudioBody):
     created_at: Time
     updated_at: Time
     detail: str | None = None
+    failed: int
 
 
 class UpsertionOut(TaskOut):
-    """An upsertion. `done` means that the objects can be found; those that could not be stored are listed."""
+    """An upsertion: `processed_count` of `total` objects are dealt with; those that could not be stored are shown.
+
+    `done` means that the others can be found.
+    """
 
     processed_count: int
+    total: int
     failed_items: list[FailedItem]
     embedding_model_id: str
     fine_tuning_method: str | None = None
 
 
 class DeletionOut(TaskOut):
-    """A deletion. Lists of tasks leave `object_ids` out."""
+    """A deletion: `processed_count` of `total` objects are dealt with. Lists of tasks leave `object_ids` out."""
 
     processed_count: int
+    total: int
     object_ids: list[str] | None = None
     failed_item_ids: list[FailedItemId]
     embedding_model_id: str

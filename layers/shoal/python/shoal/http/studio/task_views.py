@@ -39,6 +39,7 @@ def common_body(task: Task) -> dict[str, Any]:
         "created_at": timestamp(task.created_at),
         "updated_at": timestamp(task.updated_at),
         "detail": task.detail,
+        "failed": task.failed,
     }
 
 
@@ -48,7 +49,11 @@ def upsertion_body(
     """An upsertion."""
     return without_nulls(
         common_body(task)
-        | {"processed_count": task.processed, "failed_items": failed_items(failures, room)}
+        | {
+            "processed_count": task.processed,
+            "total": task.total,
+            "failed_items": failed_items(failures, room),
+        }
         | _model(task, models)
     )
 
@@ -66,6 +71,7 @@ def deletion_body(
         common_body(task)
         | {
             "processed_count": task.processed,
+            "total": task.total,
             "object_ids": object_ids if object_ids is not None and room.take(object_ids) else None,
             "failed_item_ids": _while_there_is_room(failed, room),
         }
