@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,13 +103,9 @@ class Caller:
                 run.ask(places)
             return run.outcome()
         with ThreadPoolExecutor(max_workers=threads) as pool:
-            try:
-                for done in as_completed([pool.submit(run.ask, places) for places in batches]):
-                    done.result()
-            except BaseException:
-                run.stop()
+            asked = [pool.submit(run.ask, places) for places in batches]
+            if wait(asked, return_when=FIRST_EXCEPTION).not_done:
                 pool.shutdown(wait=False, cancel_futures=True)
-                raise
         return run.outcome()
 
     def once(
@@ -128,10 +124,11 @@ class Caller:
                     answer = call(texts)
             except ModelBusy:
                 attempt += 1
-                late = self._clock() - began >= patience.seconds
-                if attempt >= patience.attempts or late or stopped.is_set():
+                if attempt >= patience.attempts or self._clock() - began >= patience.seconds:
                     raise
                 self._pause(random.uniform(0, patience.ceiling(attempt - 1)))  # noqa: S311 - spreads load
+                if stopped.is_set():
+                    raise
             else:
                 return _checked(self.spec, answer, len(texts))
 
@@ -159,6 +156,7 @@ class _Run:
         self._texts = texts
         self._patience = patience
         self._stopped = threading.Event()
+        self._error: BaseException | None = None
         self._lock = threading.Lock()
         self._probing = threading.Lock()
         self._probed = False
@@ -172,14 +170,24 @@ class _Run:
         """The places that have not failed."""
         return [place for place in range(len(self._texts)) if place not in self._failed]
 
-    def stop(self) -> None:
-        """Nothing that has not been asked yet is asked any more."""
-        self._stopped.set()
-
     def ask(self, places: list[int]) -> None:
-        """Have a batch answered, in halves where it is refused."""
+        """Have a batch answered, unless another one has met an error that ends everything.
+
+        Raises:
+            ModelError: it has met one itself.
+        """
         if self._stopped.is_set():
             return
+        try:
+            self._ask(places)
+        except BaseException as error:
+            with self._lock:
+                self._error = self._error or error
+            self._stopped.set()
+            raise
+
+    def _ask(self, places: list[int]) -> None:
+        """In halves where it is refused."""
         try:
             answer = self._caller.once(
                 self._call, [self._texts[place] for place in places], self._patience, self._stopped
@@ -187,8 +195,8 @@ class _Run:
         except TextsRefused as refused:
             if len(places) > 1:
                 half = len(places) // 2
-                self.ask(places[:half])
-                self.ask(places[half:])
+                self._ask(places[:half])
+                self._ask(places[half:])
                 return
             self._check_model(refused)
             with self._lock:
@@ -201,7 +209,13 @@ class _Run:
             self._truncated.update(places[at] for at in answer.truncated)
 
     def outcome(self) -> Embedded:
-        """All of it, when everything was asked."""
+        """All of it, when everything was asked.
+
+        Raises:
+            ModelError: the first that ended it.
+        """
+        if self._error is not None:
+            raise self._error
         return Embedded(
             self._vectors, self._tokens, dict(sorted(self._failed.items())), frozenset(self._truncated)
         )
@@ -254,7 +268,9 @@ def read_vectors(spec: EmbeddingModel, rows: Any, count: int) -> Vectors:
         raise ModelFailed(
             spec.model_id, "answered vectors that are not lists of numbers of one length"
         ) from None
-    if vectors.shape != (count, spec.dimension) and count:
+    if not count:
+        return vectors.reshape(0, spec.dimension)
+    if vectors.shape != (count, spec.dimension):
         width = vectors.shape[1] if vectors.ndim == 2 else "no"
         raise ModelFailed(
             spec.model_id, f"answered vectors of {width} dimensions, it is set up with {spec.dimension}"

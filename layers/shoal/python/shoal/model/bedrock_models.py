@@ -6,8 +6,8 @@ before its id; its texts then leave the region of the stack.
 
 Sources, in docs.aws.amazon.com/bedrock/latest/userguide: titan-embedding-models,
 model-parameters-titan-embed-text, model-parameters-embed-v3, model-parameters-embed-v4,
-model-card-cohere-embed-v4. Prices are those on demand in
-us-east-1 (aws.amazon.com/bedrock/pricing); a setting replaces them.
+model-card-cohere-embed-v4. Prices are those on demand in us-east-1 (aws.amazon.com/bedrock/pricing); a setting
+replaces them.
 """
 
 from collections.abc import Iterable
