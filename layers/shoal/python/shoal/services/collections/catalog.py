@@ -57,7 +57,7 @@ def create_collection(
     except Conflict as taken:
         raise Conflict("collection_exists", f"a collection of {model.model_id} already exists") from taken
     key = keys_of(view.dataset).collection
-    # Without it, any object is taken to have many parts: who dies here has only made deletes longer.
+    # Without it, any object is taken to have all parts: who dies here has only made deletes longer.
     counted: Item = {"pk": key.pk, "sk": key.sk, "many_parts": False, "documents": 0, "characters": 0}
     retry_busy(lambda: ports.table.put(counted))
     return view

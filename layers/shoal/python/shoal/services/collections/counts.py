@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from shoal.model.bindings import MAX_PARTS
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Action, Add, Assign, Item, Ports, UpdateItem
@@ -11,22 +12,23 @@ from shoal.storage.ports import Action, Add, Assign, Item, Ports, UpdateItem
 class Counts:
     """`documents` and `characters` were embedded, counting an object that was replaced each time.
 
-    `many_parts`: some object may have several parts, so that what replaces or deletes one must name them all. What
-    is not known to be otherwise has many.
+    No object has more than `most_parts` parts; what replaces or deletes one must name them all. What is not known
+    to have fewer has `MAX_PARTS`.
     """
 
     documents: int = 0
     characters: int = 0
-    many_parts: bool = True
+    most_parts: int = MAX_PARTS
 
 
 def parse_counts(item: Item | None) -> Counts:
     """The counts as stored."""
     found = item or {}
+    several = bool(found.get("many_parts", True))
     return Counts(
         documents=int(found.get("documents", 0)),
         characters=int(found.get("characters", 0)),
-        many_parts=bool(found.get("many_parts", True)),
+        most_parts=int(found.get("most_parts", MAX_PARTS)) if several else 1,
     )
 
 
@@ -35,14 +37,17 @@ def read_counts(ports: Ports, keys: DatasetKeys) -> Counts:
     return parse_counts(retry_busy(lambda: ports.table.get(keys.collection)))
 
 
-def counting(keys: DatasetKeys, *, documents: int, characters: int, many_parts: bool) -> UpdateItem:
-    """What counts some more documents; `many_parts`: one of them has several."""
+def counting(
+    keys: DatasetKeys, *, documents: int, characters: int, most_parts: int | None = None
+) -> UpdateItem:
+    """What counts some more documents; `most_parts` where they have more parts than any before."""
     actions: tuple[Action, ...] = (Add("documents", documents), Add("characters", characters))
-    if many_parts:
-        actions += (Assign("many_parts", True),)
+    if most_parts is not None:
+        actions += (Assign("many_parts", True), Assign("most_parts", most_parts))
     return UpdateItem(keys.collection, actions)
 
 
 def mark_many_parts(ports: Ports, keys: DatasetKeys) -> None:
-    """Say that objects of several parts may come, before the first of them does."""
-    retry_busy(lambda: ports.table.update(keys.collection, [Assign("many_parts", True)]))
+    """Say that objects of any number of parts may come, before the first of them does."""
+    actions = [Assign("many_parts", True), Assign("most_parts", MAX_PARTS)]
+    retry_busy(lambda: ports.table.update(keys.collection, actions))

@@ -34,7 +34,7 @@ class EmbeddedObjects:
 
     `ids`, `metadata`: n strings, and n compact JSON objects. `vectors`: float32, shape (n, dimension). `parts`
     says of each object that did not fail how many records it has. `truncated` counts objects of whose text only a
-    beginning was read, `tokens` what the model read, `characters` those of the texts.
+    beginning was read (`cut`: their ids), `tokens` what the model read, `characters` those of the texts.
     """
 
     ids: list[str]
@@ -45,6 +45,7 @@ class EmbeddedObjects:
     truncated: int = 0
     tokens: int = 0
     characters: int = 0
+    cut: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -173,7 +174,8 @@ class _Embedding:
         metadata: list[bytes] = []
         vectors: list[Vectors] = []
         parts: dict[str, int] = {}
-        truncated = characters = 0
+        cut: list[str] = []
+        characters = 0
         for one in prepared:
             source = one.source
             # A part without a word in it is left out; any other that failed takes its object along.
@@ -199,7 +201,7 @@ class _Embedding:
             metadata += encoded
             vectors += found
             parts[name] = len(found)
-            truncated += one.truncated
+            cut += [name] if one.truncated else []
             characters += sum(map(len, one.texts))
         return EmbeddedObjects(
             ids=ids,
@@ -207,9 +209,10 @@ class _Embedding:
             metadata=metadata,
             parts=parts,
             failed=self._failed,
-            truncated=truncated,
+            truncated=len(cut),
             tokens=self._tokens,
             characters=characters,
+            cut=tuple(cut),
         )
 
     def _middle(self, found: Sequence[Vectors]) -> Vectors | None:
