@@ -17,6 +17,11 @@ def error(code: str, message: str, **more: Any) -> Expected:
     return {"error": {"code": code, "message": message, **more}}
 
 
+def vectorize_error(code: int, message: str) -> Expected:
+    errors = [{"code": code, "message": message}]
+    return {"result": None, "success": False, "errors": errors, "messages": []}
+
+
 NO_KEY = error("unauthorized", "a valid API key is required")
 NO_DATASET = error("dataset_not_found", "dataset not found")
 NO_SNAPSHOT = error(
@@ -87,6 +92,25 @@ CASES: dict[tuple[str, str], tuple[int, Expected | None]] = {
     ("api", "delete_snapshot_unknown"): (404, NO_SNAPSHOT),
     ("api", "restore_unknown"): (404, NO_SNAPSHOT),
     ("api", "clone"): (201, {"name": "copy", "row_count": 2}),
+    ("api", "vectorize_create"): (200, {"success": True, "errors": []}),
+    ("api", "vectorize_get"): (200, {"success": True}),
+    ("api", "vectorize_upsert"): (200, {"success": True, "messages": []}),
+    ("api", "vectorize_bad_line"): (
+        400,
+        vectorize_error(
+            40023,
+            "failed to parse upsert vectors request in ndjson format: line Some(0) was not expected format",
+        ),
+    ),
+    ("query", "vectorize_query"): (
+        200,
+        {
+            "result": {"count": 1, "matches": [{"id": "doc-1", "score": 0.0, "metadata": ATLAS}]},
+            "success": True,
+        },
+    ),
+    ("query", "vectorize_get_by_ids"): (200, {"success": True}),
+    ("query", "vectorize_list"): (200, {"success": True}),
     ("api", "no_key"): (401, NO_KEY),
     ("api", "x_auth_key"): (200, {}),
     ("api", "read_only_key"): (403, error("forbidden", "the API key lacks the scope write")),

@@ -55,6 +55,9 @@ FUNCTIONS = (
     "import_validate",
     "import_cells",
     "import_finish",
+    "tasks",
+    "reindex",
+    "outbound",
 )
 
 
@@ -145,7 +148,8 @@ def new_world(aws: Aws) -> World:
     table, objects = aws.table(), aws.objects()
     wakeups = aws.sqs.create_queue(QueueName=f"wakeups-{uuid.uuid4().hex}")["QueueUrl"]
     builds = aws.sqs.create_queue(QueueName=f"builds-{uuid.uuid4().hex}")["QueueUrl"]
-    machine, compactions, exports = aws.machine(), aws.machine(), aws.machine()
+    tasks = aws.sqs.create_queue(QueueName=f"tasks-{uuid.uuid4().hex}")["QueueUrl"]
+    machine, compactions, exports, reindexes = (aws.machine() for _ in range(4))
     environment = {
         "SHOAL_TABLE": table._name,
         "SHOAL_BUCKET": objects._bucket,
@@ -155,6 +159,9 @@ def new_world(aws: Aws) -> World:
         "SHOAL_IMPORT_STATE_MACHINE_ARN": machine,
         "SHOAL_COMPACTION_STATE_MACHINE_ARN": compactions,
         "SHOAL_EXPORT_STATE_MACHINE_ARN": exports,
+        "SHOAL_REINDEX_STATE_MACHINE_ARN": reindexes,
+        "SHOAL_TASKS_QUEUE_URL": tasks,
+        "SHOAL_OUTBOUND_FUNCTION_ARN": "arn:aws:lambda:us-east-1:123456789012:function:outbound",
     }
     ports = Ports(
         objects,
@@ -166,6 +173,8 @@ def new_world(aws: Aws) -> World:
         AwsWorkflows(aws.stepfunctions, machine),
         AwsWorkflows(aws.stepfunctions, compactions),
         AwsWorkflows(aws.stepfunctions, exports),
+        AwsWorkflows(aws.stepfunctions, reindexes),
+        AwsQueue(aws.sqs, tasks),
     )
     tenant_id = create_tenant(ports, name="ours").tenant_id
     other_id = create_tenant(ports, name="theirs").tenant_id
@@ -203,6 +212,7 @@ def new_world(aws: Aws) -> World:
         "READ_KEY": key(tenant_id, Scope.READ)[1],
         "OTHER_KEY": key(other_id)[1],
         "TENANT_ID": tenant_id,
+        "ACCOUNT_ID": tenant_id.removeprefix("ten_"),
         "DATASET_ID": dataset.dataset_id,
         "JOB_ID": pending.job_id,
         "IMPORT_ID": job.import_id,
