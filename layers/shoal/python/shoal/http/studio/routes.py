@@ -1,11 +1,12 @@
 """Every route of the Embedding Studio dialect."""
 
 from shoal.http.router import Route
-from shoal.http.studio import collection_routes, health, object_writes, task_routes
+from shoal.http.studio import collection_routes, health, object_writes, reindex_routes, task_routes
 
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *task_routes.ROUTES,
+    *reindex_routes.ROUTES,
     *collection_routes.ROUTES,
     *object_writes.ROUTES,
 )

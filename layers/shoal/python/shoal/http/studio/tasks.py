@@ -6,6 +6,7 @@ from typing import Any
 from shoal.http.context import Context
 from shoal.http.response import Response, json_response
 from shoal.http.studio.common import INTERNAL, PREFIX, possible_id, read_body, required
+from shoal.http.studio.known import known_task
 from shoal.http.studio.paging import page_of
 from shoal.http.studio.task_types import (
     DeletionIn,
@@ -73,6 +74,9 @@ SORTS = (
 def run(context: Context, tasks: Tasks, family: Family) -> Response:
     """Accept a task. One of the same id that is there already is answered as it is, and nothing is done."""
     wanted = read_body(tasks.request, context)
+    known = known_task(context, tasks.kind, wanted.wanted_id)
+    if known is not None:
+        return _shown(context, known)
     model_id, asked_as = _target(context, wanted, family)
     task = accept(
         context.ports,
