@@ -21,6 +21,10 @@ MAX_PAYLOAD_BYTES = 256 * 1024
 """Compact JSON bytes of one object's payload."""
 MAX_TASK_OBJECTS = 10_000
 """Objects of one task."""
+MAX_PAGE = 1000
+"""Objects of one page of a search."""
+MAX_REACH = 10_000
+"""Objects over which pages can be turned (offset and limit together), and that a search sorts by a field."""
 BLUE = "blue"
 """The alias of a family's active collection; no embedding model is called so."""
 _OBJECT_ID = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_OBJECT_ID_CHARACTERS}}}")
