@@ -20,6 +20,8 @@ OUTPUTS = (
     "ImportStateMachineArn",
     "CompactionStateMachineArn",
     "ExportStateMachineArn",
+    "TasksQueueUrl",
+    "ReindexStateMachineArn",
 )
 """The outputs that the command line needs."""
 
@@ -90,4 +92,6 @@ def ports_from(
         imports=AwsWorkflows(client("stepfunctions"), outputs["ImportStateMachineArn"]),
         compactions=AwsWorkflows(client("stepfunctions"), outputs["CompactionStateMachineArn"]),
         exports=AwsWorkflows(client("stepfunctions"), outputs["ExportStateMachineArn"]),
+        reindexes=AwsWorkflows(client("stepfunctions"), outputs["ReindexStateMachineArn"]),
+        tasks=AwsQueue(sqs, outputs["TasksQueueUrl"]),
     )

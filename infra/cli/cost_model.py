@@ -13,10 +13,10 @@ from infra.cli.measured import Measured
 from infra.cli.prices import MILLION, Price
 from infra.settings import Settings
 
-ALARMS = 17
-"""Dead letters, the age of three queues, 5xx, throttles and errors of five functions, and imports that failed or
+ALARMS = 18
+"""Dead letters, the age of three queues, 5xx, throttles and errors of five functions, and workflows that failed or
 took too long; a test counts them."""
-POLLED_QUEUES = 3
+POLLED_QUEUES = 4
 POLLERS_A_QUEUE = 5
 """Lambda keeps five long polls of 20 seconds open on each queue, messages or not. SQS bills them as requests."""
 _POLLS_A_MONTH = POLLED_QUEUES * POLLERS_A_QUEUE * prices.MONTH_SECONDS / 20

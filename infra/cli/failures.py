@@ -102,6 +102,10 @@ _HINTS = {
     "collection_in_reindex": "wait for the reindex, or cancel it: `shoal reindex list`",
     "no_blue_collection": "write something first: `shoal collections upsert FILE.ndjson`",
     "task_not_found": "`shoal tasks list` shows those there are",
+    "task_ended": "`shoal tasks restart TASK` does it once more",
+    "task_not_ended": "`shoal tasks show TASK --watch` follows it; `shoal tasks cancel TASK` ends it",
+    "task_expired": "send it again",
+    "backlog_full": "wait until some of it is done: `shoal tasks list --status processing`",
     "token_cap_reached": "the cap counts a day in UTC: later the same may pass",
     "too_many_imports": "wait for one to end, or cancel one: `shoal imports list NAME`",
 }

@@ -1,5 +1,6 @@
 """The API's calls about tasks: what is asked of collections, and how far it is."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ _PATHS = {
     TaskKind.INTERNAL_DELETION: f"{API}/internal/deletion-tasks",
     TaskKind.REINDEX: f"{API}/internal/reindex-tasks",
 }
+_PAGE, _MOST = 1000, 100_000  # the API's limits of a page, and of what is passed over
 _GZIPPED = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
 
 
@@ -97,13 +99,16 @@ class TaskCalls:
             )
         return found[0]
 
-    def list(
-        self, kind: TaskKind, *, offset: int = 0, limit: int = 100, status: str | None = None
-    ) -> tuple[TaskInfo, ...]:
-        """Tasks of a kind, newest first."""
-        asked = {"offset": str(offset), "limit": str(limit)} | ({"status": status} if status else {})
-        answer = self._http.send("GET", f"{_PATHS[kind]}/list", params=asked).json()
-        return tuple(TaskInfo.of(each, kind) for each in answer)
+    def newest(self, kind: TaskKind, *, limit: int = 100, status: str | None = None) -> tuple[TaskInfo, ...]:
+        """The newest tasks of a kind, newest first. The API lists the oldest first: all pages are asked for."""
+        kept: deque[TaskInfo] = deque(maxlen=limit)
+        for offset in range(0, _MOST + 1, _PAGE):
+            asked = {"offset": str(offset), "limit": str(_PAGE)} | ({"status": status} if status else {})
+            page = self._http.send("GET", f"{_PATHS[kind]}/list", params=asked).json()
+            kept.extend(TaskInfo.of(each, kind) for each in page)
+            if len(page) < _PAGE:
+                break
+        return tuple(reversed(kept))
 
     def cancel(self, kind: TaskKind, task_id: str) -> TaskInfo:
         """End a task that waits or runs."""

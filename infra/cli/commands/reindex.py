@@ -106,7 +106,7 @@ def list_(
 ) -> None:
     """List the reindexes, newest first."""
     with targets(ctx).client(profile) as client:
-        found = client.tasks.list(TaskKind.REINDEX, limit=limit)
+        found = client.tasks.newest(TaskKind.REINDEX, limit=limit)
     if as_json:
         output.print_json({"tasks": found})
     elif found:

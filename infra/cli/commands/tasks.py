@@ -37,7 +37,7 @@ def list_(
         found = [
             task
             for wanted in ([kind] if kind else TaskKind)
-            for task in client.tasks.list(wanted, limit=limit, status=status)
+            for task in client.tasks.newest(wanted, limit=limit, status=status)
         ]
     found = sorted(found, key=lambda task: task.created_at, reverse=True)[:limit]
     if as_json:

@@ -106,7 +106,7 @@ def _made_anew(client: ShoalClient, there: CollectionInfo | None) -> CollectionI
 
 def _end_reindexes(client: ShoalClient) -> None:
     """End what a run that was interrupted has left."""
-    for task in client.tasks.list(TaskKind.REINDEX):
+    for task in client.tasks.newest(TaskKind.REINDEX):
         if not task.over:
             try:
                 ended = client.tasks.cancel(TaskKind.REINDEX, task.task_id)

@@ -163,7 +163,8 @@ class StudioServer:
             known = self.states.setdefault(made, [first, first | {"status": "done"}])
             return httpx.Response(200, json=known[0])
         if call == "list":
-            return httpx.Response(200, json=self.lists.get(kind, []))
+            start = int(asked["offset"])
+            return httpx.Response(200, json=self.lists.get(kind, [])[start : start + int(asked["limit"])])
         self.on_look()
         known = self.states.get(asked["task_id"], [])
         if not known or (kind not in known[0].get("kinds", [kind])):

@@ -17,6 +17,8 @@ OUTPUTS = (
     "ImportStateMachineArn",
     "CompactionStateMachineArn",
     "ExportStateMachineArn",
+    "TasksQueueUrl",
+    "ReindexStateMachineArn",
 )
 
 

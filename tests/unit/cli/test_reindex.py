@@ -132,7 +132,9 @@ def test_list_cancel_restart(shoal: Shoal, server: StudioServer) -> None:
     server.states["move"] = [reindex("processing")]
     server.lists["internal/reindex-tasks"] = [reindex("processing", count=7, total=9)]
     assert "7 of 9" in shoal("reindex", "list", "-n", "3").stdout
-    assert server.body("GET /internal/reindex-tasks/list") == {"offset": "0", "limit": "3"}
+    server.lists["internal/reindex-tasks"] = [reindex("done", task_id=f"t{n}") for n in range(1003)]
+    listed = json.loads(shoal("reindex", "list", "-n", "3", "--json").stdout)["tasks"]
+    assert [each["task_id"] for each in listed] == ["t1002", "t1001", "t1000"]
     assert shoal("reindex", "cancel", "move").stdout == "move canceled\n"
     assert json.loads(shoal("reindex", "restart", "move", "--json").stdout)["status"] == "pending"
     missing = shoal("reindex", "cancel", "other")
