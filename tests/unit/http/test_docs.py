@@ -92,6 +92,11 @@ def test_the_page_shows_every_call_with_a_curl_line_and_finds_calls() -> None:
         '--data-binary \'{"dataset":"products","vector":[0.1,0.2,0.3,0.4]}\' '
         '"http://127.0.0.1:8080/v1/query"'
     ) in drawn["curl"]
+    assert (
+        "curl -sS -X POST -H \"Authorization: Bearer $SHOAL_API_KEY\" -H 'Content-Type: application/json' "
+        '--data-binary \'{"embedding_model_id":"static-256"}\' '
+        '"http://127.0.0.1:8080/api/v1/internal/collections/blue"'
+    ) in drawn["curl"]
     assert sorted(drawn["found"]) == ["post_datasets_name_query", "post_query"]
     assert (drawn["state"], drawn["theme"]) == ("2 calls found", "light")
     assert "Content-Encoding: gzip" in drawn["code"]

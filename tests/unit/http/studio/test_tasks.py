@@ -99,6 +99,11 @@ def test_the_same_id_twice_is_the_task_that_is_there(api: Api, path: str) -> Non
     assert api.call("GET", f"{path}/list").json[0]["total"] == 2
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_a_task_of_nothing_is_a_task(api: Api, path: str) -> None:
+    assert run(api, path, items=[], object_ids=[]).json["total"] == 0
+
+
 def test_the_first_task_of_a_tenant_makes_the_active_collection(api: Api) -> None:
     for path, part in ((UPSERT, ""), (DELETE, "/categories")):
         assert api.call("GET", f"{COLLECTIONS}{part}/get-blue-info").status == 404

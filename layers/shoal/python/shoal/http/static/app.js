@@ -37,6 +37,7 @@ function typeOf(schema, api) {
 
 function example(schema, api, name = "") {
   const found = resolve(schema, api);
+  if (found.examples) return found.examples[0];
   if (found.default !== undefined && found.default !== null) return found.default;
   if (found.const !== undefined) return found.const;
   if (found.enum) return found.enum[0];
@@ -61,7 +62,7 @@ function quote(text) {
 }
 
 function curl(method, path, operation, api) {
-  const samples = { name: "products", id: "doc-1", job_id: "$JOB_ID", key_id: "$KEY_ID" };
+  const samples = { name: "products", id: "doc-1", job_id: "$JOB_ID", key_id: "$KEY_ID", task_id: "$TASK_ID" };
   const url = location.origin + path.replace(/\{(\w+)\}/g, (_, name) => samples[name] || name);
   const parts = ["curl -sS"];
   if (method !== "get") parts.push(`-X ${method.toUpperCase()}`);

@@ -49,7 +49,7 @@ class ItemIn(StudioBody):
 class UpsertionIn(TaskIn):
     """Objects to store. An object that is there already is replaced; of two of one id the last counts."""
 
-    items: Annotated[list[ItemIn], Field(min_length=1, max_length=MAX_TASK_OBJECTS)]
+    items: Annotated[list[ItemIn], Field(max_length=MAX_TASK_OBJECTS)]
 
     def objects(self) -> list[dict[str, Any]]:
         """What is to be stored, each object once."""
@@ -60,7 +60,7 @@ class UpsertionIn(TaskIn):
 class DeletionIn(TaskIn):
     """Objects to delete; those that are not there are fine."""
 
-    object_ids: Annotated[list[ObjectId], Field(min_length=1, max_length=MAX_TASK_OBJECTS)]
+    object_ids: Annotated[list[ObjectId], Field(max_length=MAX_TASK_OBJECTS)]
 
     def distinct(self) -> list[str]:
         """The ids, each once."""
