@@ -102,6 +102,9 @@ _HINTS = {
     "collection_in_reindex": "wait for the reindex, or cancel it: `shoal reindex list`",
     "no_blue_collection": "write something first: `shoal collections upsert FILE.ndjson`",
     "task_not_found": "`shoal tasks list` shows those there are",
+    "destination_not_empty": "embed it anew with --replace, or take it as it is: `shoal collections blue MODEL`",
+    "too_many_reindexes": "wait for one to end, or cancel one: `shoal reindex list`",
+    "reindex_onto_itself": "`shoal models` lists the others; their aliases are the same models",
     "task_ended": "`shoal tasks restart TASK` does it once more",
     "task_not_ended": "`shoal tasks show TASK --watch` follows it; `shoal tasks cancel TASK` ends it",
     "task_expired": "send it again",
@@ -127,6 +130,11 @@ def _said(detail: object) -> str:
     return "; ".join(told)
 
 
+def _kind(detail: object) -> str | None:
+    """What is wrong with the first of several fields."""
+    return str(detail[0].get("type")) if isinstance(detail, list) and detail else None
+
+
 def from_answer(status: int, body: object, retry_after: float | None) -> ApiError:
     """The error that an answer tells of: Shoal's own shape, or that of a gateway in front of it."""
     code, message, details = f"http_{status}", f"HTTP {status}", None
@@ -135,8 +143,9 @@ def from_answer(status: int, body: object, retry_after: float | None) -> ApiErro
         if isinstance(error, Mapping):
             code, message, details = str(error.get("code")), str(error.get("message")), error.get("details")
         else:
-            message = _said(body.get("message") or body.get("detail")) or message
-            code = str(body.get("code") or code)
+            detail = body.get("message") or body.get("detail")
+            message = _said(detail) or message
+            code = str(body.get("code") or _kind(detail) or code)
     hint = _HINTS.get(code)
     if status in (401, 403):
         hint = hint or "give a valid key in SHOAL_API_KEY or in a profile; `shoal keys create` makes one"

@@ -260,10 +260,11 @@ def test_search_by_words_and_by_payload(shoal: Shoal, server: StudioServer) -> N
 
 def test_all_that_is_wrong_with_a_request_is_one_line(shoal: Shoal, server: StudioServer) -> None:
     faults = [
-        {"type": "missing", "loc": ["body", "limit"], "msg": "Field required"},
         {"type": "model_not_found", "loc": ["body"], "msg": "there is no such model"},
+        {"type": "missing", "loc": ["body", "limit"], "msg": "Field required"},
     ]
     server.answers = [("/similarity-search", httpx.Response(422, json={"detail": faults}))]
     done = shoal("collections", "search", "sit")
     assert done.exit_code == 4
-    assert "error: limit: Field required; there is no such model" in done.stderr
+    assert "error: there is no such model; limit: Field required (model_not_found)" in done.stderr
+    assert "`shoal models`" in done.stderr
