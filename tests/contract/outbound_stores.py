@@ -137,8 +137,6 @@ def lambda_under_test() -> Iterator[LambdaUnderTest]:
     ssm_client().put_parameter(Name=KEY_PARAMETER, Value=KEY, Type="SecureString", Overwrite=True)
     with ExitStack() as stack:
         stack.enter_context(container(ENVIRONMENT, "outbound"))
-        function.sender.cache_clear()
-        stack.callback(function.sender.cache_clear)
         yield LambdaUnderTest(stack)
 
 

@@ -3,23 +3,43 @@
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Template
 from typing import Any
 
+import numpy as np
 import pytest
 
 from functions.outbound import handler as outbound
+from shoal.embedding.http_model import HttpTextModel
+from shoal.model.datasets import Metric
+from shoal.model.embedding_models import EmbeddingModel, Endpoint, Provider
 from shoal.settings import SettingsError
 from shoal.storage.aws_clients import ssm_client
+from shoal.storage.aws_outbound import AwsOutbound
+from shoal.storage.outbound_messages import Request
+from tests.contract.outbound_stores import FUNCTION, client_of
 from tests.contract.stores import Aws
 from tests.functions.world import EVENTS, LambdaContext, container
-from tests.unit.outbound.loopback import Loopback, answer, serving
+from tests.unit.embedding.endpoint import Embeddings, vector_of
+from tests.unit.outbound.loopback import Conversation, Loopback, answer, serving
 
 ENVIRONMENT = {"SHOAL_PARAMETER_PREFIX": "/shoal/keys/", "SHOAL_OUTBOUND_ALLOW_LOOPBACK": "true"}
 KEY = f"planted-key-{uuid.uuid4().hex}"
 SAID = b'{"data": ["planted-answer"]}'
+SPEC = EmbeddingModel(
+    model_id="http:own",
+    provider=Provider.HTTP,
+    dimension=256,
+    metric=Metric.COSINE,
+    max_tokens=100,
+    batch_size=64,
+    concurrency=2,
+    price=0.0,
+    texts_per_second=100.0,
+    normalised=False,
+)
 CODES = {
     "key_of_others": "key_not_allowed",
     "key_not_there": "key_not_found",
@@ -55,9 +75,7 @@ def outside(aws: Aws) -> Iterator[Outside]:
     with serving(answer()) as gone:
         nobody = f"http://127.0.0.1:{gone.port}"
     with serving(said) as endpoint, container(ENVIRONMENT, "outbound"):
-        outbound.sender.cache_clear()
         yield Outside(endpoint, nobody)
-    outbound.sender.cache_clear()
 
 
 def test_every_sample_event_is_replayed() -> None:
@@ -109,16 +127,35 @@ def test_nothing_of_what_is_sent_or_answered_is_logged(
         assert KEY not in text
 
 
+def test_a_model_is_asked_through_the_function(aws: Aws) -> None:
+    """All the way: the model, Lambda's client, the function, and an endpoint that speaks as OpenAI's does."""
+    embeddings = Embeddings(256)
+
+    def speak(talk: Conversation) -> None:
+        said = embeddings(Request("", talk.asked.body, talk.asked.headers))
+        answer(said.body, headers=("Content-Type: application/json",))(talk)
+
+    texts = [f"text {number} of many, ünïcode" for number in range(300)]
+    with serving(speak) as server, container(ENVIRONMENT, "outbound"):
+        spec = replace(SPEC, endpoint=Endpoint(f"http://localhost:{server.port}/v1/embeddings", "own"))
+        client = client_of(lambda event: (outbound.handler(event, LambdaContext()), ""))
+        found = HttpTextModel(spec, AwsOutbound(client, FUNCTION)).embed(texts, purpose="document")
+        asked = [len(batch) for batch in embeddings.texts]
+    assert asked.count(64) == 4
+    assert sum(asked) == len(texts)
+    assert not found.failed
+    expected = np.array([vector_of(text, 256) for text in texts], dtype=np.float32)
+    assert np.array_equal(found.vectors, expected)
+
+
 def test_this_machine_is_refused_unless_it_is_said(outside: Outside) -> None:
     for environment in ({}, {"SHOAL_OUTBOUND_ALLOW_LOOPBACK": "false"}):
         with container(environment, "outbound"):
-            outbound.sender.cache_clear()
             event = {"url": "http://127.0.0.1/", "body": "", "headers": {}}
             assert outbound.handler(event, LambdaContext())["error"] == "address_not_allowed"
 
 
 def test_a_wrong_variable_is_named_at_the_first_call() -> None:
-    with container({"SHOAL_PARAMETER_PREFIX": "planted"}, "outbound"):
-        outbound.sender.cache_clear()
-        with pytest.raises(SettingsError, match="SHOAL_PARAMETER_PREFIX"):
-            outbound.handler({"url": "https://example.com"}, LambdaContext())
+    wrong = container({"SHOAL_PARAMETER_PREFIX": "planted"}, "outbound")
+    with wrong, pytest.raises(SettingsError, match="SHOAL_PARAMETER_PREFIX"):
+        outbound.handler({"url": "https://example.com"}, LambdaContext())

@@ -14,7 +14,8 @@ from shoal.settings import Settings, SettingsError
 from shoal.storage.model_ports import Inference, Outbound
 from shoal.storage.ports import ObjectStore, Ports, Queue, Uploads, Workflows
 
-if TYPE_CHECKING:  # numpy: only those who embed pay for it
+if TYPE_CHECKING:  # numpy, sockets and TLS: only those who embed or send pay for them
+    from shoal.outbound.sender import Sender
     from shoal.services.embedding import Embedder
 
 
@@ -129,9 +130,28 @@ def embedder(*needs: str) -> "Embedder":
     return Embedder(ports(*needs), models, tokens_a_day=found.embedding_tokens_per_day)
 
 
+@cache
+def sender() -> "Sender":
+    """What sends requests to addresses that users gave, with settings of its own: it reaches no data.
+
+    Raises:
+        SettingsError: names the variables that are wrong.
+    """
+    from shoal.outbound.client import Client
+    from shoal.outbound.sender import Sender
+    from shoal.outbound.settings import OutboundSettings
+    from shoal.storage.aws_clients import ssm_client
+    from shoal.storage.aws_parameters import AwsParameters
+
+    found = OutboundSettings.from_env(os.environ)
+    configure(os.environ.get("POWERTOOLS_SERVICE_NAME", "shoal"), found.log_level)
+    client = Client(allow_loopback=found.allow_loopback)
+    return Sender(client, read_key=AwsParameters(ssm_client()).get, prefix=found.parameter_prefix)
+
+
 def forget() -> None:
     """Start anew, as in a new container; for tests."""
-    for made in (settings, ports, embedder):
+    for made in (settings, ports, embedder, sender):
         made.cache_clear()
 
 
