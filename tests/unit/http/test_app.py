@@ -11,7 +11,7 @@ import pytest
 from shoal import errors, observability
 from shoal.http.app import App
 from shoal.http.context import Context, Deps, Limits
-from shoal.http.errors import STATUS
+from shoal.http.errors import OF_MODEL, STATUS
 from shoal.http.response import Response
 from shoal.http.router import Match, NoMatch, Route, Router
 from shoal.http.routes import ROUTES, service_router
@@ -165,6 +165,7 @@ def test_an_answer_that_lambda_could_not_hand_over_is_refused(count: int, status
 
 def test_every_kind_of_request_error_has_a_status() -> None:
     assert set(STATUS) == set(errors.RequestError.__subclasses__())
+    assert set(OF_MODEL) == set(errors.ModelError.__subclasses__())
 
 
 def test_what_nobody_expected_is_logged_with_its_stack_but_not_its_message(lines: io.StringIO) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shoal.http.router import Route
 from shoal.http.native.routes import ROUTES
+from shoal.http.router import Route
 from shoal.model.tenants import Scope
 from shoal.services.api_keys import list_keys, revoke_key
 from tests.unit.http.api import START, Api, event
@@ -27,6 +27,7 @@ def path_of(route: Route, *, job_id: str = "job_" + "0" * 32, key_id: str = "0" 
         "{import_id}": "imp_" + "0" * 32,
         "{export_id}": "exp_" + "0" * 32,
         "{snapshot}": "monday",
+        "{alias+}": "theirs/ours",
     }
     path = route.template
     for parameter, value in parts.items():
@@ -49,6 +50,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/datasets/{name}/snapshots": {"name": "new"},
     "POST /v1/datasets/{name}/restore": {"snapshot": "monday"},
     "POST /v1/datasets/{name}/clone": {"name": "new"},
+    "PUT /v1/model-aliases/{alias+}": {"embedding_model_id": "static-128"},
     "POST /v1/keys": {"name": "new"},
     "POST /auth/keys": {"name": "new"},
 }
@@ -80,6 +82,7 @@ def test_no_route_reaches_another_tenants_things(api: Api, route: Route) -> None
     api.dataset()
     job_id = api.indexed({"id": "doc-1", "values": [1, 2, 3, 4], "metadata": {"secret": "planted"}})
     key_id = list_keys(api.ports, api.tenant_id)[0].key_id
+    api.call("PUT", "/v1/model-aliases/theirs/ours", {"embedding_model_id": "static-256"})
     before = ours(api, job_id)
 
     answer = api.call(
@@ -93,6 +96,8 @@ def test_no_route_reaches_another_tenants_things(api: Api, route: Route) -> None
     if "{" in route.template or route.template == "/v1/query":
         if route.template == "/v1/query/status/{job_id}":
             assert answer.json == {"ready": False}
+        elif route.method == "PUT":  # a name of its own
+            assert answer.status == 200
         else:
             assert answer.status == 404
     else:
@@ -108,6 +113,7 @@ def ours(api: Api, job_id: str) -> list[Any]:
         ("GET", f"/v1/jobs/{job_id}"),
         ("GET", "/v1/keys"),
         ("GET", "/v1/usage"),
+        ("GET", "/v1/model-aliases"),
         ("GET", "/v1/datasets/products/vectors/doc-1"),
     ]
     return [(answer.status, answer.json) for answer in (api.call(*call) for call in calls)]

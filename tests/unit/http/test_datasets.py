@@ -21,6 +21,7 @@ def test_create_answers_with_the_empty_dataset(api: Api) -> None:
         "last_indexed_at": None,
         "error_message": None,
         "recall": None,
+        "embedding_model": None,
     }
 
 

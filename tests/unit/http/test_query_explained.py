@@ -10,7 +10,7 @@ from shoal.http.context import Deps
 from shoal.http.native.query_types import ExplainOut, QueryResult
 from shoal.http.routes import service_router
 from shoal.model.queries import QueryAnswer, QueryRequest
-from shoal.services.search import Searcher
+from shoal.services.search import Embed, Searcher
 from tests.unit.http.api import Answer, Api
 
 LINES = [{"id": f"row-{n}", "values": [0, 0, 0, n], "metadata": {"n": n}} for n in range(12)]
@@ -23,7 +23,10 @@ class Noting:
         self.answer = answer
         self.asked: list[QueryRequest] = []
 
-    def query(self, tenant_id: str, *, scope: str, name: str, request: QueryRequest) -> QueryAnswer:
+    def query(
+        self, tenant_id: str, *, scope: str, name: str, request: QueryRequest, embed: Embed | None = None
+    ) -> QueryAnswer:
+        assert embed is None
         self.asked.append(request)
         return self.answer
 

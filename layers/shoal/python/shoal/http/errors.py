@@ -8,6 +8,10 @@ from shoal.errors import (
     CorruptObject,
     InvalidInput,
     LimitReached,
+    ModelBusy,
+    ModelDenied,
+    ModelError,
+    ModelFailed,
     NotFound,
     RequestError,
     StorageBusy,
@@ -27,6 +31,14 @@ STATUS: dict[type[RequestError], int] = {
     LimitReached: 429,
 }
 """The status of each kind of request error; total by test."""
+OF_MODEL: dict[type[ModelError], tuple[int, str]] = {
+    ModelBusy: (503, "model_busy"),
+    ModelDenied: (409, "model_access_denied"),
+    ModelFailed: (502, "model_failed"),
+}
+"""Status and code of each kind of failure of an embedding model; total by test."""
+MODEL_BUSY_SECONDS = 5
+"""When to ask a throttled model again: its limits are by the second or the minute."""
 
 
 def native_error(error: Exception, *, request_id: str) -> Response:
@@ -38,6 +50,9 @@ def native_error(error: Exception, *, request_id: str) -> Response:
     if isinstance(error, StorageBusy):
         log_event("storage busy", level=logging.WARNING, **describe(error))
         return _busy("storage is busy; send the request again", 1)
+    if isinstance(error, ModelError):
+        log_event("model did not answer", level=logging.WARNING, model_id=error.model_id, **describe(error))
+        return _model_error(error)
     log_event("request failed", level=logging.ERROR, **describe(error))
     if isinstance(error, CorruptObject):
         # The message names the object, which holds nothing but the caller's own ids.
@@ -53,6 +68,14 @@ def _request_error(error: RequestError) -> Response:
     if isinstance(error, LimitReached | Conflict) and error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
     return _envelope(status, error.code, error.message, details=error.details, headers=headers)
+
+
+def _model_error(error: ModelError) -> Response:
+    status, code = OF_MODEL[type(error)]
+    headers = {"retry-after": str(MODEL_BUSY_SECONDS)} if status == 503 else {}
+    return _envelope(
+        status, code, error.message, details={"embedding_model": error.model_id}, headers=headers
+    )
 
 
 def _busy(message: str, retry_after: int) -> Response:

@@ -83,7 +83,8 @@ class QueryAnswer:
 
     `mode` is `hot` (all from the container's cache), `cold` (something was read from storage) or `ephemeral`
     (nothing has been indexed yet; `job_id` is the write to wait for). `partial`: the budget of bytes, or a damaged
-    cell, ended the search before all was looked at that the query asks for.
+    cell, ended the search before all was looked at that the query asks for. `embedding_model` is that of the
+    dataset, where it has one.
     """
 
     matches: tuple[Match, ...]
@@ -92,3 +93,4 @@ class QueryAnswer:
     job_id: str | None = None
     partial: bool = False
     explanation: Explanation | None = None
+    embedding_model: str | None = None

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-STAGES = ("open", "filter", "route", "load", "score", "records")
-"""Of a query, in order: name, HEAD and manifest; which rows match; choosing cells; what is searched; the search;
-the winners."""
+STAGES = ("open", "embed", "filter", "route", "load", "score", "records")
+"""Of a query, in order: name, HEAD and manifest; making a vector of a text; which rows match; choosing cells; what
+is searched; the search; the winners."""
 
 
 class Trace:

@@ -1,8 +1,8 @@
 """Queries: one version of a dataset, every shard of it searched, the best k with their records."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
@@ -30,6 +30,9 @@ from shoal.storage.keys import DatasetKeys, TenantKeys
 from shoal.storage.ports import Item, Ports
 
 __all__ = ["Match", "QueryAnswer", "QueryRequest", "Searcher"]
+
+type Embed = Callable[[Dataset], NDArray[np.float32]]
+"""Makes the vector of a query, once it is known of which dataset: float32, shape (dimension,)."""
 
 _NAMES_KEPT = 1024
 _MOVES = 8
@@ -83,32 +86,44 @@ class Searcher:
         self._metas: OrderedDict[str, Dataset] = OrderedDict()
         self._lock = Lock()
 
-    def query(self, tenant_id: str, *, scope: str, name: str, request: QueryRequest) -> QueryAnswer:
+    def query(
+        self, tenant_id: str, *, scope: str, name: str, request: QueryRequest, embed: Embed | None = None
+    ) -> QueryAnswer:
         """The best `top_k` live records of the dataset's current version.
+
+        Args:
+            tenant_id: whose dataset it is.
+            scope: that of its name.
+            name: its name, or an alias.
+            request: what is asked.
+            embed: makes the vector that is searched for, in place of the request's, once the dataset is known.
 
         Raises:
             NotFound: `dataset_not_found`.
             InvalidInput: `dimension_mismatch`, `response_too_large` naming the top_k that fits, or
                 `filter_not_indexed` naming the paths.
             CorruptObject: something stored is not what names it.
+            ShoalError: what `embed` raises.
         """
         trace = Trace()
         with trace.stage("open"):
             opened = self._open(tenant_id, scope=scope, name=name)
             dataset = opened.dataset
+        if embed is not None:
+            with trace.stage("embed"):
+                request = replace(request, vector=embed(dataset))
+        with trace.stage("open"):
             _check_query_vector(dataset, request.vector)
             snapshot = open_snapshot(self.reader.traced(trace), dataset, opened.head)
-        if snapshot is None:
-            waiting_for = job_id(dataset.dataset_id, opened.newest_sequence)
-            explanation = _explanation(trace) if request.explain else None
-            return QueryAnswer((), "ephemeral", 0, waiting_for, explanation=explanation)
-        matches, partial = _search(snapshot, request, trace, self._limits)
-        return QueryAnswer(
-            matches,
-            "cold" if trace.storage_requests else "hot",
-            opened.head.version,
-            partial=partial,
+        answer = QueryAnswer((), "ephemeral", 0, job_id(dataset.dataset_id, opened.newest_sequence))
+        if snapshot is not None:
+            matches, partial = _search(snapshot, request, trace, self._limits)
+            mode = "cold" if trace.storage_requests else "hot"
+            answer = QueryAnswer(matches, mode, opened.head.version, partial=partial)
+        return replace(
+            answer,
             explanation=_explanation(trace) if request.explain else None,
+            embedding_model=dataset.binding.model_id if dataset.binding else None,
         )
 
     def snapshot(self, tenant_id: str, *, scope: str, name: str) -> Snapshot | None:
@@ -258,11 +273,12 @@ def _explanation(trace: Trace) -> Explanation:
 
 def _check_query_vector(dataset: Dataset, vector: NDArray[np.float32]) -> None:
     if len(vector) != dataset.dimension:
-        raise InvalidInput(
-            "dimension_mismatch",
-            f"dimension mismatch: got {len(vector)} expected {dataset.dimension}",
-            {"expected": dataset.dimension, "got": len(vector)},
-        )
+        message = f"dimension mismatch: got {len(vector)} expected {dataset.dimension}"
+        details: dict[str, Any] = {"expected": dataset.dimension, "got": len(vector)}
+        if dataset.binding is not None:
+            model_id = details["embedding_model"] = dataset.binding.model_id
+            message += f", which is what the dataset's embedding model {model_id} makes"
+        raise InvalidInput("dimension_mismatch", message, details)
     if dataset.metric is Metric.COSINE and not vector.any():
         raise InvalidInput("invalid_request", "vector must not be zero: a zero vector has no cosine")
 

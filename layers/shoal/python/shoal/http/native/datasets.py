@@ -5,22 +5,31 @@ from typing import Any
 
 import orjson
 
+from shoal.errors import InvalidInput
 from shoal.http.context import Context
 from shoal.http.native.common import dataset_name, optional_timestamp, timestamp
 from shoal.http.native.types import CreateDataset, DatasetList, DatasetOut
 from shoal.http.response import Response, json_response
 from shoal.http.router import Answer, Route
+from shoal.model.bindings import Binding
 from shoal.model.datasets import NATIVE_SCOPE, DatasetView, check_dimension, check_metric, check_name
+from shoal.model.embedding_models import EmbeddingModel
 from shoal.model.tenants import Scope
 from shoal.services import datasets
+from shoal.services.model_aliases import resolve_model
 
 
 def create(context: Context) -> Response:
     """Create a dataset. The name is judged first, also where the body is no JSON at all (contract)."""
     fields = _object_or_nothing(context.body())
     name = check_name(fields.get("name"))
-    dimension = check_dimension(fields.get("dimension"))
-    metric = check_metric(fields.get("metric", "l2"))
+    if fields.get("embedding_model") is None:
+        dimension, binding = check_dimension(fields.get("dimension")), None
+        metric = check_metric(fields.get("metric", "l2"))
+    else:
+        model = _model(context, fields["embedding_model"])
+        dimension, binding = _dimension_of(model, fields.get("dimension")), Binding(model.model_id)
+        metric = model.metric if fields.get("metric") is None else check_metric(fields["metric"])
     view = datasets.create_dataset(
         context.ports,
         context.principal.tenant_id,
@@ -28,8 +37,27 @@ def create(context: Context) -> Response:
         name=name,
         dimension=dimension,
         metric=metric,
+        binding=binding,
     )
     return json_response(201, dataset_body(view))
+
+
+def _model(context: Context, named: Any) -> EmbeddingModel:
+    """The model of that id, or the one that the tenant calls so."""
+    if not isinstance(named, str):
+        raise InvalidInput("invalid_request", "embedding_model: must be a string")
+    return resolve_model(context.ports, context.deps.registry, context.principal.tenant_id, named)
+
+
+def _dimension_of(model: EmbeddingModel, given: Any) -> int:
+    """The model's dimension, which a given one must not contradict."""
+    if given is not None and check_dimension(given) != model.dimension:
+        raise InvalidInput(
+            "invalid_dimension",
+            f"dimension must be {model.dimension}, as {model.model_id} makes vectors of it; or leave it out",
+            {"expected": model.dimension, "got": given},
+        )
+    return model.dimension
 
 
 def list_all(context: Context) -> Response:
@@ -72,6 +100,7 @@ def dataset_body(view: DatasetView) -> dict[str, Any]:
         "last_indexed_at": optional_timestamp(view.head.last_indexed_at),
         "error_message": view.head.error_message,
         "recall": recall_body(view.head.recall),
+        "embedding_model": view.dataset.binding.model_id if view.dataset.binding else None,
     }
 
 
@@ -97,7 +126,11 @@ ROUTES = (
         "Create a dataset",
         "datasets",
         answers={201: Answer("Created, empty.", DatasetOut)},
-        errors={400: "invalid_name, invalid_dimension, invalid_metric", 409: "dataset_exists"},
+        errors={
+            400: "invalid_name, invalid_dimension, invalid_metric",
+            404: "model_not_found",
+            409: "dataset_exists",
+        },
         request=CreateDataset,
     ),
     Route(

@@ -1,6 +1,7 @@
-"""Queries: the nearest records of a vector, by either of two paths."""
+"""Queries: the nearest records of a vector or of a text, by either of two paths."""
 
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,13 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from shoal.errors import InvalidInput, NotFound, RequestError
+from shoal.errors import InvalidInput, ModelError, ModelFailed, NotFound, RequestError
 from shoal.http.context import Context
 from shoal.http.native.common import existing_name, explain, faults_of, json_object
 from shoal.http.native.query_types import QueryByPath
 from shoal.http.native.read_your_writes import wait_for_writes
 from shoal.http.response import Response, json_response, weight
-from shoal.model.datasets import NATIVE_SCOPE
+from shoal.model.datasets import NATIVE_SCOPE, Dataset
 from shoal.model.filters import parse_filter
 from shoal.model.limits import MAX_NPROBE, MAX_RESPONSE_BYTES, MAX_TOP_K
 from shoal.model.queries import Explanation, Match, QueryAnswer, QueryRequest
@@ -52,9 +53,13 @@ def _answer(context: Context, name: str | None) -> Response:
     quotas.charge_query(context.ports, context.principal)
     try:
         answer = context.searcher.query(
-            context.principal.tenant_id, scope=NATIVE_SCOPE, name=name, request=request
+            context.principal.tenant_id,
+            scope=NATIVE_SCOPE,
+            name=name,
+            request=request,
+            embed=None if wanted.text is None else partial(_embedded, context, wanted.text),
         )
-    except RequestError:
+    except (RequestError, ModelError):
         quotas.refund_query(context.ports, context.principal)
         raise
     return _response(answer, started)
@@ -80,12 +85,33 @@ def _parse(fields: dict[str, Any]) -> QueryByPath:
         raise InvalidInput("invalid_request", explain(fault)) from None
     if None not in (wanted.nprobe, wanted.probes) and wanted.nprobe != wanted.probes:
         raise InvalidInput("invalid_request", "probes: is another name of nprobe, which has another value")
+    if wanted.vector is not None and wanted.text is not None:
+        raise InvalidInput("invalid_request", "text: is asked in place of a vector; give one of the two")
     return wanted
 
 
+def _embedded(context: Context, text: str, dataset: Dataset) -> NDArray[np.float32]:
+    """The vector of a text, as the dataset's model makes it."""
+    if dataset.binding is None:
+        raise InvalidInput(
+            "no_embedding_model",
+            f"dataset {dataset.name} has no embedding model: query it by vector, or create one with "
+            "`embedding_model`, which is then asked for the vector of a text",
+        )
+    model_id = dataset.binding.model_id
+    vector = context.embedder.query(context.principal.tenant_id, model_id, text)
+    if len(vector) != dataset.dimension:
+        raise ModelFailed(
+            model_id, f"it makes vectors of {len(vector)} where the dataset has {dataset.dimension}"
+        )
+    return vector
+
+
 def _request(wanted: QueryByPath) -> QueryRequest:
+    if wanted.vector is None and wanted.text is None:
+        raise InvalidInput("invalid_request", "vector: field required")
     return QueryRequest(
-        vector=_float32(wanted.vector),
+        vector=_float32(wanted.vector or []),
         top_k=_DEFAULT_TOP_K if wanted.top_k is None else wanted.top_k,
         filter=None if wanted.filter is None else parse_filter(wanted.filter),
         ef=wanted.ef,
@@ -114,6 +140,8 @@ def _response(answer: QueryAnswer, started: float) -> Response:
     }
     if answer.job_id is not None:
         body["job_id"] = answer.job_id
+    if answer.embedding_model is not None:
+        body["embedding_model"] = answer.embedding_model
     if answer.partial:
         body["partial"] = True
     if answer.explanation is not None:

@@ -9,9 +9,12 @@ from shoal.model.limits import MAX_EF, MAX_NAMESPACE_CHARACTERS, MAX_NPROBE, MAX
 
 
 class QueryByPath(Body):
-    """A query; the path names the dataset."""
+    """A query, by a vector or by a text; the path names the dataset."""
 
-    vector: list[float]
+    vector: list[float] | None = None
+    """What is near to this one? Exactly one of `vector` and `text` is given."""
+    text: str | None = None
+    """What is near to this text? Only of a dataset with an `embedding_model`, which makes a vector of it."""
     top_k: int | None = Field(default=10, ge=1, le=MAX_TOP_K)
     filter: dict[str, Any] | None = None
     nprobe: int | None = Field(default=None, ge=1, le=MAX_NPROBE)
@@ -62,11 +65,12 @@ class BytesRead(Body):
 
 
 class StageTimes(Body):
-    """Milliseconds of a query: name and version; which rows match; choosing cells; loading; searching; records of
-    the winners.
+    """Milliseconds of a query: name and version; making a vector of the text; which rows match; choosing cells;
+    loading; searching; records of the winners.
     """
 
     open: float
+    embed: float
     filter: float
     route: float
     load: float
@@ -96,8 +100,8 @@ class QueryResult(Body):
     """The matches, best first. `mode` is `ephemeral`, with the job to wait for, before anything is indexed.
 
     `partial` is only there when true: the budget of bytes, or a damaged cell that the query allowed to be left
-    out, ended the search before all was looked at. `explain` is
-    only there when asked for.
+    out, ended the search before all was looked at. `explain` is only there when asked for, `embedding_model` where
+    the dataset has one.
     """
 
     matches: list[MatchOut]
@@ -106,3 +110,4 @@ class QueryResult(Body):
     job_id: str | None = None
     partial: Literal[True] | None = None
     explain: ExplainOut | None = None
+    embedding_model: str | None = None

@@ -14,10 +14,13 @@ from shoal.model.tenants import Scope
 QUERY_FUNCTION = "query"
 _QUERY_ERRORS = {
     400: "invalid_request, dimension_mismatch, top_k_out_of_range, nprobe_out_of_range, response_too_large, "
-    "filter_not_indexed",
+    "filter_not_indexed; for a text also no_embedding_model, text_without_tokens, text_too_long",
     404: "dataset_not_found",
-    409: "not_indexed_yet: `job_id` or `min_version` was waited for in vain; with Retry-After",
-    429: "query_quota_exceeded, rate_limited",
+    409: "not_indexed_yet: `job_id` or `min_version` was waited for in vain; with Retry-After. "
+    "model_access_denied: the embedding model may not be used",
+    429: "query_quota_exceeded, rate_limited, token_cap_reached",
+    502: "model_failed",
+    503: "model_busy, with Retry-After",
 }
 _LIST_ANSWERS = {200: Answer("A page, and the cursor of the next one.", ListResult)}
 _LIST_ERRORS = {

@@ -9,6 +9,7 @@ from shoal.http.native import (
     imports,
     jobs,
     keys,
+    models,
     patches,
     reads,
     snapshots,
@@ -29,6 +30,7 @@ ROUTES: tuple[Route, ...] = (
     *compaction.ROUTES,
     *snapshots.ROUTES,
     *jobs.ROUTES,
+    *models.ROUTES,
     *keys.ROUTES,
     *usage.ROUTES,
 )

@@ -51,11 +51,18 @@ class ErrorBody(Body):
 
 
 class CreateDataset(Body):
-    """A dataset to be."""
+    """A dataset to be.
+
+    With an `embedding_model` (its id, or an alias of the tenant's) it can be queried by text; dimension and metric
+    are then those of the model, unless another metric is named.
+    """
 
     name: str = Field(pattern=rf"^[a-z0-9_-]{{1,{MAX_NAME_CHARACTERS}}}$")
-    dimension: int = Field(ge=1, le=MAX_DIMENSION)
-    metric: Literal["l2", "cosine", "dot"] = "l2"
+    dimension: int | None = Field(default=None, ge=1, le=MAX_DIMENSION)
+    """Required without an `embedding_model`."""
+    metric: Literal["l2", "cosine", "dot"] | None = None
+    """`l2` without an `embedding_model`."""
+    embedding_model: str | None = None
 
 
 class RecallOut(Body):
@@ -69,7 +76,9 @@ class RecallOut(Body):
 
 
 class DatasetOut(Body):
-    """A dataset. `row_count` is the exact number of live ids; without `recall`, search is exact so far."""
+    """A dataset. `row_count` is the exact number of live ids; without `recall`, search is exact so far; without
+    `embedding_model` it is queried by vector only.
+    """
 
     name: str
     dimension: int
@@ -80,6 +89,7 @@ class DatasetOut(Body):
     last_indexed_at: Timestamp | None
     error_message: str | None
     recall: RecallOut | None
+    embedding_model: str | None
 
 
 class DatasetList(Body):
