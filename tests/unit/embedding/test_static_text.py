@@ -49,6 +49,26 @@ def test_a_long_text_is_embedded_by_its_first_tokens() -> None:
     assert found.tokens == 40 + 40 + 1
 
 
+def test_of_a_huge_text_only_a_beginning_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    huge = "several words of a document " * 40_000
+    seen: list[int] = []
+    tokens = StaticModel._tokens
+    monkeypatch.setattr(
+        StaticModel, "_tokens", lambda self, texts: seen.extend(map(len, texts)) or tokens(self, texts)
+    )
+    found = WHOLE.embed([huge, "short"], purpose="document")
+    assert max(seen) == static_text.CHARACTERS_A_TOKEN * 512
+    assert found.truncated == {0}
+    assert np.allclose(found.vectors[0], WHOLE.embed([huge[:10_000]], purpose="document").vectors[0])
+
+
+def test_a_huge_text_of_few_tokens_is_cut_and_told_so() -> None:
+    spaces = "word" + " " * 40_000 + "word"
+    found = WHOLE.embed([spaces], purpose="document")
+    assert found.truncated == {0}
+    assert not found.failed
+
+
 def test_nothing_to_embed_is_told_by_place() -> None:
     found = WHOLE.embed(["", "words", "\n\t ", "\ud800"], purpose="document")
     assert found.failed == {0: NO_TOKENS, 2: NO_TOKENS, 3: NOT_UNICODE}

@@ -24,6 +24,8 @@ COHERE_V3_CHARACTERS = 2048
 """Characters of one text, beyond which a request is refused whatever it says of cutting."""
 TOKENS_HEADER = "x-amzn-bedrock-input-token-count"
 """Bedrock counts the tokens of every call here; Cohere's body does not say."""
+COHERE_V4_CHARACTERS_A_TOKEN = 8
+"""It cuts by tokens itself, and is sent no more than it could possibly read."""
 CALL_BYTES = 256_000
 """UTF-8 bytes of the texts of one call: about half of the tokens that Cohere takes at once."""
 _TRIES = 5
@@ -89,7 +91,7 @@ class BedrockTextModel(TextModel):
         longest = self._spec.max_tokens
         asked: dict[str, Any] = {"input_type": f"search_{purpose}"}
         if self._family == COHERE_V4:
-            sent = list(texts)
+            sent = [text[: COHERE_V4_CHARACTERS_A_TOKEN * longest] for text in texts]
             asked |= {
                 "embedding_types": ["float"],
                 "output_dimension": self._spec.dimension,

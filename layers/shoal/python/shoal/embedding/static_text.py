@@ -11,6 +11,10 @@ from shoal.embedding.static import StaticModel, find_static_model
 from shoal.embedding.text_models import Embedded, Purpose, TextModel
 from shoal.model.embedding_models import EmbeddingModel
 
+CHARACTERS_A_TOKEN = 64
+"""Characters of a text that are looked at for each token that is read: tokens have four, the longest of its words
+some dozens, and a document of a megabyte would take the tokenizer more than a second.
+"""
 _loading = threading.Lock()
 
 
@@ -50,8 +54,10 @@ class StaticTextModel(TextModel):
         """
         failed = {place: reason for place, text in enumerate(texts) if (reason := why_not(text))}
         longest = self._spec.max_tokens
+        looked_at = CHARACTERS_A_TOKEN * longest
+        cut = {place for place, text in enumerate(texts) if len(text) > looked_at}
         vectors, counts = static_model().embed_counted(
-            _without(failed, texts), self._spec.dimension, max_tokens=longest
+            [text[:looked_at] for text in _without(failed, texts)], self._spec.dimension, max_tokens=longest
         )
         for place in np.flatnonzero(~vectors.any(axis=1)).tolist():
             failed.setdefault(place, NO_DIRECTION if counts[place] else NO_TOKENS)
@@ -59,7 +65,7 @@ class StaticTextModel(TextModel):
             vectors,
             tokens=sum(min(count, longest) for count in counts),
             failed=dict(sorted(failed.items())),
-            truncated=frozenset(place for place, count in enumerate(counts) if count > longest),
+            truncated=frozenset(cut.union(place for place, count in enumerate(counts) if count > longest)),
         )
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:

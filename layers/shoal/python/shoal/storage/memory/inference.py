@@ -83,12 +83,12 @@ class MemoryInference(Inference):
             raise ModelFailed(model, "ValidationException: the content is refused")
         family = foundation_model(model)
         if family == TITAN_V2:
-            answer = self._titan(invoked)
+            answer, longest = self._titan(invoked), 8192
         elif family == COHERE_V4:
-            answer = self._cohere_v4(invoked)
+            answer, longest = self._cohere_v4(invoked), int(invoked.body.get("max_tokens", 128_000))
         else:
-            answer = self._cohere_v3(invoked)
-        tokens = sum(_tokens(text) for text in invoked.texts)
+            answer, longest = self._cohere_v3(invoked), 512
+        tokens = sum(min(longest, _tokens(text)) for text in invoked.texts)
         headers = {"content-type": "application/json", "x-amzn-bedrock-input-token-count": str(tokens)}
         return Answer(200, json.dumps(answer).encode(), headers)
 
