@@ -57,6 +57,9 @@ class Import:
     the rows that hold quota, out of `vector_quota`, the tenant's as it was when the import was created. `total`
     and `done` count the pieces of the stage at hand, `reasons` the rejected records by reason, the most frequent
     first. `failed_in` is the status before `failed`.
+
+    A reindex (`task_id` is that of its task) counts more than records: the `objects` that it has tried to embed,
+    the `tokens` that its model read, the `characters` of texts, and how many objects had too many (`truncated`).
     """
 
     import_id: str
@@ -91,6 +94,11 @@ class Import:
     failed_in: ImportStatus | None = None
     error_message: str | None = None
     completed_at: float | None = None
+    task_id: str | None = None
+    objects: int = 0
+    tokens: int = 0
+    characters: int = 0
+    truncated: int = 0
 
     @property
     def percent_complete(self) -> int:

@@ -40,7 +40,13 @@ class Rejects:
 
 
 def store_chunk(
-    work: Workspace, chunk: Chunk, *, columns: Columns | None, rejects: Rejects, lines: int
+    work: Workspace,
+    chunk: Chunk,
+    *,
+    columns: Columns | None,
+    rejects: Rejects,
+    lines: int,
+    more: Sequence[Add] = (),
 ) -> ChunkRecord:
     """Store what validation made of a chunk and count it.
 
@@ -50,6 +56,7 @@ def store_chunk(
         columns: the accepted records in the order of the file; None where there are none.
         rejects: the others.
         lines: all lines or rows that begin in the chunk.
+        more: what else is counted of the import, beside its records.
 
     Returns:
         The record that counts: of this attempt, or of an earlier one.
@@ -79,10 +86,10 @@ def store_chunk(
         sample=parts.get("sample"),
         rejects=parts.get("rejects"),
     )
-    return count_chunk(work, made)
+    return count_chunk(work, made, *more)
 
 
-def count_chunk(work: Workspace, made: ChunkRecord) -> ChunkRecord:
+def count_chunk(work: Workspace, made: ChunkRecord, *more: Add) -> ChunkRecord:
     """Put the chunk's record, unless an earlier attempt has, and add it to what people see of the import."""
     counts, ours = work.record(f"chunk-{made.number:06d}", made)
     if ours:
@@ -91,6 +98,7 @@ def count_chunk(work: Workspace, made: ChunkRecord) -> ChunkRecord:
             Add("records_processed", counts.processed),
             Add("records_accepted", counts.accepted),
             Add("records_rejected", counts.rejected),
+            *more,
         )
     return counts
 

@@ -36,6 +36,7 @@ def import_item(job: Import) -> dict[str, Any]:
         "status": job.status.value,
         "multipart": job.multipart,
         "vector_quota": job.vector_quota,
+        "task_id": job.task_id,
     }
 
 
@@ -92,6 +93,11 @@ def parse_import(item: Item) -> Import:
         failed_in=ImportStatus(failed_in) if failed_in else None,
         error_message=item.get("error_message"),
         completed_at=_real(item.get("completed_at")),
+        task_id=item.get("task_id"),
+        objects=int(item.get("objects", 0)),
+        tokens=int(item.get("tokens", 0)),
+        characters=int(item.get("characters", 0)),
+        truncated=int(item.get("truncated", 0)),
     )
 
 

@@ -11,7 +11,7 @@ from shoal.errors import ImportRejected, ImportStopped, TransactionCancelled
 from shoal.model.datasets import Head
 from shoal.model.ids import transaction_token
 from shoal.model.import_work import ChunkRecord, Plan, Settled
-from shoal.model.imports import ImportStatus, too_many_cell_sets
+from shoal.model.imports import ImportFormat, ImportStatus, too_many_cell_sets
 from shoal.model.last_of_each import last_of_each
 from shoal.model.limits import (
     MAX_CELL_SETS,
@@ -69,12 +69,11 @@ def _settle(work: Workspace, one_shard_bytes: int) -> Settled:
     rejected = sum(record.rejected for record in records)
     if work.job.too_many_rejected(rejected):
         raise ImportRejected(_why_too_many(work, rejected, first_bad))
-    if not accepted and not rejected:
+    reindex = work.job.format is ImportFormat.REINDEX
+    if not accepted and not rejected and not reindex:
         raise ImportRejected("the file holds no records")
     if accepted > MAX_IMPORT_ROWS:
-        raise ImportRejected(
-            f"the file holds {accepted} records, and an import takes {MAX_IMPORT_ROWS}; split the file"
-        )
+        raise ImportRejected(_why_too_large(accepted, reindex=reindex))
     _charge(work, accepted)
     kept, rows = _last_of_each_id(work, records)
     head = _live_head(work)
@@ -104,10 +103,22 @@ def _totals(records: Sequence[ChunkRecord]) -> list[Assign]:
     ]
 
 
+def _why_too_large(accepted: int, *, reindex: bool) -> str:
+    if reindex:
+        return f"the objects have {accepted} parts together, and a reindex takes {MAX_IMPORT_ROWS}"
+    return f"the file holds {accepted} records, and an import takes {MAX_IMPORT_ROWS}; split the file"
+
+
 def _why_too_many(work: Workspace, rejected: int, first_bad: str | None) -> str:
     """In words. Chunks are validated side by side, so in `abort` mode others may have stopped before their own
     first bad record: the one named is the lowest that was seen.
     """
+    if work.job.format is ImportFormat.REINDEX:
+        reason = (first_bad or "").partition(": ")[2]  # objects have no lines
+        return (
+            f"{rejected} objects could not be embedded, and {work.job.max_bad_records} may fail: nothing was "
+            f"indexed (one failed for: {reason})"
+        )
     if work.job.max_bad_records is None or work.job.error_mode.value == "abort":
         return (
             f"a bad record (the first one seen is {first_bad}), and error_mode is abort: nothing was indexed"

@@ -1,0 +1,46 @@
+"""Lambda function `reindex`: the steps of a reindex's workflow that are not those of an import."""
+
+import time
+from typing import Any
+
+from shoal import runtime
+from shoal.observability import bind
+from shoal.services.imports.steps import run_step
+from shoal.services.imports.workspace import Step
+from shoal.services.reindex.deploying import deploy_step
+from shoal.services.reindex.embed import embed_with
+from shoal.services.reindex.failing import handle_failure
+from shoal.services.reindex.plan import plan_with
+
+NEEDS = (
+    "bucket",
+    "wakeups_queue_url",
+    "tasks_queue_url",
+    "outbound_function_arn",
+    "reindex_state_machine_arn",
+)
+PATIENCE_SECONDS = 600.0
+"""How long a step waits for a log, or for the line: well within a function's time."""
+DEPLOY, FAIL = "deploy", "fail"
+"""Unlike steps of an import these have to run for imports that have ended."""
+
+
+def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
+    """Do what the state asks for."""
+    ports = runtime.ports(*NEEDS)
+    import_id = str(event["import_id"])
+    bind(import_id=import_id)
+    if event["step"] == FAIL:
+        return dict(handle_failure(ports, event))
+    if event["step"] == DEPLOY:
+        return deploy_step(ports, import_id, seconds=PATIENCE_SECONDS, pause=time.sleep)
+    return run_step(ports, event, steps())
+
+
+def steps() -> dict[str, Step]:
+    """The steps, with the models of the deployment."""
+    embedder = runtime.embedder(*NEEDS)
+    return {
+        "plan": plan_with(embedder.registry, seconds=PATIENCE_SECONDS, pause=time.sleep),
+        "embed": embed_with(embedder),
+    }
