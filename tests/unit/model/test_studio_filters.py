@@ -129,6 +129,7 @@ def test_the_deepest_query_is_one_of_ours() -> None:
         ({"query": {"field": "a", "range": {}}}, "filter.query.range", "at least one of gte"),
         ({"query": {"field": "a", "range": {"gte": None}}}, "filter.query.range", "at least one of gte"),
         ({"query": {"field": "a", "range": {"from": 1}}}, "filter.query.range.from", "unknown"),
+        ({"query": {"field": "a", "range": {"lt": "-1e999"}}}, "filter.query.range.lt", "a number or text"),
         ({"query": {"field": "a", "range": {"gte": True}}}, "filter.query.range.gte", "a number or text"),
         (
             {"query": {"field": "a", "force_not_payload": 1}},
