@@ -15,6 +15,8 @@ NEEDS = (
     "upload_role_arn",
     "import_state_machine_arn",
     "export_state_machine_arn",
+    "reindex_state_machine_arn",
+    "tasks_queue_url",
 )
 
 

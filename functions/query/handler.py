@@ -8,9 +8,10 @@ from shoal.http.app import App
 from shoal.http.context import Deps
 from shoal.http.native import fetch, query  # noqa: F401 - loads numpy and hnswlib while the container starts
 from shoal.http.routes import service_router
+from shoal.services.embedding import Embedder
 from shoal.services.search import Searcher
 
-NEEDS = ("bucket",)
+NEEDS = ("bucket", "outbound_function_arn")
 
 
 @cache
@@ -18,7 +19,8 @@ def app() -> App:
     """The routes of this function, made with the first request."""
     settings, ports = runtime.settings(*NEEDS), runtime.ports(*NEEDS)
     searcher = Searcher(ports, cache_bytes=settings.cache_bytes, disk_bytes=settings.disk_cache_bytes)
-    return App(service_router(), Deps.of(settings, ports, searcher), serves="query")
+    embedder = Embedder(ports, runtime.models(*NEEDS), tokens_a_day=settings.embedding_tokens_per_day)
+    return App(service_router(), Deps.of(settings, ports, searcher, embedder), serves="query")
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:

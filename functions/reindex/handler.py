@@ -5,6 +5,7 @@ from typing import Any
 
 from shoal import runtime
 from shoal.observability import bind
+from shoal.services.embedding import Embedder
 from shoal.services.imports.steps import run_step
 from shoal.services.imports.workspace import Step
 from shoal.services.reindex.deploying import deploy_step
@@ -39,7 +40,8 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
 
 def steps() -> dict[str, Step]:
     """The steps, with the models of the deployment."""
-    embedder = runtime.embedder(*NEEDS)
+    cap = runtime.settings(*NEEDS).embedding_tokens_per_day
+    embedder = Embedder(runtime.ports(*NEEDS), runtime.models(*NEEDS), tokens_a_day=cap)
     return {
         "plan": plan_with(embedder.registry, seconds=PATIENCE_SECONDS, pause=time.sleep),
         "embed": embed_with(embedder),

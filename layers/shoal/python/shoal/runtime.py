@@ -16,7 +16,7 @@ from shoal.storage.ports import ObjectStore, Ports, Queue, Uploads, Workflows
 
 if TYPE_CHECKING:  # numpy, sockets and TLS: only those who embed or send pay for them
     from shoal.outbound.sender import Sender
-    from shoal.services.embedding import Embedder
+    from shoal.embedding.models import Models
 
 
 @cache
@@ -107,14 +107,13 @@ def ports(*needs: str) -> Ports:
 
 
 @cache
-def embedder(*needs: str) -> "Embedder":
-    """What makes vectors of text, with the models of the deployment; their weights and clients come with first use.
+def models(*needs: str) -> "Models":
+    """The embedding models of the deployment; the weights of our own are read at their first use.
 
     Raises:
         SettingsError: names the variables that are missing or wrong.
     """
     from shoal.embedding.models import Models
-    from shoal.services.embedding import Embedder
     from shoal.storage.aws_clients import bedrock_runtime_client, lambda_client, new_session
     from shoal.storage.aws_inference import AwsInference
     from shoal.storage.aws_outbound import AwsOutbound
@@ -126,8 +125,7 @@ def embedder(*needs: str) -> "Embedder":
         inference = AwsInference(bedrock_runtime_client(session))
     if found.outbound_function_arn:
         outbound = AwsOutbound(lambda_client(session), found.outbound_function_arn)
-    models = Models(found.embedding_registry(), inference=inference, outbound=outbound)
-    return Embedder(ports(*needs), models, tokens_a_day=found.embedding_tokens_per_day)
+    return Models(found.embedding_registry(), inference=inference, outbound=outbound)
 
 
 @cache
@@ -151,7 +149,7 @@ def sender() -> "Sender":
 
 def forget() -> None:
     """Start anew, as in a new container; for tests."""
-    for made in (settings, ports, embedder, sender):
+    for made in (settings, ports, models, sender):
         made.cache_clear()
 
 
