@@ -15,8 +15,8 @@ from shoal.storage.model_ports import Inference, Outbound
 from shoal.storage.ports import ObjectStore, Ports, Queue, Uploads, Workflows
 
 if TYPE_CHECKING:  # numpy, sockets and TLS: only those who embed or send pay for them
-    from shoal.outbound.sender import Sender
     from shoal.embedding.models import Models
+    from shoal.outbound.sender import Sender
 
 
 @cache
