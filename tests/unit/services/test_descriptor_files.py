@@ -39,6 +39,12 @@ FIRST_FORMAT = (
     b'"log_since":1799999940.25,"log_applied":["01a2","01a3"]}\n'
 )
 """As it was released: never changed."""
+FIRST_TENANT = (
+    b'{"format":1,"kind":"tenant","sha256":"b692dbdba41874591df7bf8087f8928e3b7dbc4828560f2babb9a00b50f467e0"}\n'
+    b'{"written_at":1800000000.5,"tenant":{"pk":"T#t","sk":"META","name":"ours"},'
+    b'"keys":[{"pk":"KEY#k","sk":"META","salt":{"$bytes":"c2FsdA=="}}]}\n'
+)
+"""As it was released: never changed. Aliases came later."""
 
 
 @given(
@@ -59,7 +65,7 @@ def test_what_is_put_comes_back(
 ) -> None:
     descriptor = DatasetDescriptor(1.5, meta, head, tuple(snapshots), tuple(imports), since, tuple(applied))
     assert decode_dataset(encode_dataset(descriptor)) == descriptor
-    tenant = TenantDescriptor(2.5, meta, (head, *snapshots))
+    tenant = TenantDescriptor(2.5, meta, (head, *snapshots), tuple(snapshots))
     assert decode_tenant(encode_tenant(tenant)) == tenant
 
 
@@ -102,4 +108,9 @@ def test_the_first_format_stays_readable() -> None:
         open_imports=(OpenImport(7, "imp_1"),),
         log_since=1_799_999_940.25,
         log_applied=("01a2", "01a3"),
+    )
+    assert decode_tenant(FIRST_TENANT) == TenantDescriptor(
+        written_at=1_800_000_000.5,
+        tenant={"pk": "T#t", "sk": "META", "name": "ours"},
+        keys=({"pk": "KEY#k", "sk": "META", "salt": b"salt"},),
     )

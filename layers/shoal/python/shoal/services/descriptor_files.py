@@ -53,11 +53,15 @@ class DatasetDescriptor:
 
 @dataclass(frozen=True, slots=True)
 class TenantDescriptor:
-    """A tenant with its API keys, as their items said at one moment."""
+    """A tenant with its API keys, as their items said at one moment.
+
+    `aliases` are its names that point elsewhere: those of active collections, and its own names of models.
+    """
 
     written_at: float
     tenant: Item
     keys: tuple[Item, ...] = ()
+    aliases: tuple[Item, ...] = ()
 
 
 def encode_dataset(descriptor: DatasetDescriptor) -> bytes:
@@ -103,6 +107,7 @@ def encode_tenant(descriptor: TenantDescriptor) -> bytes:
         "written_at": descriptor.written_at,
         "tenant": dict(descriptor.tenant),
         "keys": [dict(item) for item in descriptor.keys],
+        "aliases": [dict(item) for item in descriptor.aliases],
     }
     return _encode("tenant", body)
 
@@ -120,6 +125,7 @@ def decode_tenant(data: bytes) -> TenantDescriptor:
             written_at=float(body["written_at"]),
             tenant=_item(body["tenant"]),
             keys=tuple(map(_item, body["keys"])),
+            aliases=tuple(map(_item, body.get("aliases", ()))),
         ),
     )
 

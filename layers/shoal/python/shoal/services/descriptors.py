@@ -9,8 +9,10 @@ old, but then it is the one that finds out.
 """
 
 import logging
+from dataclasses import replace
 
 from shoal.errors import ShoalError
+from shoal.model.bindings import BLUE, Family
 from shoal.model.limits import IMPORT_SECONDS
 from shoal.services.described_log import described_log
 from shoal.services.descriptor_files import (
@@ -26,6 +28,7 @@ from shoal.services.retry import retry_busy
 from shoal.storage.keys import (
     IMPORT_PREFIX,
     KEY_PREFIX,
+    MODEL_ALIAS_PREFIX,
     SNAPSHOT_PREFIX,
     DatasetKeys,
     TenantKeys,
@@ -73,7 +76,7 @@ def describe_dataset(ports: Ports, keys: DatasetKeys) -> bool:
 
 
 def describe_tenant(ports: Ports, tenant_id: str) -> bool:
-    """Have the bucket say what the table says of a tenant and its API keys; whether it does now."""
+    """Have the bucket say what the table says of a tenant, its API keys and aliases; whether it does now."""
     keys = TenantKeys(tenant_id)
     try:
         for _ in range(_TRIES):
@@ -99,7 +102,7 @@ def dataset_is_described(ports: Ports, keys: DatasetKeys, descriptor: DatasetDes
 def tenant_is_described(ports: Ports, keys: TenantKeys, descriptor: TenantDescriptor) -> bool:
     """Whether a descriptor says of a tenant what the table does."""
     now = tenant_descriptor(ports, keys)
-    return now is not None and (now.tenant, now.keys) == (descriptor.tenant, descriptor.keys)
+    return now is not None and replace(now, written_at=descriptor.written_at) == descriptor
 
 
 def dataset_descriptor(ports: Ports, keys: DatasetKeys) -> DatasetDescriptor | None:
@@ -132,7 +135,17 @@ def tenant_descriptor(ports: Ports, keys: TenantKeys) -> TenantDescriptor | None
     ids = [item["key_id"] for item in every_item(ports, keys.partition, prefix=KEY_PREFIX)]
     found = retry_busy(lambda: ports.table.batch_get([api_key_by_id(key_id) for key_id in ids]))
     told = [_without(item, _NOT_OF_KEYS) for item in found]
-    return TenantDescriptor(now, tenant, tuple(sorted(told, key=lambda item: str(item["pk"]))))
+    return TenantDescriptor(
+        now, tenant, tuple(sorted(told, key=lambda item: str(item["pk"]))), _aliases(ports, keys)
+    )
+
+
+def _aliases(ports: Ports, keys: TenantKeys) -> tuple[Item, ...]:
+    """The names of active collections, then those of models."""
+    active = [keys.name(family.scope, BLUE) for family in Family]
+    blue = retry_busy(lambda: ports.table.batch_get(active))
+    of_models = every_item(ports, keys.partition, prefix=MODEL_ALIAS_PREFIX)
+    return (*sorted(blue, key=lambda item: str(item["sk"])), *of_models)
 
 
 def _meta_and_head(ports: Ports, keys: DatasetKeys) -> tuple[Item | None, Item | None]:

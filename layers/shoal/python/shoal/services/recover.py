@@ -3,8 +3,9 @@
 Each dataset appears in one transaction, and its tenant after all of its datasets: so a recovery that is cut off
 can be repeated, and the janitor sees nothing of a tenant that is not whole. What is there already stays as it is.
 
-Not in the bucket, and so not recovered: counters of queries and rates, when a key was last used, jobs that were
-applied, exports, and imports that were under way. What those had stored goes as garbage.
+Not in the bucket, and so not recovered: counters of queries, tokens and rates, when a key was last used, jobs that
+were applied, exports, tasks of collections, and imports and reindexes that were under way. What those had stored
+goes as garbage.
 """
 
 import logging
@@ -16,10 +17,17 @@ from shoal.services.descriptor_files import DatasetDescriptor, decode_dataset, e
 from shoal.services.heads import parse_meta
 from shoal.services.parallel import in_parallel
 from shoal.services.recovered_dataset import Plan, plan_dataset, put_dataset
-from shoal.services.recovered_tenant import nameless, put_tenant, read_named, read_tenant
+from shoal.services.recovered_tenant import (
+    nameless,
+    names_dataset,
+    put_tenant,
+    read_named,
+    read_tenant,
+)
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import (
     GSI,
+    NAME_PREFIX,
     OBJECTS_PREFIX,
     TENANTS,
     DatasetKeys,
@@ -57,6 +65,7 @@ class Report:
     dry_run: bool
     tenants: int = 0
     keys: int = 0
+    aliases: int = 0
     datasets: list[RecoveredDataset] = field(default_factory=list)
     damaged: dict[str, str] = field(default_factory=dict)
     there_already: list[str] = field(default_factory=list)
@@ -204,10 +213,20 @@ def _recover_tenant(ports: Ports, tenant: TenantKeys, report: Report) -> None:
         descriptor = read_tenant(ports, tenant)
     except CorruptObject as error:
         # Its datasets can be used again once the operator has made a key.
-        report.damaged[tenant.descriptor] = f"{error}; the tenant is back without a name and without keys"
+        report.damaged[tenant.descriptor] = (
+            f"{error}; the tenant is back without a name, without keys and without aliases"
+        )
         descriptor = nameless(ports, tenant)
+    back = {each.dataset_id for each in report.datasets} | set(report.there_already)
+    lost = [item for item in descriptor.aliases if names_dataset(item) not in {None, *back}]
+    if lost:
+        names = ", ".join(str(item["sk"]).removeprefix(NAME_PREFIX) for item in lost)
+        report.damaged[tenant.descriptor] = f"{names}: what it pointed at is not back"
+        kept = tuple(item for item in descriptor.aliases if item not in lost)
+        descriptor = replace(descriptor, aliases=kept)
     report.tenants += 1
     report.keys += len(descriptor.keys)
+    report.aliases += len(descriptor.aliases)
     if not report.dry_run:
         put_tenant(ports, tenant, descriptor)
 

@@ -1,9 +1,9 @@
-"""One tenant made anew from its descriptor, with its API keys; or without a name and keys, where it has none."""
+"""One tenant made anew from its descriptor, with its API keys and aliases; or without them, where it has none."""
 
 from shoal.errors import ConditionFailed, CorruptObject, ObjectMissing
 from shoal.services.descriptor_files import TenantDescriptor, decode_tenant
 from shoal.services.retry import retry_busy
-from shoal.storage.keys import TENANTS, TenantKeys, api_key_by_id
+from shoal.storage.keys import MODEL_ALIAS_PREFIX, NAME_PREFIX, TENANTS, TenantKeys, api_key_by_id
 from shoal.storage.ports import Absent, Item, Key, Ports
 
 
@@ -18,9 +18,21 @@ def read_tenant(ports: Ports, tenant: TenantKeys) -> TenantDescriptor:
         item["pk"]: api_key_by_id(str(item["key_id"])).pk for item in descriptor.keys
     }
     owners = {str(item["tenant_id"]) for item in (descriptor.tenant, *descriptor.keys)}
-    if owners != {tenant.tenant_id} or any(pk != expected for pk, expected in items.items()):
+    strange = [item for item in descriptor.aliases if not _is_alias(tenant, item)]
+    if owners != {tenant.tenant_id} or any(pk != expected for pk, expected in items.items()) or strange:
         raise CorruptObject(f"{tenant.descriptor} describes another tenant")
     return descriptor
+
+
+def _is_alias(tenant: TenantKeys, item: Item) -> bool:
+    of_model = str(item["sk"]).startswith(MODEL_ALIAS_PREFIX)
+    return item["pk"] == tenant.partition and (of_model or names_dataset(item) is not None)
+
+
+def names_dataset(alias: Item) -> str | None:
+    """The id of the dataset that an alias points at; None for one of a model."""
+    names = str(alias["sk"]).startswith(NAME_PREFIX) and alias.get("alias")
+    return str(alias["dataset_id"]) if names else None
 
 
 def nameless(ports: Ports, tenant: TenantKeys) -> TenantDescriptor:
@@ -39,12 +51,14 @@ def nameless(ports: Ports, tenant: TenantKeys) -> TenantDescriptor:
 
 
 def put_tenant(ports: Ports, tenant: TenantKeys, descriptor: TenantDescriptor) -> None:
-    """Put the items of a tenant: its keys first, so that it has all of them as soon as it is seen."""
+    """Put the items of a tenant: itself last, so that it has all of the others as soon as it is seen."""
     for item in descriptor.keys:
         key_id = str(item["key_id"])
         pointer = tenant.api_key(key_id)
         _put_if_absent(ports, api_key_by_id(key_id), item)
         _put_if_absent(ports, pointer, {"key_id": key_id})
+    for item in descriptor.aliases:
+        _put_if_absent(ports, Key(tenant.partition, str(item["sk"])), item)
     _put_if_absent(ports, tenant.meta, descriptor.tenant)
 
 
