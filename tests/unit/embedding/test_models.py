@@ -37,7 +37,7 @@ def models(inference: MemoryInference | None = None, pauses: list[float] | None 
 
 def test_each_id_opens_its_model_once() -> None:
     opened = models()
-    kinds = {
+    kinds: dict[Provider, type[object]] = {
         Provider.STATIC: StaticTextModel,
         Provider.BEDROCK: BedrockTextModel,
         Provider.HTTP: HttpTextModel,

@@ -1,8 +1,9 @@
 """The static model in the registry: exact tokens, long texts cut, one copy of its weights."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -53,9 +54,12 @@ def test_of_a_huge_text_only_a_beginning_is_looked_at(monkeypatch: pytest.Monkey
     huge = "several words of a document " * 40_000
     seen: list[int] = []
     tokens = StaticModel._tokens
-    monkeypatch.setattr(
-        StaticModel, "_tokens", lambda self, texts: seen.extend(map(len, texts)) or tokens(self, texts)
-    )
+
+    def noted(self: StaticModel, texts: Sequence[str]) -> list[list[int]]:
+        seen.extend(map(len, texts))
+        return tokens(self, texts)
+
+    monkeypatch.setattr(StaticModel, "_tokens", noted)
     found = WHOLE.embed([huge, "short"], purpose="document")
     assert max(seen) == static_text.CHARACTERS_A_TOKEN * 512
     assert found.truncated == {0}
@@ -85,7 +89,12 @@ def test_tokens_whose_vectors_cancel_out_have_no_direction(monkeypatch: pytest.M
 def test_threads_that_come_at_once_read_the_weights_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[int] = []
     load = StaticModel.load
-    monkeypatch.setattr(StaticModel, "load", lambda *paths: loads.append(1) or load(*paths))  # type: ignore[func-returns-value]
+
+    def counted(weights: Path, tokenizer: Path) -> StaticModel:
+        loads.append(1)
+        return load(weights, tokenizer)
+
+    monkeypatch.setattr(StaticModel, "load", counted)
     together = threading.Barrier(8)
     found: list[np.ndarray] = []
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from shoal.storage.aws_clients import (
+    bedrock_runtime_client,
     dynamodb_client,
     is_loopback,
     lambda_client,
@@ -43,6 +44,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         stepfunctions_client,
         lambda_client,
         ssm_client,
+        bedrock_runtime_client,
     ],
 )
 def test_every_client_gives_up_in_time(make: Callable[[], Any]) -> None:

@@ -209,7 +209,7 @@ class Raises:
         (ConnectTimeoutError(endpoint_url="https://bedrock"), ModelBusy),
         (EndpointConnectionError(endpoint_url="https://bedrock"), ModelBusy),
         (NoCredentialsError(), StorageError),
-        (SSLError(endpoint_url="https://bedrock", error="certificate"), StorageError),
+        (SSLError(endpoint_url="https://bedrock", error=OSError("certificate")), StorageError),
     ],
 )
 def test_no_answer(error: Exception, kind: type[Exception], when_read: bool) -> None:
