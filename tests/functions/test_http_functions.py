@@ -29,6 +29,27 @@ NO_SNAPSHOT = error(
 )
 INVALID_NAME = error("invalid_name", "name must be 1-64 characters of [a-z0-9_-]")
 
+_STATES = "'pending', 'processing', 'done', 'canceled', 'failed' or 'refused'"
+ONE_OF_THE_STATES = {
+    "detail": [
+        {
+            "type": "enum",
+            "loc": ["query", "status"],
+            "msg": f"Input should be {_STATES}",
+            "ctx": {"expected": _STATES},
+        }
+    ]
+}
+ONTO_ITSELF = {
+    "detail": [
+        {
+            "type": "reindex_onto_itself",
+            "loc": ["body", "dest", "embedding_model_id"],
+            "msg": "Should be another model than the source, which is static-128 as well",
+        }
+    ]
+}
+
 # For each case its status and what the body holds (a part of it; None: no body).
 CASES: dict[tuple[str, str], tuple[int, Expected | None]] = {
     ("api", "healthz"): (200, {"status": "ok", "service": "control_plane"}),
@@ -117,6 +138,42 @@ CASES: dict[tuple[str, str], tuple[int, Expected | None]] = {
     ("api", "another_tenants_key"): (404, NO_DATASET),
     ("api", "wrong_method"): (405, {"detail": "Method Not Allowed"}),
     ("api", "unknown_path"): (404, NOT_FOUND),
+    ("api", "studio_ping"): (200, {}),
+    ("api", "studio_upsertion"): (
+        200,
+        {
+            "id": "product_upsert_20250422",
+            "status": "pending",
+            "total": 1,
+            "embedding_model_id": "static-256",
+        },
+    ),
+    ("api", "studio_upsertion_bad"): (
+        422,
+        {"detail": [{"type": "missing", "loc": ["body", "items", 1, "object_id"], "msg": "Field required"}]},
+    ),
+    ("api", "studio_deletion_of_categories"): (200, {"task_id": "gone", "object_ids": ["a", "b"]}),
+    ("api", "studio_task_unknown"): (
+        404,
+        {"detail": "Task with ID `nobody` not found", "code": "task_not_found"},
+    ),
+    ("api", "studio_tasks_by_status"): (422, ONE_OF_THE_STATES),
+    ("api", "studio_create_collection"): (200, {"work_state": "green", "row_count": 0}),
+    ("api", "studio_collections"): (200, {"collections": []}),
+    ("api", "studio_blue_unknown"): (
+        404,
+        {"detail": "Collection is not found", "code": "collection_not_found"},
+    ),
+    ("api", "studio_reindex_onto_itself"): (422, ONTO_ITSELF),
+    ("api", "studio_reindex_of_nothing"): (
+        404,
+        {"detail": "there is no collection of items of static-256", "code": "collection_not_found"},
+    ),
+    ("api", "studio_read_key"): (
+        403,
+        {"detail": "the API key lacks the scope admin", "code": "forbidden"},
+    ),
+    ("api", "studio_no_key"): (401, {"detail": "a valid API key is required", "code": "unauthorized"}),
     ("query", "query"): (200, {"mode": "cold"}),
     ("query", "query_by_path"): (200, {"matches": []}),
     ("query", "dimension_mismatch"): (
@@ -207,3 +264,11 @@ def test_an_answer_of_query_in_full(world: World) -> None:
     assert body["matches"][0]["score"] == 0.0
     assert body["matches"][0]["metadata"] == ATLAS
     assert set(body) == {"matches", "latency_ms", "mode"}
+
+
+def test_a_task_wakes_the_line_that_it_joins(world: World) -> None:
+    world.replay("api", "studio_upsertion")
+    world.replay("api", "studio_deletion_of_categories")
+    messages = world.messages("tasks")
+    assert {message["tenant_id"] for message in messages} == {world.values["TENANT_ID"]}
+    assert sorted(message["family"] for message in messages) == ["categories", "items"]
