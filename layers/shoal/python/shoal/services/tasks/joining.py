@@ -5,14 +5,25 @@ transaction, which fails where somebody else has moved the counter.
 from collections.abc import Callable
 from dataclasses import replace
 
-from shoal.errors import LimitReached, NotFound, StorageBusy, TransactionCancelled, TryAgain
+from shoal.errors import ConditionFailed, LimitReached, NotFound, StorageBusy, TransactionCancelled, TryAgain
 from shoal.model.ids import new_token, transaction_token
 from shoal.model.tasks import Task
 from shoal.services.retry import retry_busy
-from shoal.services.tasks.family import parse_family
+from shoal.services.tasks.family import parse_family, read_family
 from shoal.services.tasks.items import parse_task
 from shoal.storage.keys import TASKS, FamilyKeys
-from shoal.storage.ports import Absent, Assign, Compare, Condition, Item, Ports, PutItem, UpdateItem, Write
+from shoal.storage.ports import (
+    Absent,
+    Assign,
+    Compare,
+    Condition,
+    Drop,
+    Item,
+    Ports,
+    PutItem,
+    UpdateItem,
+    Write,
+)
 
 MAX_WAITING_TASKS = 1000
 MAX_WAITING_BYTES = 256 * 1000 * 1000
@@ -114,3 +125,22 @@ def _backlog_full(waiting: int, bytes_waiting: int) -> LimitReached:
         retry_after=_RETRY_SECONDS,
         details={"tasks_waiting": waiting, "bytes_waiting": bytes_waiting},
     )
+
+
+def unlist_line(ports: Ports, keys: FamilyKeys) -> bool:
+    """Take a line off the sweep's list, if all that ever joined it is dealt with; whether it is."""
+    counter = retry_busy(lambda: ports.table.get(keys.counter))
+    if counter is None:
+        return True
+    last = int(counter["next"])
+    if last > read_family(ports, keys).done:
+        return False
+    try:
+        retry_busy(
+            lambda: ports.table.update(
+                keys.counter, [Drop("gsi1pk"), Drop("gsi1sk")], condition=Compare("next", "=", last)
+            )
+        )
+    except ConditionFailed:
+        return False
+    return True

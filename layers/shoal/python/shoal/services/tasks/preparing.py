@@ -1,4 +1,4 @@
-"""What a batch of objects becomes in the logs of its datasets: first in its collection, then, of what that took, in
+"""What a batch of objects becomes in the logs of its datasets: in its collection, then, of what that one took, in
 those that are made of it by a reindex.
 
 An object that fails in its collection stays there as it was, and so it does everywhere. One that fails only in the
@@ -52,8 +52,8 @@ class ModelProblem(ShoalError):
 class Prepared:
     """Entries for the logs, and what is counted along with them.
 
-    `failed` has the place of each failed object among those given. `cut` are the ids of objects with too much text.
-    `most_parts` has some object in the collection itself.
+    `failed` has the place of each failed object among those given. `cut` are the ids of objects with too much
+    text. `most_parts` has some object in the collection itself.
     """
 
     entries: list[LogEntry] = field(default_factory=list)
