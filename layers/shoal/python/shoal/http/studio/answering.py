@@ -103,5 +103,6 @@ def listed(
         200, body([orjson.Fragment(each) for each in written]), {VERSION_HEADER: str(version)}
     )
     if not fits(answer.body):
-        raise too_large(fitting(weight(each) for each in written), name=name)
+        envelope = weight(orjson.dumps(body([])))
+        raise too_large(fitting((weight(each) for each in written), envelope=envelope), name=name)
     return answer

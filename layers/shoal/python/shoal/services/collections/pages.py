@@ -14,6 +14,7 @@ from shoal.services.collections.rows import Row, with_records
 from shoal.services.snapshot import Snapshot
 
 _OBJECT_OVERHEAD_BYTES = 128
+_ENVELOPE_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +87,21 @@ def read_places(
         CorruptObject: something stored is not what names it.
     """
     found: list[FoundObject] = []
+    shown: list[int] = []
     size = 0
     records = with_records(snapshot, [place.row for place in places], loaded)
     for place, (_, record) in zip(places, records, strict=True):
-        size += len(record.metadata) + len(place.object_id) + _OBJECT_OVERHEAD_BYTES
-        if size > MAX_RESPONSE_BYTES:
-            raise too_large(len(found))
+        size += len(record.metadata)
+        shown.append(escaped(record.metadata) + len(place.object_id) + _OBJECT_OVERHEAD_BYTES)
+        if size > MAX_RESPONSE_BYTES:  # as it will be written, it is larger still
+            raise too_large(fitting(shown))
         found.append(FoundObject(place, orjson.loads(record.metadata)))
     return tuple(found)
+
+
+def escaped(text: bytes) -> int:
+    """Bytes of JSON inside Lambda's answer, where it is a string: quotes and backslashes count twice."""
+    return len(text) + text.count(b'"') + text.count(b"\\")
 
 
 def too_large(fits: int, *, name: str = "limit") -> InvalidInput:
@@ -105,9 +113,9 @@ def too_large(fits: int, *, name: str = "limit") -> InvalidInput:
     )
 
 
-def fitting(shown: Iterable[int]) -> int:
-    """How many of the first objects fit into an answer; `shown` are their bytes, escaped."""
-    room = MAX_RESPONSE_BYTES - _OBJECT_OVERHEAD_BYTES * 8
+def fitting(shown: Iterable[int], *, envelope: int = _ENVELOPE_BYTES) -> int:
+    """How many of the first objects fit into an answer: `shown` are their bytes, escaped, `envelope` the others."""
+    room = MAX_RESPONSE_BYTES - envelope
     count = 0
     for size in shown:
         room -= size + 1
