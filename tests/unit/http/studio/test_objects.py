@@ -99,7 +99,8 @@ def test_near_to_a_vector_and_to_a_text(shop: Api, family: Family) -> None:
         "storage_meta": {"row": 7},
         "distance": first["distance"],
     }
-    pages, offset = [], 0
+    pages: list[Any] = []
+    offset: int | None = 0
     while offset is not None:
         page = similar(shop, family, text=text, limit=2, offset=offset).json
         pages += page["found_objects"]
@@ -152,7 +153,7 @@ def test_a_tenants_own_name_of_the_model(shop: Api, family: Family) -> None:
 
 def test_before_anything_is_in_it(api: Api, family: Family) -> None:
     another(api, "static-128", family=family)
-    empty = {"found_objects": [], "next_offset": None, "total_count": None, "meta_info": None}
+    empty: Any = {"found_objects": [], "next_offset": None, "total_count": None, "meta_info": None}
     assert similar(api, family, text="light").json == empty
     assert similar(api, family, query_vector=[1.0] * 128).json == empty
     assert similar(api, family, query_vector=[1.0] * 3).status == 422

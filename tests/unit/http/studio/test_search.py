@@ -71,7 +71,8 @@ def test_a_filter_decides_before_the_distance_does(shop: Api) -> None:
 
 def test_pages_and_distances(shop: Api) -> None:
     whole = search(shop, "standing desk").json["search_results"]
-    pages, offset = [], 0
+    pages: list[Any] = []
+    offset: int | None = 0
     while offset is not None:
         answer = search(shop, "standing desk", limit=1, offset=offset)
         pages += answer.json["search_results"]
