@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,14 @@ def documented(name: str) -> Any:
     return json.loads((BLOCKS / f"{name}.json").read_text())
 
 
-def assert_as_documented(found: Any, expected: Any, *, more: frozenset[str], where: str = "answer") -> None:
+def assert_as_documented(
+    found: Any,
+    expected: Any,
+    *,
+    more: frozenset[str],
+    where: str = "answer",
+    by_form: Mapping[str, re.Pattern[str]] = BY_FORM,
+) -> None:
     """Every documented field with its value, or its form where values differ; no others but those in `more`."""
     if isinstance(expected, dict):
         assert isinstance(found, dict), where
@@ -103,14 +111,14 @@ def assert_as_documented(found: Any, expected: Any, *, more: frozenset[str], whe
         assert added <= more, f"{where} has {added}"
         for name, value in expected.items():
             place = f"{where}.{name}"
-            if name in BY_FORM:
-                assert BY_FORM[name].fullmatch(found[name]), f"{place} is {found[name]!r}"
+            if name in by_form:
+                assert by_form[name].fullmatch(found[name]), f"{place} is {found[name]!r}"
             else:
-                assert_as_documented(found[name], value, more=more, where=place)
+                assert_as_documented(found[name], value, more=more, where=place, by_form=by_form)
     elif isinstance(expected, list):
         assert isinstance(found, list), where
         assert len(found) == len(expected), f"{where} is {found!r}"
         for number, (one, other) in enumerate(zip(found, expected, strict=True)):
-            assert_as_documented(one, other, more=more, where=f"{where}[{number}]")
+            assert_as_documented(one, other, more=more, where=f"{where}[{number}]", by_form=by_form)
     else:
         assert (type(found), found) == (type(expected), expected), where
