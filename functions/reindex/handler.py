@@ -32,7 +32,7 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     import_id = str(event["import_id"])
     bind(import_id=import_id)
     if event["step"] == FAIL:
-        return dict(handle_failure(ports, event))
+        return handle_failure(ports, event, seconds=PATIENCE_SECONDS, pause=time.sleep)
     if event["step"] == DEPLOY:
         return deploy_step(ports, import_id, seconds=PATIENCE_SECONDS, pause=time.sleep)
     return run_step(ports, event, steps())

@@ -21,6 +21,7 @@ type CompactionStep = run.Step[CompactionRun]
 _FOLDER = Path(__file__).parents[2] / "infra/statemachines"
 IMPORT_FILE: Final = _FOLDER / "import.asl.json"
 COMPACTION_FILE: Final = _FOLDER / "compaction.asl.json"
+REINDEX_FILE: Final = _FOLDER / "reindex.asl.json"
 NAMES: Final = {
     "Partition": "aws",
     "Bucket": "bucket",
@@ -35,6 +36,13 @@ COMPACTION_NAMES: Final = {
     "Bucket": "bucket",
     "CompactionFunctionArn": "compaction",
 }
+REINDEX_NAMES: Final = {
+    "Partition": "aws",
+    "Bucket": "bucket",
+    "ReindexFunctionArn": "reindex",
+    "CellsFunctionArn": "import_cells",
+    "FinishFunctionArn": "import_finish",
+}
 
 
 def import_definition() -> States:
@@ -45,6 +53,11 @@ def import_definition() -> States:
 def compaction_definition() -> States:
     """The compaction's state machine, as deployed."""
     return read_definition(COMPACTION_FILE, COMPACTION_NAMES)
+
+
+def reindex_definition() -> States:
+    """The reindex's state machine, as deployed."""
+    return read_definition(REINDEX_FILE, REINDEX_NAMES)
 
 
 def steps_of(function: str) -> Mapping[str, Step]:

@@ -164,8 +164,9 @@ def _has_begun_next(ports: Ports, keys: FamilyKeys, state: FamilyState) -> bool:
     if place is None:
         return False
     task = read_task(ports, keys.tenant_id, TaskKind(place["kind"]), str(place["task_id"]))
-    mine = task is not None and task.place == state.done + 1
-    return task is not None and mine and not task.status.terminal and any(task.written.values())
+    if task is None or task.place != state.done + 1 or task.status.terminal:
+        return False
+    return task.processed > 0 or any(task.written.values())
 
 
 def _all_applied(ports: Ports, keys: DatasetKeys, pause: Pause) -> bool:
