@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoal.embedding.calling import NO_TOKENS, NOT_UNICODE, PATIENCE
+from shoal.embedding.answers import NO_TOKENS, NOT_UNICODE
+from shoal.embedding.calling import PATIENCE
 from shoal.embedding.text_models import Embedded
 from shoal.errors import ModelBusy, ModelDenied
 from tests.contract.text_models import REFUSED, REMOTE, STATIC, UnderTest, opened

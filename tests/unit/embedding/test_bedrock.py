@@ -170,8 +170,8 @@ def test_meaning_survives_the_way() -> None:
         ({}, "holds no vectors"),
         ({"results": [{"outputText": "hello"}], "inputTextTokenCount": 1}, "holds no vectors"),
         ({"embedding": [1.0] * 3}, "of 3 dimensions, it is set up with 1024"),
-        ({"embedding": "abc"}, "dimensions|numbers"),
-        ({"embedding": [[1.0] * 1024]}, "dimensions"),
+        ({"embedding": "abc"}, "lists of numbers"),
+        ({"embedding": [[1.0] * 1024]}, "lists of numbers"),
     ],
 )
 def test_other_answers_of_titan_fail(body: Any, message: str) -> None:

@@ -9,17 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shoal.embedding.answers import NO_DIRECTION, NO_TOKENS, NOT_UNICODE
 from shoal.embedding.calling import (
-    NO_DIRECTION,
-    NO_TOKENS,
-    NOT_UNICODE,
     PATIENCE,
     PROBE,
     Call,
     Caller,
     TextsRefused,
     _Run,
-    read_vectors,
 )
 from shoal.embedding.text_models import Embedded
 from shoal.errors import ModelBusy, ModelDenied, ModelError, ModelFailed
@@ -313,29 +310,3 @@ def test_every_text_has_a_vector_or_a_reason(
     for asked in model.asked:
         assert len(asked) <= batch_size
         assert len(asked) == 1 or sum(len(text) for text in asked) <= batch_bytes
-
-
-def test_rows_of_json_become_vectors() -> None:
-    found = read_vectors(SPEC, [[1, 0.5], [1e39, -1]], 2)
-    assert found.dtype == np.float32
-    assert found[0].tolist() == [1, 0.5]
-    assert not np.isfinite(found[1, 0])
-    assert read_vectors(SPEC, [], 0).shape == (0, 2)
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        (None, "no vectors"),
-        ({}, "no vectors"),
-        ([[1, 2]], "answered 1 vectors to 2 texts"),
-        ([[1, 2], [1, 2, 3]], "one length"),
-        ([[1, 2, 3], [1, 2, 3]], "of 3 dimensions, it is set up with 2"),
-        ([1, 2], "no dimensions"),
-        ([["a", "b"], ["c", "d"]], "lists of numbers"),
-        ([[{}, 1], [1, 1]], "lists of numbers"),
-    ],
-)
-def test_other_rows_fail(rows: object, message: str) -> None:
-    with pytest.raises(ModelFailed, match=message):
-        read_vectors(SPEC, rows, 2)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from shoal.embedding import static_text
-from shoal.embedding.calling import NO_DIRECTION, NO_TOKENS, NOT_UNICODE
+from shoal.embedding.answers import NO_DIRECTION, NO_TOKENS, NOT_UNICODE
 from shoal.embedding.static import StaticModel
 from shoal.embedding.static_text import StaticTextModel, static_model
 from shoal.errors import ModelError

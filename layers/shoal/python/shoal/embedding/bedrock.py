@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-from shoal.embedding.calling import Caller, TextsRefused, read_vectors
+from shoal.embedding.answers import read_vectors
+from shoal.embedding.calling import Caller, TextsRefused
 from shoal.embedding.estimates import estimate_each
 from shoal.embedding.text_models import Embedded, Purpose, TextModel
 from shoal.errors import ModelError, ModelFailed

@@ -14,13 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from shoal.embedding.answers import checked, why_not
 from shoal.embedding.text_models import Embedded, Purpose
 from shoal.errors import ModelBusy, ModelFailed
-from shoal.model.datasets import Metric
 from shoal.model.embedding_models import EmbeddingModel
 from shoal.model.records import Vectors
 
@@ -29,10 +28,6 @@ type Call = Callable[[Sequence[str]], Embedded]
 not take what is in them, and the other errors of a model as they are; it never tries again by itself.
 """
 
-NO_TOKENS = "no tokens: there is nothing in this text to embed"
-"""Why a text without a single word in it fails."""
-NO_DIRECTION = "the model answered a vector of zeros, which has no direction"
-NOT_UNICODE = "this text is not Unicode: it holds one half of a surrogate pair"
 PROBE = "hello"
 """A text that no model has anything against."""
 BATCH_BYTES = 1_000_000
@@ -130,7 +125,7 @@ class Caller:
                 if stopped.is_set():
                     raise
             else:
-                return _checked(self.spec, answer, len(texts))
+                return checked(self.spec, answer, len(texts))
 
     def _batches(self, texts: Sequence[str], wanted: Sequence[int]) -> Iterator[list[int]]:
         """The wanted places of texts, in order, in lists that go into one call each."""
@@ -236,65 +231,3 @@ class _Run:
             self._probed = True
         with self._lock:
             self._tokens += answer.tokens
-
-
-def why_not(text: str) -> str | None:
-    """Why no model is asked for the vector of a text, or None."""
-    if not text or text.isspace():
-        return NO_TOKENS
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return NOT_UNICODE
-    return None
-
-
-def read_vectors(spec: EmbeddingModel, rows: Any, count: int) -> Vectors:
-    """What a provider answered in JSON as vectors: float32, shape (count, dimension); not finite where it was not.
-
-    Raises:
-        ModelFailed: it is not that many lists of that many numbers.
-    """
-    if not isinstance(rows, list):
-        raise ModelFailed(
-            spec.model_id, "its answer holds no vectors: it is no embedding model, or another sort of one"
-        )
-    if len(rows) != count:
-        raise ModelFailed(spec.model_id, f"answered {len(rows)} vectors to {count} texts")
-    try:
-        with np.errstate(over="ignore"):  # what is too large for float32 is told as not finite
-            vectors: Vectors = np.array(rows, dtype=np.float32)
-    except (TypeError, ValueError, OverflowError):
-        raise ModelFailed(
-            spec.model_id, "answered vectors that are not lists of numbers of one length"
-        ) from None
-    if not count:
-        return vectors.reshape(0, spec.dimension)
-    if vectors.shape != (count, spec.dimension):
-        width = vectors.shape[1] if vectors.ndim == 2 else "no"
-        raise ModelFailed(
-            spec.model_id, f"answered vectors of {width} dimensions, it is set up with {spec.dimension}"
-        )
-    return vectors
-
-
-def _checked(spec: EmbeddingModel, answer: Embedded, count: int) -> Embedded:
-    """An answer in which every text has a vector that can be indexed, or has failed.
-
-    Raises:
-        ModelFailed: it has another shape.
-    """
-    if answer.vectors.shape != (count, spec.dimension):
-        raise ModelFailed(spec.model_id, f"answered {answer.vectors.shape} for {count} x {spec.dimension}")
-    failed = dict(answer.failed)
-    finite = np.isfinite(answer.vectors).all(axis=1)
-    for place in np.flatnonzero(~finite).tolist():
-        failed.setdefault(place, "the model answered a vector that is not finite")
-    if spec.metric is Metric.COSINE:
-        for place in np.flatnonzero(~answer.vectors.any(axis=1)).tolist():
-            failed.setdefault(place, NO_DIRECTION)
-    if not failed:
-        return answer
-    vectors = answer.vectors.copy()
-    vectors[list(failed)] = 0
-    return Embedded(vectors, answer.tokens, failed, answer.truncated)

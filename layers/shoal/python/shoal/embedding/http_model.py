@@ -17,7 +17,8 @@ from typing import Any
 
 import orjson
 
-from shoal.embedding.calling import Caller, TextsRefused, read_vectors
+from shoal.embedding.answers import read_vectors
+from shoal.embedding.calling import Caller, TextsRefused
 from shoal.embedding.estimates import estimate_each, estimate_tokens
 from shoal.embedding.text_models import Embedded, Purpose, TextModel
 from shoal.errors import InvalidInput, ModelBusy, ModelDenied, ModelError, ModelFailed, StorageBusy, TooLarge

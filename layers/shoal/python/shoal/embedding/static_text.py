@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from shoal.embedding.calling import NO_DIRECTION, NO_TOKENS, why_not
+from shoal.embedding.answers import NO_DIRECTION, NO_TOKENS, why_not
 from shoal.embedding.static import StaticModel, find_static_model
 from shoal.embedding.text_models import Embedded, Purpose, TextModel
 from shoal.model.embedding_models import EmbeddingModel

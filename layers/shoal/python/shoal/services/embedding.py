@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shoal.embedding.calling import NO_TOKENS
+from shoal.embedding.answers import NO_TOKENS
 from shoal.embedding.estimates import estimate_tokens
 from shoal.embedding.models import Models
 from shoal.embedding.text_models import Embedded, Purpose

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from shoal.embedding.calling import NO_DIRECTION, NO_TOKENS
+from shoal.embedding.answers import NO_DIRECTION, NO_TOKENS
 from shoal.errors import InvalidInput
 from shoal.model.bindings import Aggregation, Binding, Field, part_id
 from shoal.model.datasets import Dataset

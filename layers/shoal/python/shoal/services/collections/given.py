@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from shoal.embedding.calling import NO_DIRECTION
+from shoal.embedding.answers import NO_DIRECTION
 from shoal.errors import InvalidInput
 from shoal.model.bindings import Aggregation, Field, part_id
 from shoal.model.datasets import Dataset, Metric
