@@ -7,18 +7,20 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from shoal.model.datasets import Dataset
 from shoal.services.embedding import Embedder
-from shoal.services.parts import PartReader
 from shoal.services.tasks.batches import Barrier, Batch, Batches, Held
 from shoal.services.tasks.due import Planner, read_due
 from shoal.services.tasks.family import FamilyLease
-from shoal.services.tasks.present import present_objects
 from shoal.services.tasks.writing import Lost, Stale, TooMany, Wanted, Writer, read_state
 from shoal.services.waiting import Pause
 from shoal.storage.keys import FamilyKeys
 from shoal.storage.ports import Ports
+
+if TYPE_CHECKING:  # what reads indexes: few tasks look at what is there
+    from shoal.services.parts import PartReader
 
 _PRESENT_SECONDS = 20.0
 _MOST_STALE = 8
@@ -40,11 +42,13 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What a worker works with. With one of `threads` everything happens in one order."""
+    """What a worker works with. With one of `threads` everything happens in one order. `reader` gives the
+    container's cache of parts, where it is needed.
+    """
 
     ports: Ports
     embedder: Embedder
-    reader: PartReader
+    reader: Callable[[], "PartReader"]
     pause: Pause
     threads: int
 
@@ -139,10 +143,12 @@ class Line:
                     writing.result()
 
     def _present(self, collection: Dataset, object_ids: Sequence[str]) -> Collection[str] | None:
+        from shoal.services.tasks.present import present_objects
+
         left = self._deadline - self._ports.clock()
         return present_objects(
             self._ports,
-            self._means.reader,
+            self._means.reader(),
             collection,
             object_ids,
             seconds=max(0.0, min(_PRESENT_SECONDS, left)),

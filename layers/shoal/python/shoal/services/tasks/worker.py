@@ -6,11 +6,13 @@ in one with what it wrote (`tasks.line`).
 
 import logging
 import time
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
 
 from shoal.model.bindings import Family
 from shoal.model.ids import new_token
 from shoal.services.embedding import Embedder
-from shoal.services.parts import PartReader
 from shoal.services.tasks.family import WANTED_SECONDS, acquire, kept, release
 from shoal.services.tasks.joining import unlist_line
 from shoal.services.tasks.line import Line, Means, Outcome
@@ -18,6 +20,9 @@ from shoal.services.tasks.wake import wake_line
 from shoal.services.waiting import Pause
 from shoal.storage.keys import FamilyKeys
 from shoal.storage.ports import Ports
+
+if TYPE_CHECKING:  # what reads indexes: few tasks look at what is there
+    from shoal.services.parts import PartReader
 
 _log = logging.getLogger(__name__)
 WORK_SECONDS = 60.0
@@ -33,7 +38,7 @@ def work(
     *,
     owner: str,
     budget_seconds: float = WORK_SECONDS,
-    reader: PartReader | None = None,
+    reader: Callable[[], "PartReader"] | None = None,
     pause: Pause = time.sleep,
     threads: int = THREADS,
 ) -> bool:
@@ -49,7 +54,7 @@ def work(
         family: which of the tenant's.
         owner: a name for the log lines.
         budget_seconds: after this long the rest is left to a new wake-up.
-        reader: the container's cache of parts.
+        reader: gives the container's cache of parts, where it is needed.
         pause: how to wait.
         threads: 1 to have everything happen in one order.
 
@@ -57,8 +62,7 @@ def work(
         StorageError: storage failed; nothing is half done, and the wake-up should be delivered again.
     """
     keys = FamilyKeys(tenant_id, family.value)
-    cache = reader or PartReader(ports.objects, cache_bytes=_CACHE_BYTES)
-    means = Means(ports, embedder, cache, pause, threads)
+    means = Means(ports, embedder, reader or _new_reader(ports), pause, threads)
     deadline = ports.clock() + budget_seconds
     while ports.clock() < deadline:
         lease = acquire(ports, keys, owner=f"{owner}-{new_token()}")
@@ -91,3 +95,13 @@ def work(
                 break
     wake_line(ports, keys)
     return True
+
+
+def _new_reader(ports: Ports) -> Callable[[], "PartReader"]:
+    @cache
+    def made() -> "PartReader":
+        from shoal.services.parts import PartReader
+
+        return PartReader(ports.objects, cache_bytes=_CACHE_BYTES)
+
+    return made

@@ -1,0 +1,66 @@
+"""Lambda function `tasks`: does the tasks of collections in the lines that its messages name."""
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from shoal import runtime
+from shoal.batches import json_object, run_each
+from shoal.model.bindings import Family
+from shoal.services.embedding import Embedder
+from shoal.services.tasks.worker import WORK_SECONDS, work
+
+if TYPE_CHECKING:  # what reads indexes: few tasks look at what is there
+    from shoal.services.parts import PartReader
+
+NEEDS = ("bucket", "wakeups_queue_url", "tasks_queue_url", "outbound_function_arn")
+CACHE_BYTES = 128 * 1024 * 1024
+"""Of parts of collections, which are read where objects are to be inserted that may be there."""
+KEPT_BACK_SECONDS = 60.0
+"""Of the time that is left: for a batch that begins at the last moment with a slow model."""
+
+
+@cache
+def reader() -> "PartReader":
+    """The container's cache."""
+    from shoal.services.parts import PartReader
+
+    return PartReader(runtime.ports(*NEEDS).objects, cache_bytes=CACHE_BYTES)
+
+
+def line_of(body: str) -> tuple[tuple[str, Family]]:
+    """Tenant and family of a wake-up.
+
+    Raises:
+        ValueError: it names none.
+    """
+    message = json_object(body)
+    tenant_id = message.get("tenant_id")
+    if not isinstance(tenant_id, str) or not tenant_id:
+        raise ValueError("tenant_id is missing")
+    return ((tenant_id, Family(str(message.get("family")))),)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Handle a batch of wake-ups; answers with those to deliver again."""
+    ports, settings = runtime.ports(*NEEDS), runtime.settings(*NEEDS)
+    embedder = Embedder(ports, runtime.models(*NEEDS), tokens_a_day=settings.embedding_tokens_per_day)
+
+    def do(line: tuple[str, Family]) -> None:
+        tenant_id, family = line
+        left = context.get_remaining_time_in_millis() / 1000 - KEPT_BACK_SECONDS
+        work(
+            ports,
+            embedder,
+            tenant_id,
+            family,
+            owner=f"tasks-{context.aws_request_id}",
+            budget_seconds=min(WORK_SECONDS, left),
+            reader=reader,
+        )
+
+    return run_each(
+        event,
+        read=line_of,
+        work=do,
+        fields=lambda line: {"tenant_id": line[0], "family": line[1].value},
+    )
