@@ -54,6 +54,19 @@ ONTO_ITSELF = {
 CASES: dict[tuple[str, str], tuple[int, Expected | None]] = {
     ("api", "healthz"): (200, {"status": "ok", "service": "control_plane"}),
     ("api", "create_dataset"): (201, {"name": "birds", "dimension": 4, "status": "empty", "row_count": 0}),
+    ("api", "create_bound_dataset"): (
+        201,
+        {"name": "guides", "dimension": 128, "metric": "cosine", "embedding_model": "static-128"},
+    ),
+    ("api", "models"): (200, {}),
+    ("api", "set_model_alias"): (
+        200,
+        {"alias": "text-embedding-ada-002", "embedding_model_id": "static-256"},
+    ),
+    ("api", "drop_model_alias_unknown"): (
+        404,
+        error("alias_not_found", "there is no alias 'text-embedding-v2'"),
+    ),
     ("api", "create_dataset_bad_name"): (400, INVALID_NAME),
     ("api", "create_dataset_twice"): (409, error("dataset_exists", "dataset products already exists")),
     ("api", "list_datasets"): (200, {}),
@@ -175,6 +188,24 @@ CASES: dict[tuple[str, str], tuple[int, Expected | None]] = {
     ),
     ("api", "studio_no_key"): (401, {"detail": "a valid API key is required", "code": "unauthorized"}),
     ("query", "query"): (200, {"mode": "cold"}),
+    ("query", "query_by_text"): (200, {"mode": "ephemeral", "embedding_model": "static-256"}),
+    ("query", "text_without_model"): (
+        400,
+        error(
+            "no_embedding_model",
+            "dataset products has no embedding model: query it by vector, or create one with "
+            "`embedding_model`, which is then asked for the vector of a text",
+        ),
+    ),
+    ("query", "another_models_vector"): (
+        400,
+        error(
+            "dimension_mismatch",
+            "dimension mismatch: got 2 expected 256, which is what the dataset's embedding model static-256 "
+            "makes",
+            details={"expected": 256, "got": 2, "embedding_model": "static-256"},
+        ),
+    ),
     ("query", "query_by_path"): (200, {"matches": []}),
     ("query", "dimension_mismatch"): (
         400,

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from shoal import observability, runtime
+from shoal.model.bindings import Binding
 from shoal.model.datasets import Dataset, Metric
 from shoal.model.imports import ErrorMode, Import, ImportFormat
 from shoal.model.tenants import DEFAULT_SCOPES, Scope
@@ -76,7 +77,8 @@ class LambdaContext:
 @dataclass(frozen=True, slots=True)
 class World:
     """What was seeded: a dataset with `doc-1` and `a/b c` indexed, a write of `doc-2` still in the log, an import
-    whose file is uploaded, but not started, and an export that has begun."""
+    whose file is uploaded, but not started, and an export that has begun; and an empty one, `manuals`, that has an
+    embedding model."""
 
     aws: Aws
     ports: Ports
@@ -189,6 +191,15 @@ def new_world(aws: Aws) -> World:
     dataset = create_dataset(
         ports, tenant_id, scope="native", name="products", dimension=4, metric=Metric.L2
     ).dataset
+    create_dataset(
+        ports,
+        tenant_id,
+        scope="native",
+        name="manuals",
+        dimension=256,
+        metric=Metric.COSINE,
+        binding=Binding("static-256"),
+    )
     _write(ports, dataset, ["doc-1", "a/b c"])
     drain(ports, tenant_id, dataset.dataset_id, owner="seed")
     pending = _write(ports, dataset, ["doc-2"])
