@@ -75,7 +75,7 @@ class Pump:
         ports, embedder = self._api.ports, self._api.embedder
         match payload["step"]:
             case "fail":
-                return handle_failure(ports, payload)
+                return handle_failure(ports, payload, seconds=BUDGET_SECONDS, pause=self._pause)
             case "deploy":
                 return deploy_step(ports, payload["import_id"], seconds=BUDGET_SECONDS, pause=self._pause)
             case _:

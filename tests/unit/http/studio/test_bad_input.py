@@ -33,7 +33,7 @@ def faults(answer: Answer) -> list[tuple[str, str]]:
 
 
 def nothing_accepted(api: Api) -> bool:
-    return api.call("GET", f"{UPSERT}/list").json == api.call("GET", f"{DELETE}/list").json == []
+    return all(api.call("GET", f"{path}/list").json == [] for path in (UPSERT, DELETE))
 
 
 def test_everything_wrong_is_told_at_once_with_its_place(api: Api) -> None:

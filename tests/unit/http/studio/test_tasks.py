@@ -91,7 +91,7 @@ def test_a_task_without_an_id_gets_one(api: Api, path: str) -> None:
 def test_the_same_id_twice_is_the_task_that_is_there(api: Api, path: str) -> None:
     made = run(api, path, id="mine")
     api.clock.now += 5
-    other = {"items": [{"object_id": "else"}], "object_ids": ["else"]}
+    other: dict[str, Any] = {"items": [{"object_id": "else"}], "object_ids": ["else"]}
     again = run(api, path, task_id="mine", **other)
     assert again.json == made.json
     in_another_family = run(api, path, "/categories", task_id="mine", **other)
@@ -119,12 +119,6 @@ def test_a_task_shows_the_model_as_it_was_asked_for(api: Api) -> None:
         "text-embedding-v2",
         "static",
     )
-
-
-def test_an_object_twice_in_one_task_counts_once(api: Api) -> None:
-    assert run(api, UPSERT, items=[*ITEMS, ITEMS[0]]).json["total"] == 2
-    made = run(api, DELETE, object_ids=["b", "a", "b"])
-    assert (made.json["total"], made.json["object_ids"]) == (2, ["b", "a"])
 
 
 @pytest.mark.parametrize("path", PATHS)

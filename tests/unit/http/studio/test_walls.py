@@ -45,7 +45,7 @@ def body_of(route: Route) -> Any:
     return next(body for part, body in BODIES if part in route.template)
 
 
-def call(api: Api, route: Route, key: str, body: Any = None) -> Any:
+def call(api: Api, route: Route, key: str | None, body: Any = None) -> Any:
     path = route.template.replace("{task_id}", "ours")
     query = {"task_id": "ours"} if route.parameters and route.parameters[0].name == "task_id" else None
     return api.call(route.method, path, body, key=key, query=query)

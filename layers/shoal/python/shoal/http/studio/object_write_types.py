@@ -33,18 +33,16 @@ class ObjectToWrite(StudioBody):
 
 
 class ObjectsToWrite(CollectionIn):
-    """Objects to store in a collection; of two of one id the last counts.
-
-    An object is replaced with all its parts: `shrink_parts` cannot be otherwise.
+    """Objects to store in a collection. One that is there is left alone by an insert, and replaced with all its
+    parts by an upsert: `shrink_parts` cannot be otherwise.
     """
 
     objects: Annotated[list[ObjectToWrite], Field(min_length=1, max_length=MAX_TASK_OBJECTS)]
     shrink_parts: Literal[True] | None = True
 
-    def distinct(self) -> list[dict[str, Any]]:
-        """What is to be stored, each object once."""
-        last = {each.object_id: each for each in self.objects}
-        return [each.model_dump(exclude_none=True) for each in last.values()]
+    def plain(self) -> list[dict[str, Any]]:
+        """What is to be stored."""
+        return [each.model_dump(exclude_none=True) for each in self.objects]
 
 
 class ObjectsToDelete(CollectionIn):

@@ -35,16 +35,15 @@ def upsert(context: Context, family: Family) -> Response:
 
 
 def insert(context: Context, family: Family) -> Response:
-    """Store objects that are not there yet."""
+    """Store objects, but for those that are there already."""
     return _write(context, family, "insert")
 
 
 def delete(context: Context, family: Family) -> Response:
     """Delete objects."""
     wanted = read_body(ObjectsToDelete, context)
-    object_ids = list(dict.fromkeys(wanted.object_ids))
     dataset = named(context, family, wanted)
-    return _done(context, family, dataset, wanted, ObjectsBody("delete", object_ids=object_ids))
+    return _done(context, family, dataset, wanted, ObjectsBody("delete", object_ids=wanted.object_ids))
 
 
 def _write(context: Context, family: Family, operation: Operation) -> Response:
@@ -58,7 +57,7 @@ def _write(context: Context, family: Family, operation: Operation) -> Response:
     ]
     if faults:
         raise invalid(faults)
-    return _done(context, family, dataset, wanted, ObjectsBody(operation, objects=wanted.distinct()))
+    return _done(context, family, dataset, wanted, ObjectsBody(operation, objects=wanted.plain()))
 
 
 def vector_faults(values: list[float], dataset: Dataset) -> list[tuple[str, str]]:

@@ -47,24 +47,19 @@ class ItemIn(StudioBody):
 
 
 class UpsertionIn(TaskIn):
-    """Objects to store. An object that is there already is replaced; of two of one id the last counts."""
+    """Objects to store, one after the other: one that is there already is replaced."""
 
     items: Annotated[list[ItemIn], Field(max_length=MAX_TASK_OBJECTS)]
 
     def objects(self) -> list[dict[str, Any]]:
-        """What is to be stored, each object once."""
-        last = {item.object_id: item for item in self.items}
-        return [item.model_dump(exclude_none=True) for item in last.values()]
+        """What is to be stored."""
+        return [item.model_dump(exclude_none=True) for item in self.items]
 
 
 class DeletionIn(TaskIn):
     """Objects to delete; those that are not there are fine."""
 
     object_ids: Annotated[list[ObjectId], Field(max_length=MAX_TASK_OBJECTS)]
-
-    def distinct(self) -> list[str]:
-        """The ids, each once."""
-        return list(dict.fromkeys(self.object_ids))
 
 
 class InternalUpsertionIn(UpsertionIn):

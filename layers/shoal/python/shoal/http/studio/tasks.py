@@ -153,7 +153,7 @@ def _target(context: Context, wanted: UpsertionIn | DeletionIn, family: Family) 
 def _work(wanted: UpsertionIn | DeletionIn) -> TaskBody:
     if isinstance(wanted, UpsertionIn):
         return UpsertBody(wanted.objects())
-    return DeleteBody(wanted.distinct())
+    return DeleteBody(wanted.object_ids)
 
 
 def _shown(context: Context, task: Task) -> Response:
