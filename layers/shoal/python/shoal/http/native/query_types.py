@@ -2,14 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from shoal.http.native.types import Body
 from shoal.model.limits import MAX_EF, MAX_NAMESPACE_CHARACTERS, MAX_NPROBE, MAX_TOP_K
 
+_VECTOR = [0.1, 0.2, 0.3, 0.4]
+
 
 class QueryByPath(Body):
     """A query, by a vector or by a text; the path names the dataset."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"vector": _VECTOR}]})
 
     vector: list[float] | None = None
     """What is near to this one? Exactly one of `vector` and `text` is given."""
@@ -40,6 +44,8 @@ class QueryByPath(Body):
 
 class QueryIn(QueryByPath):
     """A query of a named dataset."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"dataset": "products", "vector": _VECTOR}]})
 
     dataset: str
 
