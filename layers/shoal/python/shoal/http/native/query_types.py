@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from shoal.http.native.types import Body
+from shoal.http.native.types import Body, shown_as
 from shoal.model.limits import MAX_EF, MAX_NAMESPACE_CHARACTERS, MAX_NPROBE, MAX_TOP_K
 
 _VECTOR = [0.1, 0.2, 0.3, 0.4]
@@ -13,7 +13,7 @@ _VECTOR = [0.1, 0.2, 0.3, 0.4]
 class QueryByPath(Body):
     """A query, by a vector or by a text; the path names the dataset."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"vector": _VECTOR}]})
+    model_config = shown_as({"vector": _VECTOR}, {"text": "a chair for the office"})
 
     vector: list[float] | None = None
     """What is near to this one? Exactly one of `vector` and `text` is given."""
@@ -45,7 +45,10 @@ class QueryByPath(Body):
 class QueryIn(QueryByPath):
     """A query of a named dataset."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"dataset": "products", "vector": _VECTOR}]})
+    model_config = shown_as(
+        {"dataset": "products", "vector": _VECTOR},
+        {"dataset": "products", "text": "a chair for the office"},
+    )
 
     dataset: str
 

@@ -28,6 +28,11 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="ignore")
 
 
+def shown_as(*examples: dict[str, Any]) -> ConfigDict:
+    """Configuration of a body of which the documentation shows these examples, the first one on its page."""
+    return ConfigDict(json_schema_extra={"examples": list(examples)})
+
+
 class Health(Body):
     """The service answers."""
 
@@ -56,6 +61,11 @@ class CreateDataset(Body):
     With an `embedding_model` (its id, or an alias of the tenant's) it can be queried by text; dimension and metric
     are then those of the model, unless another metric is named.
     """
+
+    model_config = shown_as(
+        {"name": "products", "dimension": 768, "metric": "cosine"},
+        {"name": "manuals", "embedding_model": "static-256"},
+    )
 
     name: str = Field(pattern=rf"^[a-z0-9_-]{{1,{MAX_NAME_CHARACTERS}}}$")
     dimension: int | None = Field(default=None, ge=1, le=MAX_DIMENSION)
