@@ -35,12 +35,12 @@ _POLL_SECONDS = 0.01
 
 def run(say: Say, *, rows: int = ROWS) -> list[Table]:
     """Load over HTTP, query, and watch single rows become queryable."""
-    with _stack(say) as info, ShoalClient(info.api_url, str(info.api_key)) as client:
+    with local_stack(say) as info, ShoalClient(info.api_url, str(info.api_key)) as client:
         return _measure(info, client, say, rows)
 
 
 @contextmanager
-def _stack(say: Say) -> Iterator[StackInfo]:
+def local_stack(say: Say) -> Iterator[StackInfo]:
     """A local stack of its own, in a folder that goes with it."""
     with tempfile.TemporaryDirectory(prefix="shoal-stack-") as folder:
         try:
