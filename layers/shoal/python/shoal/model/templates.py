@@ -96,14 +96,17 @@ def _strings(value: Any, room: int) -> str:
     if isinstance(value, dict):
         if not room:
             raise _too_deep()
-        inner = (_strings(value[name], room - 1) for name in sorted(value))
-        return BETWEEN_FIELDS.join([text for text in inner if text])
+        return _joined([value[name] for name in sorted(value)], BETWEEN_FIELDS, room - 1)
     if isinstance(value, list):
         if not room:
             raise _too_deep()
-        inner = (_strings(element, room - 1) for element in value)
-        return BETWEEN_ELEMENTS.join([text for text in inner if text])
+        return _joined(value, BETWEEN_ELEMENTS, room - 1)
     return ""
+
+
+def _joined(values: list[Any], between: str, room: int) -> str:
+    texts = [value if type(value) is str else _strings(value, room) for value in values]
+    return between.join([text for text in texts if text])
 
 
 def _at(payload: Any, keys: tuple[str, ...]) -> Any:

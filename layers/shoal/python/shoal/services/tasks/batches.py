@@ -27,18 +27,25 @@ from shoal.services.tasks.preparing import (
 )
 from shoal.storage.ports import UpdateItem
 
-BATCH_OBJECTS = 1000
-BATCH_BYTES = 8 * 1000 * 1000
-"""Of what a batch is expected to put into one log."""
 BATCH_SECONDS = 10.0
 """That a model takes for one batch: a worker that has to stop is not to lose more."""
 LEAST_OBJECTS = 16
-SHARED_OBJECTS = 200
-"""Objects of a task that shares a batch with others."""
-SHARED_TASKS = 40
 _ROW_BYTES = 200
 _CHARACTERS_A_TOKEN = 3
 """At least that many, for a guess of how many parts a text will have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large batches are: `objects`, and the `size` in bytes of what they are expected to put into one log.
+    Tasks of up to `shared_objects` share one, up to `shared_tasks` of them.
+    """
+
+    objects: int = 1000
+    size: int = 8 * 1000 * 1000
+    shared_objects: int = 200
+    shared_tasks: int = 40
+
 
 type Present = Callable[[Dataset, Sequence[str]], Collection[str] | None]
 """Which of some objects a collection has, all that was written so far applied; None where that takes too long."""
@@ -89,14 +96,15 @@ class Held(Exception):
 class _Shared:
     """Small tasks that are to share a batch."""
 
+    sizes: Sizes
     works: list[Work] = field(default_factory=list)
     objects: int = 0
 
     def takes(self, work: Work) -> bool:
         """Whether there is room for one more, and it is for the same collection."""
         return not self.works or (
-            self.objects + work.task.total <= BATCH_OBJECTS
-            and len(self.works) < SHARED_TASKS
+            self.objects + work.task.total <= self.sizes.objects
+            and len(self.works) < self.sizes.shared_tasks
             and work.collection.dataset_id == self.works[0].collection.dataset_id
             and work.task.vector_quota == self.works[0].task.vector_quota
         )
@@ -117,6 +125,7 @@ class Batches:
         *,
         present: Present,
         out_of_time: Callable[[], bool],
+        sizes: Sizes,
         alone: bool,
     ) -> None:
         """`alone`: no task shares a batch. Nothing more is made once it is `out_of_time`."""
@@ -124,6 +133,7 @@ class Batches:
         self._planner = planner
         self._present = present
         self._out_of_time = out_of_time
+        self._sizes = sizes
         self._alone = alone
         self._passed: Due | None = None
         self.cut_short = False
@@ -135,7 +145,7 @@ class Batches:
             Held: the line has to wait, with all batches before written.
             StorageError: storage failed.
         """
-        shared = _Shared()
+        shared = _Shared(self._sizes)
         self._planner.read_ahead(due)
         for one in due:
             if self._out_of_time():
@@ -149,11 +159,11 @@ class Batches:
             if isinstance(planned, Work) and self._shares(planned):
                 if not shared.takes(planned):
                     yield from self._written_together(shared.works)
-                    shared = _Shared()
+                    shared = _Shared(self._sizes)
                 shared.add(planned)
                 continue
             yield from self._written_together(shared.works)
-            shared = _Shared()
+            shared = _Shared(self._sizes)
             if not self.cut_short:
                 yield from self._of_one(planned)
             if self.cut_short:
@@ -210,9 +220,9 @@ class Batches:
     def _takes_long(self, work: Work) -> bool:
         """Whether somebody may look at the task before it is done."""
         if work.body.operation == "delete" or work.body.with_vectors:
-            return len(work.body.lines) > BATCH_OBJECTS
+            return len(work.body.lines) > self._sizes.objects
         paid = any(self._provider(target.dataset) is not Provider.STATIC for target in work.targets)
-        return paid or len(work.body.lines) > SHARED_OBJECTS
+        return paid or len(work.body.lines) > self._sizes.shared_objects
 
     def _provider(self, dataset: Dataset) -> Provider | None:
         binding = dataset.binding
@@ -223,8 +233,8 @@ class Batches:
         """Up to where the next batch of a task goes."""
         lines = work.body.lines
         if work.body.operation == "delete":
-            return min(len(lines), start + BATCH_OBJECTS)
-        most, room = BATCH_OBJECTS, BATCH_BYTES
+            return min(len(lines), start + self._sizes.objects)
+        most, room = self._sizes.objects, self._sizes.size
         for target in work.targets:
             model = self._embedder.registry.get(target.dataset.name)
             if model is not None:
@@ -302,7 +312,7 @@ class Batches:
             and work.body.operation == "upsert"
             and not work.body.with_vectors
             and not work.task.processed
-            and 0 < work.task.total <= SHARED_OBJECTS
+            and 0 < work.task.total <= self._sizes.shared_objects
             and self._stop(work, 0) == work.task.total
         )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from shoal.model.datasets import Dataset
 from shoal.services.embedding import Embedder
-from shoal.services.tasks.batches import Barrier, Batch, Batches, Held
+from shoal.services.tasks.batches import Barrier, Batch, Batches, Held, Sizes
 from shoal.services.tasks.due import Planner, read_due
 from shoal.services.tasks.family import FamilyLease
 from shoal.services.tasks.writing import Lost, Stale, TooMany, Wanted, Writer, read_state
@@ -51,6 +51,7 @@ class Means:
     reader: Callable[[], "PartReader"]
     pause: Pause
     threads: int
+    sizes: Sizes
 
 
 class Line:
@@ -99,6 +100,7 @@ class Line:
             planner,
             present=self._present,
             out_of_time=self._out_of_time,
+            sizes=self._means.sizes,
             alone=self._alone,
         )
         writer = Writer(

@@ -13,7 +13,7 @@ import numpy as np
 
 from shoal.errors import LimitReached, ModelError, NotFound, RequestError, ShoalError
 from shoal.index.log_codec import encode_delete, encode_upsert
-from shoal.model.bindings import MAX_PARTS, other_parts
+from shoal.model.bindings import MAX_PARTS, part_id
 from shoal.model.datasets import Dataset
 from shoal.model.jobs import JobKind
 from shoal.model.tasks import FailedObject
@@ -36,7 +36,7 @@ class Target:
 
     def further_parts(self, object_id: str, parts: int) -> list[str]:
         """The ids of parts that an object may have had, where it has so many now."""
-        return other_parts(object_id, parts)[: max(0, self.most_parts - parts)]
+        return [part_id(object_id, number) for number in range(parts, self.most_parts)]
 
 
 class ModelProblem(ShoalError):
@@ -199,8 +199,9 @@ def _elsewhere(failure: FailedObject, target: Target) -> FailedObject:
 
 def _upsert(target: Target, found: EmbeddedObjects, winners: _Winners) -> LogEntry | None:
     """Records, and the ids that go with them: parts that an object may have had, and objects that failed here."""
-    gone = [part for name, parts in found.parts.items() for part in target.further_parts(name, parts)]
-    gone += [part for name in winners if name not in found.parts for part in target.further_parts(name, 0)]
+    gone = [part for name in winners if name not in found.parts for part in target.further_parts(name, 0)]
+    if target.most_parts > 1:
+        gone += [part for name, parts in found.parts.items() for part in target.further_parts(name, parts)]
     if not found.ids:
         return _deletion(target, gone) if gone else None
     data = encode_upsert(found.ids, found.vectors, found.metadata, removed=gone)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from shoal.model.bindings import Family
 from shoal.model.ids import new_token
 from shoal.services.embedding import Embedder
+from shoal.services.tasks.batches import Sizes
 from shoal.services.tasks.family import WANTED_SECONDS, acquire, kept, release
 from shoal.services.tasks.joining import unlist_line
 from shoal.services.tasks.line import Line, Means, Outcome
@@ -27,6 +28,7 @@ if TYPE_CHECKING:  # what reads indexes: few tasks look at what is there
 _log = logging.getLogger(__name__)
 WORK_SECONDS = 60.0
 THREADS = 8
+SIZES = Sizes()
 _CACHE_BYTES = 64 * 1024 * 1024
 
 
@@ -41,6 +43,7 @@ def work(
     reader: Callable[[], "PartReader"] | None = None,
     pause: Pause = time.sleep,
     threads: int = THREADS,
+    sizes: Sizes = SIZES,
 ) -> bool:
     """Do the tasks that wait in a line; whether there may be more. Safe to call at any time, from anywhere.
 
@@ -57,12 +60,13 @@ def work(
         reader: gives the container's cache of parts, where it is needed.
         pause: how to wait.
         threads: 1 to have everything happen in one order.
+        sizes: of batches.
 
     Raises:
         StorageError: storage failed; nothing is half done, and the wake-up should be delivered again.
     """
     keys = FamilyKeys(tenant_id, family.value)
-    means = Means(ports, embedder, reader or _new_reader(ports), pause, threads)
+    means = Means(ports, embedder, reader or _new_reader(ports), pause, threads, sizes)
     deadline = ports.clock() + budget_seconds
     while ports.clock() < deadline:
         lease = acquire(ports, keys, owner=f"{owner}-{new_token()}")
