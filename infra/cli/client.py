@@ -100,9 +100,21 @@ class ShoalClient:
 
     # --- datasets ------------------------------------------------------------------------------------------
 
-    def create_dataset(self, name: str, *, dimension: int, metric: str = "l2") -> DatasetInfo:
-        """Create a dataset; 409 `dataset_exists` where the name is taken."""
-        body = {"name": name, "dimension": dimension, "metric": metric}
+    def create_dataset(
+        self,
+        name: str,
+        *,
+        dimension: int | None = None,
+        metric: str | None = None,
+        embedding_model: str | None = None,
+    ) -> DatasetInfo:
+        """Create a dataset; 409 `dataset_exists` where the name is taken.
+
+        With an `embedding_model` it can be queried by text, and has the model's dimension and metric; without one
+        it needs a dimension, and its metric is `l2` where none is named.
+        """
+        told = {"dimension": dimension, "metric": metric, "embedding_model": embedding_model}
+        body = {"name": name} | {field: value for field, value in told.items() if value is not None}
         return DatasetInfo.of(self._http.send("POST", "/v1/datasets", json=body).json())
 
     def ensure_dataset(self, name: str, *, dimension: int, metric: str = "l2") -> DatasetInfo:
@@ -166,14 +178,18 @@ class ShoalClient:
     def query(
         self,
         dataset: str,
-        vector: Values,
+        vector: Values | str,
         *,
         top_k: int = 10,
         where: Mapping[str, Any] | None = None,
         **more: Any,
     ) -> QueryResult:
-        """The nearest records; `where` filters by metadata. `more` is sent along, such as `namespace`."""
-        body: dict[str, Any] = {"vector": [float(x) for x in vector], "top_k": top_k, **more}
+        """The nearest records to a vector, or to a text where the dataset has an embedding model.
+
+        `where` filters by metadata. `more` is sent along, such as `namespace`.
+        """
+        asked = {"text": vector} if isinstance(vector, str) else {"vector": [float(x) for x in vector]}
+        body: dict[str, Any] = {**asked, "top_k": top_k, **more}
         if where is not None:
             body["filter"] = where
         began = time.perf_counter()

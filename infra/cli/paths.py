@@ -5,7 +5,8 @@ import re
 from infra.cli.failures import UsageError
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
-_MODEL = re.compile(r"(?!\.+$)[A-Za-z0-9_.:-]{1,128}")
+_MODEL = re.compile(r"(?=.{1,128}\Z)(?:(?!\.+(?:/|\Z))[A-Za-z0-9_.:-]+(?:/|\Z))+(?<!/)")
+"""Names of other services' models may have slashes in them; no part of one is only dots."""
 
 
 def dataset_path(name: str) -> str:
@@ -29,12 +30,12 @@ def segment(text: str, what: str) -> str:
     return text
 
 
-def model_segment(text: str) -> str:
-    """The name of an embedding model as part of a path.
+def model_path(text: str) -> str:
+    """The name of an embedding model as the end of a path.
 
     Raises:
         UsageError: it is none: anything else could lead elsewhere.
     """
     if not _MODEL.fullmatch(text):
-        raise UsageError(f"{text!r} is no name of a model", hint="1-128 of A-Z, a-z, 0-9, _ . : and -")
+        raise UsageError(f"{text!r} is no name of a model", hint="1-128 of A-Z, a-z, 0-9, _ . : / and -")
     return text

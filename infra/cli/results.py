@@ -68,6 +68,8 @@ class DatasetInfo:
     last_indexed_at: str | None
     error_message: str | None
     recall: Recall | None = None
+    embedding_model: str | None = None
+    """What makes vectors of texts; None where it is queried by vector only."""
 
     @classmethod
     def of(cls, body: Json) -> "DatasetInfo":
@@ -82,6 +84,7 @@ class DatasetInfo:
             last_indexed_at=body.get("last_indexed_at"),
             error_message=body.get("error_message"),
             recall=Recall.of(body["recall"]) if body.get("recall") else None,
+            embedding_model=body.get("embedding_model"),
         )
 
 
@@ -132,13 +135,20 @@ class QueryResult:
     round_trip_ms: float
     job_id: str | None
     explain: Json | None = None
+    embedding_model: str | None = None
 
     @classmethod
     def of(cls, body: Json, round_trip_ms: float) -> "QueryResult":
         """Read the API's object."""
         matches = tuple(Match(m["id"], m["score"], m.get("metadata") or {}) for m in body["matches"])
         return cls(
-            matches, body["mode"], body["latency_ms"], round_trip_ms, body.get("job_id"), body.get("explain")
+            matches,
+            body["mode"],
+            body["latency_ms"],
+            round_trip_ms,
+            body.get("job_id"),
+            body.get("explain"),
+            body.get("embedding_model"),
         )
 
 

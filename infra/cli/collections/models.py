@@ -1,7 +1,7 @@
 """The API's calls about embedding models and the tenant's own names of them."""
 
 from infra.cli.collections.results import ModelInfo
-from infra.cli.paths import model_segment
+from infra.cli.paths import model_path
 from infra.cli.transport import Transport
 
 _ALIASES = "/v1/model-aliases"
@@ -24,9 +24,9 @@ class ModelCalls:
 
     def set_alias(self, alias: str, model_id: str) -> None:
         """Let a name stand for a model; 404 `model_not_found`."""
-        path = f"{_ALIASES}/{model_segment(alias)}"
+        path = f"{_ALIASES}/{model_path(alias)}"
         self._http.send("PUT", path, json={"embedding_model_id": model_id})
 
     def drop_alias(self, alias: str) -> None:
         """Forget a name; 404 where there is none."""
-        self._http.send("DELETE", f"{_ALIASES}/{model_segment(alias)}")
+        self._http.send("DELETE", f"{_ALIASES}/{model_path(alias)}")

@@ -15,8 +15,11 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The dataset's name: 1
 
 def _show(found: tuple[DatasetInfo, ...]) -> None:
     output.table(
-        ("name", "rows", "dimension", "metric", "status", "last indexed"),
-        [(d.name, d.row_count, d.dimension, d.metric, d.status, d.last_indexed_at) for d in found],
+        ("name", "rows", "dimension", "metric", "embedding model", "status", "last indexed"),
+        [
+            (d.name, d.row_count, d.dimension, d.metric, d.embedding_model, d.status, d.last_indexed_at)
+            for d in found
+        ],
     )
 
 
@@ -24,16 +27,29 @@ def _show(found: tuple[DatasetInfo, ...]) -> None:
 def create(
     ctx: typer.Context,
     name: Name,
-    dimension: Annotated[int, typer.Option(min=1, max=4096, help="Length of the vectors.")],
+    dimension: Annotated[
+        int | None, typer.Option(min=1, max=4096, help="Length of the vectors. Default: as the model's.")
+    ] = None,
     metric: Annotated[
-        str, typer.Option(help="l2 (lower is nearer), cosine or dot (higher is nearer).")
-    ] = "l2",
+        str | None,
+        typer.Option(help="l2 (lower is nearer; the default), cosine or dot (higher is nearer)."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--embedding-model",
+            metavar="MODEL",
+            help="What makes vectors of the texts of queries: `shoal models`.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     profile: ProfileName = None,
 ) -> None:
-    """Create a dataset."""
+    """Create a dataset, of a dimension or of an embedding model."""
+    if dimension is None and model is None:
+        raise UsageError("give --dimension, or --embedding-model", hint="--dimension 256")
     with targets(ctx).client(profile) as client:
-        made = client.create_dataset(name, dimension=dimension, metric=metric)
+        made = client.create_dataset(name, dimension=dimension, metric=metric, embedding_model=model)
     if as_json:
         output.print_json(made)
     else:

@@ -9,7 +9,7 @@ import typer
 from infra.cli import output
 from infra.cli.failures import UsageError
 from infra.cli.options import AsJson, ProfileName, targets
-from infra.cli.results import QueryResult
+from infra.cli.results import DatasetInfo, QueryResult
 
 
 def query(
@@ -21,7 +21,8 @@ def query(
     text: Annotated[
         str | None,
         typer.Option(
-            help="Words instead of a vector, embedded here by the static model (lower-cased, as the demo's)."
+            help="Words instead of a vector: embedded by the dataset's own model, or by the static one here "
+            "(lower-cased, as the demo's) where it has none."
         ),
     ] = None,
     top_k: Annotated[int, typer.Option("--top-k", "-k", min=1, max=1000, help="How many.")] = 10,
@@ -45,16 +46,11 @@ def query(
     if (vector is None) == (text is None):
         raise UsageError("give either --vector or --text")
     wanted = object_of(filter_) if filter_ is not None else None
-    asked = {"nprobe": probes, "explain": explain or None, "namespace": namespace}
-    more = {name: value for name, value in asked.items() if value is not None}
+    told = {"nprobe": probes, "explain": explain or None, "namespace": namespace}
+    more = {name: value for name, value in told.items() if value is not None}
     with targets(ctx).client(profile) as client:
-        if text is not None:
-            from infra.cli.embedder import embed_texts
-
-            values = embed_texts([text.lower()], dimension=client.get_dataset(dataset).dimension)[0].tolist()
-        else:
-            values = _numbers(vector or "")
-        found = client.query(dataset, values, top_k=top_k, where=wanted, **more)
+        asked = _asked(client.get_dataset(dataset), text) if text is not None else _numbers(vector or "")
+        found = client.query(dataset, asked, top_k=top_k, where=wanted, **more)
     if as_json:
         output.print_json(found)
     else:
@@ -72,6 +68,16 @@ def show(found: QueryResult) -> None:
         output.note(f"  {name}: {json.dumps(value, ensure_ascii=False)}")
     if found.mode == "ephemeral" and found.job_id:
         output.note(f"nothing is indexed yet: `shoal job {found.job_id} --wait 60`")
+
+
+def _asked(dataset: DatasetInfo, text: str) -> list[float] | str:
+    """The text itself where the dataset has a model, else its vector."""
+    if dataset.embedding_model is not None:
+        return text
+    from infra.cli.embedder import embed_texts
+
+    found: list[float] = embed_texts([text.lower()], dimension=dataset.dimension)[0].tolist()
+    return found
 
 
 def _numbers(text: str) -> list[float]:

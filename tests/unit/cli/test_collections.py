@@ -32,13 +32,15 @@ def test_models_and_their_other_names(shoal: Shoal, server: StudioServer) -> Non
     assert [each["dimension"] for each in as_json["models"]] == [256, 1024]
     assert as_json["aliases"] == {"text-embedding-ada-002": "static-256"}
     assert json.loads(shoal("models", "list", "--json").stdout) == as_json
+    assert shoal("models", "alias", "openai/v1.5:latest", "static-256").exit_code == 0
+    assert server.said[-1] == "PUT /v1/model-aliases/openai/v1.5:latest"
     assert shoal("models", "unalias", "text-embedding-ada-002").exit_code == 0
     again = shoal("models", "unalias", "text-embedding-ada-002")
     assert again.exit_code == 4
     assert "no alias text-embedding-ada-002 (alias_not_found)" in again.stderr
 
 
-@pytest.mark.parametrize("name", ["..", ".", "a/b", "", "a?b"])
+@pytest.mark.parametrize("name", ["..", ".", "a/../b", "/a", "a/", "a//b", "", "a?b", "a b"])
 def test_a_name_leads_nowhere_else(shoal: Shoal, server: StudioServer, name: str) -> None:
     assert shoal("models", "alias", name, "static-256").exit_code == 2
     assert server.calls == []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.cli.embedder import embed_texts
 from tests.unit.cli.conftest import Run, lines
 
 RECORDS = [{"id": f"r{n}", "values": [n, 1, 0], "metadata": {"n": n}} for n in range(4)]
@@ -162,3 +163,21 @@ def test_version_and_help(run: Run) -> None:
     ):
         assert command in overview
         assert run(command, "--help").exit_code == 0
+
+
+def test_a_dataset_with_a_model_is_asked_in_words(run: Run) -> None:
+    assert run("datasets", "create", "manuals").exit_code == 2
+    made = json.loads(
+        run("datasets", "create", "manuals", "--embedding-model", "static-128", "--json").stdout
+    )
+    assert (made["dimension"], made["metric"], made["embedding_model"]) == (128, "cosine", "static-128")
+    assert "static-128" in run("datasets", "list").stdout
+    # The text goes as it is: no lower-casing, and no vector is made here.
+    values = embed_texts(["How do I Replace the Filter?"], dimension=128)[0].tolist()
+    stored = lines([{"id": "filter", "values": values}])
+    assert run("vectors", "upsert", "manuals", "-", "--wait", "5", stdin=stored).exit_code == 0
+    found = run("query", "manuals", "--text", "How do I Replace the Filter?", "--json")
+    assert found.exit_code == 0, found.output
+    answer = json.loads(found.stdout)
+    assert answer["embedding_model"] == "static-128"
+    assert answer["matches"][0]["score"] == pytest.approx(1.0, abs=1e-5)
