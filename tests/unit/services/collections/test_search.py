@@ -11,13 +11,15 @@ from shoal.errors import InvalidInput, NotFound
 from shoal.model.bindings import BLUE, MAX_REACH, Family, Field
 from shoal.model.datasets import Metric
 from shoal.model.payload_order import SortBy
+from shoal.model.queries import QueryRequest
 from shoal.model.studio_filters import parse_studio_filter
 from shoal.services.collections import search
 from shoal.services.collections.blue import set_blue
 from shoal.services.collections.opening import open_blue
 from shoal.services.collections.pages import FoundPage, Wanted
 from shoal.services.collections.search import find_nearest, parts_found
-from shoal.services.search import Searcher
+from shoal.services.search import Ranked, Searcher
+from shoal.services.snapshot import Snapshot
 from tests.unit.services.collections.gallery import (
     Gallery,
     Thing,
@@ -182,10 +184,28 @@ def test_strangers_in_front_do_not_push_objects_out() -> None:
     assert names("bob", 2) == ["bobs0", "bobs1"]
 
 
+def test_strangers_in_front_cost_one_ranking_more() -> None:
+    gallery = Gallery()
+    strangers = [Thing(f"bobs{n}", ((0.0, 0.0, n / 1000),), more={Field.USER: "bob"}) for n in range(2000)]
+    gallery.hang([*strangers, *(Thing(f"all{n}", ((3.0, 0.0, n),)) for n in range(100))])
+    asked: list[QueryRequest] = []
+
+    class Watched(Searcher):
+        def rank(self, snapshot: Snapshot, request: QueryRequest) -> Ranked:
+            asked.append(request)
+            return super().rank(snapshot, request)
+
+    searcher = Watched(gallery.world.ports, cache_bytes=1 << 26)
+    page = find_nearest(searcher, gallery.open(), as_vector((0.0, 0.0, 0.0)), Wanted(5))
+    assert [each.place.object_id for each in page.objects] == [f"all{n}" for n in range(5)]
+    assert [(request.top_k, request.filter is None) for request in asked] == [(64, True), (64, False)]
+
+
 def test_a_copy_is_found_in_the_place_of_its_original() -> None:
     gallery = Gallery()
     copy = Thing("chair~ann", ((9.0, 0.0, 0.0),), {"v": 2}, {Field.USER: "ann", Field.ORIGINAL: "chair"})
-    gallery.hang([Thing("chair", ((1.0, 0.0, 0.0),), {"v": 1}), copy, Thing("desk", ((2.0, 0.0, 0.0),))])
+    chair = Thing("chair", ((1.0, 0.0, 0.0),), {"v": 1, "user_id": "a word of the payload"})
+    gallery.hang([chair, copy, Thing("desk", ((2.0, 0.0, 0.0),))])
     vector, collection = as_vector((0.0, 0.0, 0.0)), gallery.open()
 
     def found(user: str | None) -> list[tuple[str, Any]]:
@@ -216,6 +236,7 @@ def test_too_many_to_sort(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidInput, match=f"4 objects pass the filter, and at most {MAX_REACH}") as refused:
         find_nearest(gallery.world.searcher, gallery.open(), as_vector((0.0, 0.0, 0.0)), wanted)
     assert refused.value.code == "too_many_to_sort"
+    gallery.hang([Thing(f"bobs{n}", ((1.0, 0.0, 0.0),), {"n": 0}, {Field.USER: "bob"}) for n in range(5)])
     few = replace(wanted, filter=parse_studio_filter({"query": {"field": "n", "range": {"lt": 3}}}))
     page = find_nearest(gallery.world.searcher, gallery.open(), as_vector((0.0, 0.0, 0.0)), few)
     assert [each.place.object_id for each in page.objects] == ["thing0"]
