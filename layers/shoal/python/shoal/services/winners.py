@@ -45,11 +45,15 @@ def spots_of(snapshot: Snapshot, rows: Sequence[tuple[Source, int]]) -> list[Spo
     """Where rows lie, in the order given."""
     spots: list[Spot | None] = [None] * len(rows)
     in_cells: dict[int, tuple[Cells, list[int]]] = {}
+    of_shard: dict[str, tuple[Part[Records], Part[ShardVectors]]] = {}
     for place, (source, row) in enumerate(rows):
         if isinstance(source, Cells):
             in_cells.setdefault(id(source), (source, []))[1].append(place)
-        else:
-            spots[place] = Spot(snapshot.records_part(source), snapshot.vectors_part(source), row)
+            continue
+        parts = of_shard.get(source.shard_id)
+        if parts is None:
+            parts = of_shard[source.shard_id] = snapshot.records_part(source), snapshot.vectors_part(source)
+        spots[place] = Spot(*parts, row)
     for cells, places in in_cells.values():
         numbers = np.array([rows[place][1] for place in places], dtype=np.int64)
         owners, within = cells.places(numbers)

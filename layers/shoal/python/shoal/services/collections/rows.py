@@ -11,8 +11,8 @@ from shoal.index.records import Record
 from shoal.services.snapshot import Snapshot
 from shoal.services.winners import Shelf, Source, spots_of
 
-_AT_ONCE = 256
-"""Rows whose records are in memory at the same time."""
+_FIRST, _MOST = 16, 256
+"""Rows whose records are in memory at the same time: few at first, as often nobody asks for more."""
 
 type Row = tuple[Source, int]
 """A row of a shard, or of cells by its number."""
@@ -32,8 +32,9 @@ def with_records(
     Raises:
         CorruptObject: something stored is not what names it.
     """
-    for start in range(0, len(rows), _AT_ONCE):
-        some = rows[start : start + _AT_ONCE]
+    start, count = 0, _FIRST
+    while some := rows[start : start + count]:
+        start, count = start + count, min(2 * count, _MOST)
         spots = spots_of(snapshot, some)
         shelf = Shelf(snapshot.reader, dict(loaded or {}))  # of its own: what this turn loads goes with it
         shelf.load(spots, include_values=False)
