@@ -5,13 +5,13 @@ from typing import Any
 
 from shoal.model.bindings import Family
 from shoal.model.datasets import Dataset
-from shoal.services import write
+from shoal.model.tasks import TaskKind, TaskStatus
 from shoal.services.collections.blue import ensure_blue, set_blue
 from shoal.services.collections.catalog import create_collection
-from shoal.services.collections.embedding import embed_objects
-from shoal.services.collections.objects import object_of_json
-from shoal.services.commit import drain
+from shoal.services.tasks.accept import ObjectsBody, TaskBody, UpsertBody, accept
+from shoal.services.tasks.lookup import get_task
 from tests.unit.http.api import Answer, Api
+from tests.unit.http.studio.pump import Pump
 
 SIMILARITY = "/api/v1/embeddings/similarity-search"
 PAYLOAD = "/api/v1/embeddings/payload-search"
@@ -55,13 +55,25 @@ FURNITURE: list[dict[str, Any]] = [
 
 
 def fill(api: Api, dataset: Dataset, objects: Iterable[Mapping[str, Any]]) -> None:
-    """Write objects as the line of tasks does, and index them."""
-    made = embed_objects(api.embedder, dataset, [object_of_json(each) for each in objects])
-    assert not made.failed
-    write.upsert(
-        api.ports, dataset, ids=made.ids, vectors=made.vectors, metadata=made.metadata, vector_quota=None
+    """Have objects written by the line of tasks, and indexed."""
+    given = list(objects)
+    body: TaskBody = UpsertBody(given)
+    kind = TaskKind.INTERNAL_UPSERTION
+    if any("parts" in each for each in given):  # they bring their vectors
+        body, kind = ObjectsBody("upsert", given), TaskKind.OBJECTS
+    task = accept(
+        api.ports,
+        api.tenant_id,
+        kind=kind,
+        family=Family(dataset.scope.rpartition("/")[2]),
+        model_id=dataset.name,
+        asked_as=dataset.name,
+        task_id=None,
+        body=body,
     )
-    drain(api.ports, dataset.tenant_id, dataset.dataset_id, owner="test")
+    Pump(api).run()
+    done = get_task(api.ports, api.tenant_id, [kind], task.task_id)
+    assert (done.status, done.failed) == (TaskStatus.DONE, 0), done.detail
 
 
 def blue(api: Api) -> Dataset:

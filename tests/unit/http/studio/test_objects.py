@@ -3,13 +3,10 @@
 from typing import Any
 
 import numpy as np
-import orjson
 import pytest
 
-from shoal.model.bindings import Family, Field, part_id
+from shoal.model.bindings import Family
 from shoal.model.tenants import Scope
-from shoal.services import write
-from shoal.services.commit import drain
 from shoal.services.model_aliases import set_alias
 from tests.unit.http.api import Answer, Api
 from tests.unit.http.studio.catalogue import FURNITURE, INTERNAL, another, faults, fill
@@ -62,23 +59,19 @@ def test_objects_by_id(shop: Api, family: Family) -> None:
 
 def test_parts_as_their_writer_called_them(api: Api, family: Family) -> None:
     dataset = another(api, "static-128", family=family)
-    own = {Field.PAYLOAD: {"n": 1}, Field.USER: "ann", Field.SESSION: "s", Field.ORIGINAL: "chair"}
-    first = own | {Field.PART: 0, Field.PARTS: 2, Field.PART_ID: "a:left"}
-    second = own | {Field.PART: 1, Field.PART_ID: "a:average", Field.AVERAGE: True}
-    write.upsert(
-        api.ports,
-        dataset,
-        ids=["a", part_id("a", 1)],
-        vectors=np.eye(2, 128, dtype=np.float32),
-        metadata=[orjson.dumps(each) for each in (first, second)],
-        vector_quota=None,
-    )
-    drain(api.ports, dataset.tenant_id, dataset.dataset_id, owner="test")
+    left, middle = np.eye(2, 128, dtype=np.float32).tolist()
+    parts = [
+        {"vector": left, "part_id": "a:left", "is_average": False},
+        {"vector": middle, "part_id": "a:average", "is_average": True},
+    ]
+    beside = {"user_id": "ann", "session_id": "s", "original_id": "chair", "storage_meta": {}}
+    fill(api, dataset, [{"object_id": "a", "payload": {"n": 1}, "parts": parts} | beside])
     (found,) = call(api, "find-by-ids", family, object_ids=["a"]).json["objects"]
     assert [(each["part_id"], each["is_average"]) for each in found["parts"]] == [
         ("a:left", False),
         ("a:average", True),
     ]
+    assert [each["vector"] for each in found["parts"]] == [left, middle]
     assert (found["user_id"], found["session_id"], found["original_id"]) == ("ann", "s", "chair")
     assert similar(api, family, text="chair").json["found_objects"] == [], "it is a user's own"
 
