@@ -40,7 +40,8 @@ def act(
     def search(question: str, limit: int) -> Found:
         return impatient.collections.search(question, limit=limit)
 
-    _upsert(client, _DELETED, "this is deleted while the model changes")
+    doomed = _upsert(client, _DELETED, "this is deleted while the model changes")
+    await_end(client, doomed, timeout_seconds=_TASK_SECONDS)
     _check_answers(search, OLD, steps)
     old = Model.of(search, questions)
     with Asking(search, questions) as asking:
@@ -63,15 +64,16 @@ def _reindex(client: ShoalClient, steps: Steps) -> TaskInfo:
     """Change the model; meanwhile one document is written and one deleted."""
     steps.begin(f"reindex {OLD} → {NEW}, to be blue when it is ready")
     task = client.tasks.reindex(OLD, NEW, deploy_as_blue=True, wait_on_conflict=True, replace=True)
-    shown, meanwhile, last = Told(steps), False, task
+    shown, last = Told(steps), task
+    meanwhile: list[TaskInfo] = []
     for state in follow(lambda: client.tasks.get(TaskKind.REINDEX, task.task_id)):
         last = state
         shown.state(moment_of(state))
         if not meanwhile and (state.status == "processing" or state.over):
-            meanwhile = True
-            _upsert(client, _WRITTEN, SENTENCE, wait=False)
-            client.tasks.delete([_DELETED])
             steps.say("meanwhile one document is written, and one is deleted")
+            meanwhile = [_upsert(client, _WRITTEN, SENTENCE), client.tasks.delete([_DELETED])]
+    for each in meanwhile:
+        await_end(client, each, timeout_seconds=_TASK_SECONDS)
     return last
 
 
@@ -151,16 +153,14 @@ def _check_written(client: ShoalClient, search: Search, rows: int, steps: Steps)
     )
     for model in (OLD, NEW):
         ended = await_end(
-            client, client.tasks.delete([_WRITTEN], model_id=model), timeout_seconds=_TASK_SECONDS
+            client, client.tasks.delete([_WRITTEN, _DELETED], model_id=model), timeout_seconds=_TASK_SECONDS
         )
         if ended.status != "done":
             steps.check(f"deleted from {model} again", False, f"{ended.status}: {ended.detail}")
 
 
-def _upsert(client: ShoalClient, object_id: str, text: str, *, wait: bool = True) -> None:
-    """One document."""
+def _upsert(client: ShoalClient, object_id: str, text: str) -> TaskInfo:
+    """Send one document."""
     import orjson
 
-    task = client.tasks.upsert([orjson.dumps({"object_id": object_id, "payload": {"text": text}})])
-    if wait:
-        await_end(client, task, timeout_seconds=_TASK_SECONDS)
+    return client.tasks.upsert([orjson.dumps({"object_id": object_id, "payload": {"text": text}})])

@@ -17,6 +17,7 @@ from shoal.services.datasets import resolve
 from tests.unit.cli.studio_server import StudioServer
 from tests.unit.cli.studio_shell import Shoal, shell
 from tests.unit.http.api import Api, event
+from tests.unit.http.studio.pump import Pump
 from tests.unit.services.exports import exporting
 from tests.workflow.machine import run_workflow
 from tests.workflow.steps import compaction_definition, import_definition, in_process
@@ -25,12 +26,17 @@ type Run = Callable[..., Result]
 
 
 def transport_of(api: Api) -> httpx.MockTransport:
-    """Requests become gateway events; what is written is indexed at once, and so is what is imported."""
+    """Requests become gateway events; what is written is indexed at once, and so is what is imported.
+
+    Tasks are done when somebody looks at one.
+    """
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.scheme == "memory":
             return stored(api, request)
         sent = request.read()
+        if request.method == "GET" and "-tasks/" in request.url.path:
+            Pump(api).run()
         # The gateway hands over text as it is and anything else in base64.
         body = sent if "gzip" in request.headers.get("content-encoding", "") else sent.decode()
         found = api.send(
