@@ -49,6 +49,16 @@ ONTO_ITSELF = {
         }
     ]
 }
+NO_COLLECTION = {"detail": "Collection with id=static-128 does not exist", "code": "collection_not_found"}
+BAD_FILTER = {
+    "detail": [
+        {
+            "type": "invalid_filter",
+            "loc": ["body", "filter", "query", "must", 0, "term", "category"],
+            "msg": "filter.query.must[0].term.category: unknown; known here are field, value, force_not_payload",
+        }
+    ]
+}
 
 # For each case its status and what the body holds (a part of it; None: no body).
 CASES: dict[tuple[str, str], tuple[int, Expected | None]] = {
@@ -245,6 +255,13 @@ CASES: dict[tuple[str, str], tuple[int, Expected | None]] = {
     ("query", "count"): (200, {"count": 2}),
     ("query", "count_by_body"): (200, {"count": 1}),
     ("query", "stats"): (200, {"row_count": 2, "tail_writes": 1, "dead_share": 0.0}),
+    ("query", "studio_search_too_early"): (
+        404,
+        {"detail": "Model is not initialized yet.", "code": "model_not_initialized"},
+    ),
+    ("query", "studio_count_bad_filter"): (422, BAD_FILTER),
+    ("query", "studio_similar_unknown"): (404, NO_COLLECTION),
+    ("query", "studio_objects_of_categories_unknown"): (404, NO_COLLECTION),
 }
 
 
