@@ -19,6 +19,7 @@ from layers.vendor.recipes import ARCHITECTURES, LAYERS
 from layers.vendor.stamp import is_current, layer_folder
 from layers.vendor.symbols import without_symbols
 from layers.vendor.tools import BuildFailed
+from shoal.embedding.static import LAYER_FOLDER, LAYER_TOKENIZER, LAYER_WEIGHTS
 from tests.infra.imports import PACKAGE, ROOT, third_party_imports
 
 pytestmark = pytest.mark.layers
@@ -242,8 +243,8 @@ def test_every_module_has_its_byte_code(architecture: str) -> None:
 
 
 def test_the_static_model_is_in_its_layer(architecture: str) -> None:
-    model = layer_folder("embed", architecture) / "python" / "shoal_static_model"
-    assert {file.name for file in model.iterdir()} == {"weights.safetensors", "tokenizer.json", "LICENSE"}
+    model = layer_folder("embed", architecture) / "python" / LAYER_FOLDER
+    assert {file.name for file in model.iterdir()} == {LAYER_WEIGHTS, LAYER_TOKENIZER, "LICENSE"}
 
 
 def test_what_is_built_is_left_alone(architecture: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 
 from shoal.embedding.static import (
     LAYER_FOLDER,
-    TOKENIZER_FILE,
-    WEIGHTS_FILE,
+    LAYER_TOKENIZER,
+    LAYER_WEIGHTS,
     StaticModel,
     find_static_model,
     read_table,
@@ -98,10 +98,10 @@ def test_other_dimensions_are_refused(model: StaticModel, dimension: int) -> Non
 def test_the_layer_comes_before_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / LAYER_FOLDER
     folder.mkdir()
-    for name in (WEIGHTS_FILE, TOKENIZER_FILE):
+    for name in (LAYER_WEIGHTS, LAYER_TOKENIZER):
         (folder / name).write_bytes(b"")
     monkeypatch.syspath_prepend(tmp_path)
-    assert find_static_model() == (folder / WEIGHTS_FILE, folder / TOKENIZER_FILE)
+    assert find_static_model() == (folder / LAYER_WEIGHTS, folder / LAYER_TOKENIZER)
 
 
 def test_the_package_is_found_without_being_imported() -> None:

@@ -22,6 +22,7 @@ DIMENSIONS = (256, 128)
 WEIGHTS_FILE = "l2_supercat_256.safetensors"
 TOKENIZER_FILE = "l2_supercat_tokenizer_config.json"
 LAYER_FOLDER = "shoal_static_model"
+LAYER_WEIGHTS, LAYER_TOKENIZER = "weights.safetensors", "tokenizer.json"
 """Folder of the embed layer, next to its Python packages."""
 _TENSOR = "embedding.weight"
 _TYPES: Mapping[str, np.dtype[Any]] = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4")}
@@ -105,7 +106,7 @@ def find_static_model() -> tuple[Path, Path]:
     """
     folders = [Path("/opt/python"), *(Path(entry) for entry in sys.path if entry)]
     for folder in folders:
-        weights, tokenizer = folder / LAYER_FOLDER / WEIGHTS_FILE, folder / LAYER_FOLDER / TOKENIZER_FILE
+        weights, tokenizer = folder / LAYER_FOLDER / LAYER_WEIGHTS, folder / LAYER_FOLDER / LAYER_TOKENIZER
         if weights.is_file() and tokenizer.is_file():
             return weights, tokenizer
     package = importlib.util.find_spec("wordllama")  # looks it up without running it
