@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from shoal.errors import ModelBusy, ModelDenied
+from shoal.errors import InvalidInput, ModelBusy, ModelDenied
 from shoal.http.context import Limits
+from shoal.http.studio.answering import faults_at_fields
 from shoal.model.bindings import Family
 from shoal.services.collections.blue import set_blue
 from shoal.services.tenants import set_quota
@@ -289,3 +290,13 @@ def test_rates_and_quotas_of_the_deployment_hold(api: Api) -> None:
     api.use(api.ports, Limits(query_quota=0))
     fill(api, blue(api), FURNITURE)
     assert search(api, "desk").status == 429
+
+
+def test_what_a_search_may_not_read_is_told_at_the_filter() -> None:
+    refused = InvalidInput("filter_not_indexed", "as the native API says", {"paths": ["payload.title"]})
+    with pytest.raises(InvalidInput) as told, faults_at_fields("search_query"):
+        raise refused
+    assert told.value.details is not None
+    (fault,) = told.value.details["faults"]
+    assert (fault["type"], fault["loc"]) == ("filter_not_indexed", ["body", "filter"])
+    assert "no index covers title;" in fault["msg"]

@@ -20,6 +20,7 @@ from shoal.services.collections.pages import FoundPage, Wanted
 from shoal.services.collections.search import find_nearest, parts_found
 from shoal.services.search import Ranked, Searcher
 from shoal.services.snapshot import Snapshot
+from tests.unit.services.cell_world import searcher_over
 from tests.unit.services.collections.gallery import (
     Gallery,
     Thing,
@@ -336,3 +337,28 @@ def test_blue_that_moves_while_it_is_looked_up_is_found() -> None:
     table: Any = Moving()
     searcher = Searcher(replace(world.ports, table=table), cache_bytes=1 << 20)
     assert open_blue(searcher, world.tenant_id, Family.ITEMS).binding.model_id == "tiny"
+
+
+def test_a_search_that_may_not_read_enough_says_so() -> None:
+    gallery = Gallery()
+    gallery.hang_in_cells([Thing(f"t{n}", ((1.0, 0.0, float(n)),), {"n": n}) for n in range(40)], cells=8)
+    searcher, _ = searcher_over(gallery.world, budget_bytes=200)
+    page = find_nearest(searcher, gallery.open(), as_vector((0.0, 0.0, 0.0)), Wanted(30))
+    assert page.partial
+    assert 0 < len(page.objects) < 30
+    assert page.next_offset is None
+    whole = find_nearest(gallery.world.searcher, gallery.open(), as_vector((0.0, 0.0, 0.0)), Wanted(30))
+    assert not whole.partial
+    assert len(whole.objects) == 30
+
+
+def test_a_filter_without_an_index_that_would_read_too_much() -> None:
+    gallery = Gallery()
+    things = [Thing(f"t{n}", ((1.0, 0.0, float(n)),), {"n": n}) for n in range(40)]
+    gallery.hang_in_cells(things, cells=8, indexed=False)
+    searcher, _ = searcher_over(gallery.world, budget_bytes=1500)
+    last = parse_studio_filter({"query": {"term": {"field": "n", "value": 39}}})
+    with pytest.raises(InvalidInput) as refused:
+        find_nearest(searcher, gallery.open(), as_vector((1.0, 0.0, 0.0)), Wanted(1, filter=last))
+    assert refused.value.code == "filter_not_indexed"
+    assert refused.value.details == {"paths": ["payload.n"]}

@@ -25,6 +25,7 @@ _FIELD_OF = {
     "dimension_mismatch": ("query_vector",),
     "zero_vector": ("query_vector",),
 }
+_OF_THE_TEXT = ("text_without_tokens", "text_too_long", "invalid_text", "payload_too_deep")
 _NAMED_BY_DETAILS = ("response_too_large", "too_much_to_read")
 """Errors whose details are the field with the number that fits."""
 
@@ -53,11 +54,24 @@ def faults_at_fields(text_field: str) -> Iterator[None]:
         details = error.details or {}
         if "faults" in details:
             raise
-        field = (text_field,) if error.code.startswith("text_") else _FIELD_OF.get(error.code, ())
+        field = _FIELD_OF.get(error.code, ())
         if error.code in _NAMED_BY_DETAILS:
             field = tuple(details)
+        if error.code in _OF_THE_TEXT:
+            field = (text_field,)
+        message = error.message
+        if error.code == "filter_not_indexed":  # which here no request can allow for
+            message = _not_indexed(details["paths"])
         loc = details.get("loc", field)
-        raise invalid([fault(error.code, ["body", *loc], error.message)]) from error
+        raise invalid([fault(error.code, ["body", *loc], message)]) from error
+
+
+def _not_indexed(paths: Sequence[str]) -> str:
+    fields = ", ".join(path.removeprefix(f"{Field.PAYLOAD}.") for path in paths)
+    return (
+        f"the search had to end before it had found enough, as no index covers {fields}; choose fewer objects by "
+        "other fields beside"
+    )
 
 
 def filter_of(value: object) -> Filter | None:
