@@ -85,7 +85,7 @@ def request_format(name: str) -> Any:
 
 def done(client: httpx.Client, path: str) -> dict[str, Any]:
     """A task, once it is done."""
-    task = until_ended(lambda: client.get(path).raise_for_status().json())
+    task: dict[str, Any] = until_ended(lambda: client.get(path).raise_for_status().json())
     assert task["status"] == "done", task
     return task
 
