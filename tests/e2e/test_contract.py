@@ -38,6 +38,7 @@ def test_a_dataset_from_its_creation_to_its_end(api: httpx.Client) -> None:
         "error_message": None,
         "recall": None,
         "embedding_model": None,
+        "aliases": [],
     }
     told = upload(api, name, {"id": "a", "values": [1, 2]}, "nonsense", {"id": "a", "values": [3, 4]})
     assert told == {

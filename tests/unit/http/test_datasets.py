@@ -22,6 +22,7 @@ def test_create_answers_with_the_empty_dataset(api: Api) -> None:
         "error_message": None,
         "recall": None,
         "embedding_model": None,
+        "aliases": [],
     }
 
 

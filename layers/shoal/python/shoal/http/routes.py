@@ -1,12 +1,13 @@
 """Every route of the service: those of each dialect, and the documentation's."""
 
 from shoal.http import docs
+from shoal.http.following import following
 from shoal.http.native.routes import ROUTES as NATIVE
 from shoal.http.router import Route, Router
 from shoal.http.studio.routes import ROUTES as STUDIO
 from shoal.http.vectorize.routes import ROUTES as VECTORIZE
 
-ROUTES: tuple[Route, ...] = (*NATIVE, *STUDIO, *VECTORIZE, *docs.ROUTES)
+ROUTES: tuple[Route, ...] = following((*NATIVE, *STUDIO, *VECTORIZE, *docs.ROUTES))
 
 
 def service_router() -> Router:

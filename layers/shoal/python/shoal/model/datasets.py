@@ -88,11 +88,12 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class DatasetView:
-    """A dataset as users see it."""
+    """A dataset as users see it, with the aliases that point at it."""
 
     dataset: Dataset
     head: Head
     status: str
+    aliases: tuple[str, ...] = ()
 
 
 def status_of(head: Head, *, newest_sequence: int) -> str:

@@ -15,7 +15,7 @@ from shoal.model.ids import new_dataset_id, new_token, transaction_token
 from shoal.model.manifests import Manifest
 from shoal.model.merge_policy import has_outgrown
 from shoal.services.append import over_quota
-from shoal.services.datasets import creation
+from shoal.services.datasets import creation, name_taken
 from shoal.services.descriptors import describe_dataset
 from shoal.services.heads import keys_of, new_head_item, parse_head, read_head
 from shoal.services.quotas import vectors_used
@@ -143,9 +143,8 @@ def _create(
             raise TryAgain("storage is busy; send the request again") from busy
     except TransactionCancelled as lost:
         if lost.failed[0]:
-            raise Conflict(
-                "dataset_exists", f"dataset {clone.name} already exists; clone under another name"
-            ) from lost
+            taken = name_taken(clone.name, lost.items[0])
+            raise Conflict(taken.code, f"{taken.message}; clone under another name", taken.details) from lost
         if rows and lost.failed[-1]:
             raise over_quota(vector_quota or 0, vectors_used(lost.items[-1])) from lost
         raise origin.gone from lost

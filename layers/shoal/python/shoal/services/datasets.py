@@ -2,14 +2,16 @@
 
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 
-from shoal.errors import Conflict, NotFound, StorageBusy, TransactionCancelled
+from shoal.errors import Conflict, NotFound, StorageBusy, TransactionCancelled, TryAgain
 from shoal.model.bindings import Binding
 from shoal.model.datasets import Dataset, DatasetView, Metric, status_of
 from shoal.model.ids import new_dataset_id, new_token, transaction_token
+from shoal.services.alias_items import parse_name, parse_pointers, read_pointers, without_any
 from shoal.services.append import Requirement
-from shoal.services.descriptors import describe_dataset
+from shoal.services.descriptors import describe_dataset, describe_tenant
 from shoal.services.heads import keys_of, meta_item, new_head_item, parse_head, parse_meta
 from shoal.services.paging import every_item
 from shoal.services.retry import retry_busy
@@ -30,6 +32,8 @@ from shoal.storage.ports import (
 )
 
 _log = logging.getLogger(__name__)
+_MOVES = 8
+"""How often a name may point elsewhere while it is looked up, or another alias at what is deleted."""
 
 
 def _not_found() -> NotFound:
@@ -73,10 +77,23 @@ def create_dataset(
         retry_busy(lambda: ports.table.transact(writes, token=token))
     except TransactionCancelled as lost:
         if lost.failed[0]:
-            raise Conflict("dataset_exists", f"dataset {name} already exists") from lost
+            raise name_taken(name, lost.items[0]) from lost
         raise
     describe_dataset(ports, keys)
     return DatasetView(dataset, parse_head(head), "empty")
+
+
+def name_taken(name: str, by: Item | None) -> Conflict:
+    """The error of a dataset whose name another one has, or an alias."""
+    alias = parse_name(by) if by else None
+    if alias is None:
+        return Conflict("dataset_exists", f"dataset {name} already exists")
+    target = alias.alias.target.name
+    return Conflict(
+        "dataset_exists",
+        f"{name} already exists: it is an alias of the dataset {target}",
+        {"alias_of": target},
+    )
 
 
 def creation(dataset: Dataset, head: Item, *, listed: bool = False) -> list[Write]:
@@ -133,25 +150,41 @@ def get_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> Datas
     Raises:
         NotFound: code `dataset_not_found`.
     """
-    entry = ports.table.get(TenantKeys(tenant_id).name(scope, name))
-    views = _views(ports, tenant_id, [entry["dataset_id"]]) if entry else []
-    if not views:
-        raise _not_found()
-    return views[0]
+    seen = None
+    for _ in range(_MOVES):
+        entry = ports.table.get(TenantKeys(tenant_id).name(scope, name))
+        if entry is None or entry["dataset_id"] == seen:
+            raise _not_found()
+        views = _views(ports, tenant_id, [entry["dataset_id"]])
+        if views:
+            return views[0]
+        seen = entry["dataset_id"]  # deleted since its name was read; an alias points elsewhere by now
+    raise TryAgain(f"{name} is being moved all the time; send the request again")
 
 
 def list_datasets(ports: Ports, tenant_id: str, *, scope: str) -> list[DatasetView]:
     """All datasets of a scope, by name; an alias is none."""
     prefix = TenantKeys(tenant_id).name(scope, "").sk
-    names = every_item(ports, TenantKeys(tenant_id).partition, prefix=prefix)
-    return _views(ports, tenant_id, [item["dataset_id"] for item in names if not item.get("alias")])
+    ids: list[str] = []
+    aliases: dict[str, list[str]] = defaultdict(list)
+    for item in every_item(ports, TenantKeys(tenant_id).partition, prefix=prefix):
+        alias = parse_name(item)
+        if alias is not None:
+            aliases[item["dataset_id"]].append(alias.alias.name)
+        elif not item.get("alias"):
+            ids.append(item["dataset_id"])
+    return _views(ports, tenant_id, ids, aliases)
 
 
-def _views(ports: Ports, tenant_id: str, dataset_ids: list[str]) -> list[DatasetView]:
+def _views(
+    ports: Ports, tenant_id: str, dataset_ids: list[str], aliases: Mapping[str, Sequence[str]] | None = None
+) -> list[DatasetView]:
+    """Those of the datasets that are live; `aliases` of each, where they are known."""
     wanted: list[Key] = []
     for dataset_id in dataset_ids:
         keys = DatasetKeys(tenant_id, dataset_id)
         wanted += [keys.meta, keys.head, keys.sequence]
+        wanted += [keys.aliases] if aliases is None else []
     items = {(item["pk"], item["sk"]): item for item in ports.table.batch_get(wanted)}
     views = []
     for dataset_id in dataset_ids:
@@ -163,32 +196,83 @@ def _views(ports: Ports, tenant_id: str, dataset_ids: list[str]) -> list[Dataset
         head = parse_head(head_item)
         if head.live:
             status = status_of(head, newest_sequence=int(sequence["next"]))
-            views.append(DatasetView(parse_meta(meta), head, status))
+            if aliases is None:
+                names = parse_pointers(items.get((keys.aliases.pk, keys.aliases.sk))).names
+            else:
+                names = tuple(aliases.get(dataset_id, ()))
+            views.append(DatasetView(parse_meta(meta), head, status, names))
     return views
 
 
 def delete_dataset(
-    ports: Ports, tenant_id: str, *, scope: str, name: str, requires: Sequence[Requirement] = ()
+    ports: Ports,
+    tenant_id: str,
+    *,
+    scope: str,
+    name: str,
+    force: bool = False,
+    requires: Sequence[Requirement] = (),
 ) -> None:
     """Delete a dataset: its name is free at once, its log is closed, its rows give back their quota.
 
     Its objects and its items stay until nothing needs them; the janitor finds it by the pointer that is left.
 
+    Args:
+        ports: where.
+        tenant_id: whose dataset.
+        scope: of its name.
+        name: its own name, no alias.
+        force: also where aliases point at it, which go with it.
+        requires: what else must be so, or becomes so at once.
+
     Raises:
-        Conflict: code `is_alias`: the name points at a dataset of another name.
+        Conflict: `is_alias`: the name points at a dataset of another name; `alias_target`: aliases point at it.
         NotFound: code `dataset_not_found`.
         ShoalError: something in `requires` is not so: the error that goes with it.
+        TryAgain: aliases come and go all the time.
     """
     name_key = TenantKeys(tenant_id).name(scope, name)
-    entry = ports.table.get(name_key)
-    if entry is None:
-        raise _not_found()
-    if entry.get("alias"):
-        raise Conflict("is_alias", f"{name} is an alias; delete the dataset by its own name")
-    keys = DatasetKeys(tenant_id, entry["dataset_id"])
-    left = TenantKeys(tenant_id).deleted(keys.dataset_id)
+    for _ in range(_MOVES):
+        entry = ports.table.get(name_key)
+        if entry is None:
+            raise _not_found()
+        if entry.get("alias"):
+            raise Conflict("is_alias", f"{name} is an alias; delete the dataset by its own name")
+        keys = DatasetKeys(tenant_id, entry["dataset_id"])
+        if _deleted(ports, keys, name_key, scope=scope, force=force, requires=requires):
+            break
+    else:
+        raise TryAgain("aliases of the dataset are being moved all the time; send the request again")
+    describe_dataset(ports, keys)
+    try:
+        release_deleted(ports, keys)
+        ports.table.update(keys.sequence, [Drop("gsi1pk"), Drop("gsi1sk")])
+    except StorageBusy:
+        # It is deleted, and the caller is to hear nothing else.
+        _log.info("left to the sweep", extra={"dataset_id": keys.dataset_id})
+
+
+def _deleted(
+    ports: Ports,
+    keys: DatasetKeys,
+    name_key: Key,
+    *,
+    scope: str,
+    force: bool,
+    requires: Sequence[Requirement],
+) -> bool:
+    """Whether the dataset was deleted; False where its aliases were not as read."""
+    tenant = TenantKeys(keys.tenant_id)
+    pointers = read_pointers(ports, [keys])[keys.dataset_id]
+    if pointers.names and not force:
+        raise Conflict(
+            "alias_target",
+            f"aliases point at it: {', '.join(pointers.names)}; move them, or delete it with `force`",
+            {"aliases": list(pointers.names)},
+        )
+    left = tenant.deleted(keys.dataset_id)
     writes: list[Write] = [
-        DeleteItem(name_key, condition=Compare("dataset_id", "=", entry["dataset_id"])),
+        DeleteItem(name_key, condition=Compare("dataset_id", "=", keys.dataset_id)),
         PutItem({"pk": left.pk, "sk": left.sk, "dataset_id": keys.dataset_id}),
         UpdateItem(
             keys.head,
@@ -203,20 +287,20 @@ def delete_dataset(
         ),
     ]
     own = len(writes)
+    writes += without_any(ports, tenant, scope, keys, pointers)
+    beside = len(writes)
     writes += [requirement.write for requirement in requires]
     # The token is this attempt's alone: whoever deletes at the same time must lose, not be taken for us.
     token = transaction_token("delete", new_token())
     try:
         retry_busy(lambda: ports.table.transact(writes, token=token), attempts=12)
     except TransactionCancelled as lost:
-        for requirement, failed in zip(requires, lost.failed[own:], strict=True):
-            if failed and not any(lost.failed[:own]):
+        if any(lost.failed[:own]):
+            raise _not_found() from lost
+        for requirement, failed in zip(requires, lost.failed[beside:], strict=True):
+            if failed:
                 raise requirement.error from lost
-        raise _not_found() from lost
-    describe_dataset(ports, keys)
-    try:
-        release_deleted(ports, keys)
-        ports.table.update(keys.sequence, [Drop("gsi1pk"), Drop("gsi1sk")])
-    except StorageBusy:
-        # It is deleted, and the caller is to hear nothing else.
-        _log.info("left to the sweep", extra={"dataset_id": keys.dataset_id})
+        return False
+    if pointers.names:
+        describe_tenant(ports, keys.tenant_id)
+    return True

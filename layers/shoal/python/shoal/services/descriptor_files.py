@@ -55,13 +55,16 @@ class DatasetDescriptor:
 class TenantDescriptor:
     """A tenant with its API keys, as their items said at one moment.
 
-    `aliases` are its names that point elsewhere: those of active collections, and its own names of models.
+    `aliases` are its names that point elsewhere: those of datasets and of active collections, and its own names of
+    models. `histories` say of the first how they were moved; `term_lists` are its lists of terms.
     """
 
     written_at: float
     tenant: Item
     keys: tuple[Item, ...] = ()
     aliases: tuple[Item, ...] = ()
+    histories: tuple[Item, ...] = ()
+    term_lists: tuple[Item, ...] = ()
 
 
 def encode_dataset(descriptor: DatasetDescriptor) -> bytes:
@@ -108,6 +111,8 @@ def encode_tenant(descriptor: TenantDescriptor) -> bytes:
         "tenant": dict(descriptor.tenant),
         "keys": [dict(item) for item in descriptor.keys],
         "aliases": [dict(item) for item in descriptor.aliases],
+        "histories": [dict(item) for item in descriptor.histories],
+        "term_lists": [dict(item) for item in descriptor.term_lists],
     }
     return _encode("tenant", body)
 
@@ -126,6 +131,8 @@ def decode_tenant(data: bytes) -> TenantDescriptor:
             tenant=_item(body["tenant"]),
             keys=tuple(map(_item, body["keys"])),
             aliases=tuple(map(_item, body.get("aliases", ()))),
+            histories=tuple(map(_item, body.get("histories", ()))),
+            term_lists=tuple(map(_item, body.get("term_lists", ()))),
         ),
     )
 

@@ -26,10 +26,12 @@ from shoal.services.imports.items import parse_import
 from shoal.services.paging import every_item
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import (
+    ALIAS_PREFIX,
     IMPORT_PREFIX,
     KEY_PREFIX,
     MODEL_ALIAS_PREFIX,
     SNAPSHOT_PREFIX,
+    TERM_LIST_PREFIX,
     DatasetKeys,
     TenantKeys,
     api_key_by_id,
@@ -76,7 +78,9 @@ def describe_dataset(ports: Ports, keys: DatasetKeys) -> bool:
 
 
 def describe_tenant(ports: Ports, tenant_id: str) -> bool:
-    """Have the bucket say what the table says of a tenant, its API keys and aliases; whether it does now."""
+    """Have the bucket say what the table says of a tenant, its API keys, aliases and lists of terms; whether
+    it does now.
+    """
     keys = TenantKeys(tenant_id)
     try:
         for _ in range(_TRIES):
@@ -135,17 +139,25 @@ def tenant_descriptor(ports: Ports, keys: TenantKeys) -> TenantDescriptor | None
     ids = [item["key_id"] for item in every_item(ports, keys.partition, prefix=KEY_PREFIX)]
     found = retry_busy(lambda: ports.table.batch_get([api_key_by_id(key_id) for key_id in ids]))
     told = [_without(item, _NOT_OF_KEYS) for item in found]
+    histories = tuple(every_item(ports, keys.partition, prefix=ALIAS_PREFIX))
     return TenantDescriptor(
-        now, tenant, tuple(sorted(told, key=lambda item: str(item["pk"]))), _aliases(ports, keys)
+        now,
+        tenant,
+        tuple(sorted(told, key=lambda item: str(item["pk"]))),
+        _aliases(ports, keys, histories),
+        histories,
+        tuple(every_item(ports, keys.partition, prefix=TERM_LIST_PREFIX)),
     )
 
 
-def _aliases(ports: Ports, keys: TenantKeys) -> tuple[Item, ...]:
-    """The names of active collections, then those of models."""
-    active = [keys.name(family.scope, BLUE) for family in Family]
-    blue = retry_busy(lambda: ports.table.batch_get(active))
+def _aliases(ports: Ports, keys: TenantKeys, histories: tuple[Item, ...]) -> tuple[Item, ...]:
+    """The names of active collections and of aliases, of which there are histories; then those of models."""
+    names = [keys.name(family.scope, BLUE) for family in Family]
+    names += [keys.name(str(item["scope"]), str(item["name"])) for item in histories]
+    found = retry_busy(lambda: ports.table.batch_get(names))
+    pointing = [item for item in found if item.get("alias")]
     of_models = every_item(ports, keys.partition, prefix=MODEL_ALIAS_PREFIX)
-    return (*sorted(blue, key=lambda item: str(item["sk"])), *of_models)
+    return (*sorted(pointing, key=lambda item: str(item["sk"])), *of_models)
 
 
 def _meta_and_head(ports: Ports, keys: DatasetKeys) -> tuple[Item | None, Item | None]:

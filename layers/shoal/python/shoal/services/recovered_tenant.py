@@ -1,9 +1,22 @@
-"""One tenant made anew from its descriptor, with its API keys and aliases; or without them, where it has none."""
+"""One tenant made anew from its descriptor, with its API keys, aliases and lists of terms.
+
+Where it has no descriptor that can be read: without all of these.
+"""
 
 from shoal.errors import ConditionFailed, CorruptObject, ObjectMissing
+from shoal.services.alias_items import parse_name
+from shoal.services.aliases import put_back
 from shoal.services.descriptor_files import TenantDescriptor, decode_tenant
 from shoal.services.retry import retry_busy
-from shoal.storage.keys import MODEL_ALIAS_PREFIX, NAME_PREFIX, TENANTS, TenantKeys, api_key_by_id
+from shoal.storage.keys import (
+    ALIAS_PREFIX,
+    MODEL_ALIAS_PREFIX,
+    NAME_PREFIX,
+    TENANTS,
+    TERM_LIST_PREFIX,
+    TenantKeys,
+    api_key_by_id,
+)
 from shoal.storage.ports import Absent, Item, Key, Ports
 
 
@@ -19,14 +32,20 @@ def read_tenant(ports: Ports, tenant: TenantKeys) -> TenantDescriptor:
     }
     owners = {str(item["tenant_id"]) for item in (descriptor.tenant, *descriptor.keys)}
     strange = [item for item in descriptor.aliases if not _is_alias(tenant, item)]
+    strange += [item for item in descriptor.histories if not _is_of(tenant, item, ALIAS_PREFIX)]
+    strange += [item for item in descriptor.term_lists if not _is_of(tenant, item, TERM_LIST_PREFIX)]
     if owners != {tenant.tenant_id} or any(pk != expected for pk, expected in items.items()) or strange:
         raise CorruptObject(f"{tenant.descriptor} describes another tenant")
     return descriptor
 
 
 def _is_alias(tenant: TenantKeys, item: Item) -> bool:
-    of_model = str(item["sk"]).startswith(MODEL_ALIAS_PREFIX)
-    return item["pk"] == tenant.partition and (of_model or names_dataset(item) is not None)
+    of_model = _is_of(tenant, item, MODEL_ALIAS_PREFIX)
+    return of_model or (item["pk"] == tenant.partition and names_dataset(item) is not None)
+
+
+def _is_of(tenant: TenantKeys, item: Item, prefix: str) -> bool:
+    return item["pk"] == tenant.partition and str(item["sk"]).startswith(prefix)
 
 
 def names_dataset(alias: Item) -> str | None:
@@ -57,7 +76,13 @@ def put_tenant(ports: Ports, tenant: TenantKeys, descriptor: TenantDescriptor) -
         pointer = tenant.api_key(key_id)
         _put_if_absent(ports, api_key_by_id(key_id), item)
         _put_if_absent(ports, pointer, {"key_id": key_id})
+    histories = {(item["scope"], item["name"]): item for item in descriptor.histories}
     for item in descriptor.aliases:
+        if parse_name(item) is None:
+            _put_if_absent(ports, Key(tenant.partition, str(item["sk"])), item)
+        else:
+            put_back(ports, tenant, item, histories.get((item["scope"], item["name"])))
+    for item in descriptor.term_lists:
         _put_if_absent(ports, Key(tenant.partition, str(item["sk"])), item)
     _put_if_absent(ports, tenant.meta, descriptor.tenant)
 

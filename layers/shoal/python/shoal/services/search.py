@@ -160,6 +160,7 @@ class Searcher:
         name_key = TenantKeys(tenant_id).name(scope, name)
         with self._lock:
             dataset_id = self._names.get(cache_key)
+        opened = None
         for _ in range(_MOVES):
             wanted = [name_key]
             if dataset_id is not None:
@@ -170,23 +171,31 @@ class Searcher:
             items = {item["sk"]: item for item in self._ports.table.batch_get(wanted)}
             entry = items.get(name_key.sk)
             if entry is None:
+                raise _not_found()
+            opened = self._opened(dataset_id, items) if dataset_id is not None else None
+            if dataset_id == entry["dataset_id"]:
                 break
-            if dataset_id is not None and dataset_id == entry["dataset_id"]:
-                return self._opened(dataset_id, items)
             dataset_id = str(entry["dataset_id"])
             with self._lock:
                 _remember(self._names, cache_key, dataset_id, most=_NAMES_KEPT)
-        raise NotFound("dataset_not_found", "dataset not found")
+        if opened is None:
+            raise _not_found()
+        # An alias that is moved all the time has pointed here, too, since the request came.
+        return opened
 
-    def _opened(self, dataset_id: str, items: dict[str, Item]) -> _Opened:
+    def _opened(self, dataset_id: str, items: dict[str, Item]) -> _Opened | None:
         with self._lock:
             dataset = self._metas.get(dataset_id)
             if dataset is None and "META" in items:
                 dataset = parse_meta(items["META"])
                 _remember(self._metas, dataset_id, dataset, most=_NAMES_KEPT)
         if dataset is None or "HEAD" not in items or "SEQ" not in items:
-            raise NotFound("dataset_not_found", "dataset not found")
+            return None
         return _Opened(dataset, parse_head(items["HEAD"]), int(items["SEQ"]["next"]))
+
+
+def _not_found() -> NotFound:
+    return NotFound("dataset_not_found", "dataset not found")
 
 
 def _search(

@@ -19,6 +19,7 @@ _COMPACTION = re.compile(r"cmp_[0-9a-f]{32}")
 _EXPORT = re.compile(r"exp_[0-9a-f]{32}")
 _FAMILY = re.compile(r"items|categories")
 _SNAPSHOT = re.compile(r"[a-z0-9_-]{1,64}")
+_TERM_LIST = re.compile(r"[a-z0-9_-]{1,64}")
 
 SEQUENCE_DIGITS = 16
 GSI = "gsi1"
@@ -46,6 +47,10 @@ NAME_PREFIX = "NAME#"
 """Sort keys of a tenant's names of datasets begin with it."""
 MODEL_ALIAS_PREFIX = "MODEL#"
 """Sort keys of a tenant's own names of embedding models begin with it."""
+ALIAS_PREFIX = "ALIAS#"
+"""Sort keys of what is remembered of the moves of a tenant's aliases begin with it."""
+TERM_LIST_PREFIX = "TERMS#"
+"""Sort keys of a tenant's lists of terms begin with it."""
 DELETED_PREFIX = "DELETED#"
 """Sort keys of a tenant's deleted datasets that are not cleaned yet begin with it."""
 JANITOR = Key("JANITOR", "CURSOR")
@@ -106,6 +111,16 @@ class TenantKeys:
     def name(self, scope: str, name: str) -> Key:
         """The item that holds a dataset's name in a scope."""
         return Key(self.partition, f"{NAME_PREFIX}{_checked(_SCOPE, scope, 'scope')}#{name}")
+
+    def alias_history(self, scope: str, alias: str) -> Key:
+        """What is remembered of the moves of an alias, beside the item of its name."""
+        return Key(self.partition, f"{ALIAS_PREFIX}{_checked(_SCOPE, scope, 'scope')}#{alias}")
+
+    def term_list(self, name: str) -> Key:
+        """One list of terms."""
+        return Key(
+            self.partition, f"{TERM_LIST_PREFIX}{_checked(_TERM_LIST, name, 'name of a list of terms')}"
+        )
 
     def deleted_name(self, scope: str, name: str) -> Key:
         """What is remembered, for a while, of a name that was deleted."""
@@ -229,6 +244,11 @@ class DatasetKeys:
     def head(self) -> Key:
         """HEAD: the current manifest, the state and the commit lease."""
         return Key(self.partition, "HEAD")
+
+    @property
+    def aliases(self) -> Key:
+        """Which aliases point at the dataset."""
+        return Key(self.partition, "ALIASES")
 
     @property
     def sequence(self) -> Key:

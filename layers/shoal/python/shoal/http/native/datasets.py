@@ -5,12 +5,12 @@ from typing import Any
 
 import orjson
 
-from shoal.errors import InvalidInput
+from shoal.errors import InvalidInput, Unauthenticated
 from shoal.http.context import Context
-from shoal.http.native.common import dataset_name, optional_timestamp, timestamp
+from shoal.http.native.common import dataset_name, flag, optional_timestamp, timestamp
 from shoal.http.native.types import CreateDataset, DatasetList, DatasetOut
 from shoal.http.response import Response, json_response
-from shoal.http.router import Answer, Route
+from shoal.http.router import Answer, Parameter, Route
 from shoal.model.bindings import Binding
 from shoal.model.datasets import NATIVE_SCOPE, DatasetView, check_dimension, check_metric, check_name
 from shoal.model.embedding_models import EmbeddingModel
@@ -74,9 +74,13 @@ def get(context: Context) -> Response:
 
 
 def delete(context: Context) -> Response:
-    """Delete a dataset; its name is free at once."""
-    name = dataset_name(context)
-    datasets.delete_dataset(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE, name=name)
+    """Delete a dataset; its name is free at once. With `force` the aliases that point at it go, too."""
+    name, force = dataset_name(context), flag(context, "force")
+    if force and not context.principal.may(Scope.ADMIN):
+        raise Unauthenticated("forbidden", f"to delete with force, the API key needs the scope {Scope.ADMIN}")
+    datasets.delete_dataset(
+        context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE, name=name, force=force
+    )
     return Response(204)
 
 
@@ -101,6 +105,7 @@ def dataset_body(view: DatasetView) -> dict[str, Any]:
         "error_message": view.head.error_message,
         "recall": recall_body(view.head.recall),
         "embedding_model": view.dataset.binding.model_id if view.dataset.binding else None,
+        "aliases": list(view.aliases),
     }
 
 
@@ -160,6 +165,17 @@ ROUTES = (
         "Delete a dataset",
         "datasets",
         answers={204: Answer("Gone; the name can be used again.")},
-        errors={404: "dataset_not_found"},
+        errors={
+            400: "invalid_request",
+            404: "dataset_not_found",
+            409: "alias_target: aliases point at it, `details` names them; is_alias: the name is one itself",
+        },
+        parameters=(
+            Parameter(
+                "force",
+                "Whether to delete it also where aliases point at it, and those with it; needs the scope `admin`.",
+                "boolean",
+            ),
+        ),
     ),
 )

@@ -1,6 +1,7 @@
 """Every route of the native dialect."""
 
 from shoal.http.native import (
+    aliases,
     compaction,
     datasets,
     deletes,
@@ -13,6 +14,7 @@ from shoal.http.native import (
     patches,
     reads,
     snapshots,
+    term_lists,
     usage,
     vectors,
 )
@@ -29,6 +31,8 @@ ROUTES: tuple[Route, ...] = (
     *exports.ROUTES,
     *compaction.ROUTES,
     *snapshots.ROUTES,
+    *aliases.ROUTES,
+    *term_lists.ROUTES,
     *jobs.ROUTES,
     *models.ROUTES,
     *keys.ROUTES,

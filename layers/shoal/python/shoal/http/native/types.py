@@ -87,7 +87,7 @@ class RecallOut(Body):
 
 class DatasetOut(Body):
     """A dataset. `row_count` is the exact number of live ids; without `recall`, search is exact so far; without
-    `embedding_model` it is queried by vector only.
+    `embedding_model` it is queried by vector only. `aliases` point at it.
     """
 
     name: str
@@ -100,6 +100,7 @@ class DatasetOut(Body):
     error_message: str | None
     recall: RecallOut | None
     embedding_model: str | None
+    aliases: list[str]
 
 
 class DatasetList(Body):
