@@ -40,7 +40,7 @@ def spec(
 OLD = spec("old", 3, provider=Provider.STATIC)
 NEW = spec("new", 4)
 THIRD = spec("third", 5)
-FOURTH = spec("fourth", 2)
+FOURTH, FIFTH, SIXTH = spec("fourth", 2), spec("fifth", 2), spec("sixth", 2)
 
 
 def vector_of(model: EmbeddingModel, text: str) -> tuple[float, ...]:
@@ -93,7 +93,7 @@ class FakeModels(Models):
     """The models of a test."""
 
     def __init__(self, *models: EmbeddingModel) -> None:
-        registry = ModelRegistry(models or (OLD, NEW, THIRD, FOURTH), default=OLD.model_id)
+        registry = ModelRegistry(models or (OLD, NEW, THIRD, FOURTH, FIFTH, SIXTH), default=OLD.model_id)
         super().__init__(registry, inference=MemoryInference(), outbound=MemoryOutbound())
         self.told = Told()
 

@@ -61,7 +61,8 @@ def create_import(
         Conflict: `too_many_imports`: under way, or indexed and not merged.
         TryAgain: nothing was created.
     """
-    check_room(ports, dataset, vector_quota)
+    check_quota(ports, dataset.tenant_id, vector_quota)
+    _check_room(ports, dataset)
     now = ports.clock()
     keys = ImportKeys(dataset.tenant_id, dataset.dataset_id, new_import_id(now))
     upload_id = None
@@ -93,21 +94,25 @@ def create_import(
     return job, uploads
 
 
-def check_room(ports: Ports, dataset: Dataset, vector_quota: int | None) -> None:
-    """See that one more import of the dataset may begin.
+def check_quota(ports: Ports, tenant_id: str, vector_quota: int | None) -> None:
+    """See that the tenant may hold more rows at all; how many there will be is not known yet.
 
     Raises:
-        LimitReached, Conflict: as for `create_import`.
+        LimitReached: `vector_quota_exceeded`.
     """
-    if vector_quota is not None:
-        used = vectors_used(ports.table.get(TenantKeys(dataset.tenant_id).quota))
-        if used >= vector_quota:
-            raise LimitReached(
-                "vector_quota_exceeded",
-                "the tenant's vector quota is used up",
-                retry_after=_QUOTA_RETRY_SECONDS,
-                details={"limit": vector_quota, "used": used},
-            )
+    if vector_quota is None:
+        return
+    used = vectors_used(ports.table.get(TenantKeys(tenant_id).quota))
+    if used >= vector_quota:
+        raise LimitReached(
+            "vector_quota_exceeded",
+            "the tenant's vector quota is used up",
+            retry_after=_QUOTA_RETRY_SECONDS,
+            details={"limit": vector_quota, "used": used},
+        )
+
+
+def _check_room(ports: Ports, dataset: Dataset) -> None:
     head = read_head(ports, keys_of(dataset))
     if head is not None and head.cell_sets >= MAX_CELL_SETS:
         raise Conflict(

@@ -16,7 +16,8 @@ from shoal.model.tasks import TaskKind, TaskStatus
 from shoal.services.collections.blue import is_live, move_blue, read_blue
 from shoal.services.collections.counts import counting
 from shoal.services.reindex.beginning import begin_waiting
-from shoal.services.reindex.lookup import Reindex, find_reindex
+from shoal.services.reindex.ending import DEST_DELETED, end
+from shoal.services.reindex.lookup import Reindex, find_reindex, is_there
 from shoal.services.retry import retry_busy
 from shoal.services.tasks.family import (
     FamilyLease,
@@ -41,6 +42,8 @@ _BARRIER_SECONDS = 600.0
 _APPLIED_SECONDS = 10.0
 """How long the line rests while the log of the destination is applied."""
 _POLL_SECONDS = 0.5
+_WAKE_SECONDS = 10.0
+"""Between two messages to whoever does the line: the one who did may be dead."""
 
 
 def deploy(ports: Ports, import_id: str, *, seconds: float, pause: Pause) -> bool:
@@ -63,6 +66,8 @@ def deploy(ports: Ports, import_id: str, *, seconds: float, pause: Pause) -> boo
             return True
         if found.job.status is not ImportStatus.COMPLETED:
             return False
+        if not is_there(ports, DatasetKeys(found.task.tenant_id, found.pair.dest)):
+            return end(ports, found.task, TaskStatus.FAILED, DEST_DELETED) is not None
         if found.settings.barrier is None:
             _put_barrier(ports, found)
             continue
@@ -72,7 +77,8 @@ def deploy(ports: Ports, import_id: str, *, seconds: float, pause: Pause) -> boo
         # Both are counted: a clock may stand still, and a pause may take longer than it says.
         if spent >= seconds or ports.clock() >= give_up_at:
             return False
-        try_to_wake_line(ports, found.keys)
+        if spent % _WAKE_SECONDS == 0:
+            try_to_wake_line(ports, found.keys)
         pause(_POLL_SECONDS)
         spent += _POLL_SECONDS
 
@@ -92,13 +98,12 @@ def _is_time(ports: Ports, found: Reindex) -> bool:
     """Whether the line may be asked to rest.
 
     Not before the tasks that were accepted before the import was ready are done, or were waited for in vain; nor
-    while a task is half done of which nobody does the rest: he who is going to must get the lease first.
+    while a task is half done: whoever does the rest would be stopped in the middle of a batch, for nothing.
     """
-    state, now = found.state, ports.clock()
-    if state.done < (found.settings.barrier or 0) and now <= found.settings.barrier_until:
+    waited = ports.clock() > found.settings.barrier_until
+    if found.state.done < (found.settings.barrier or 0) and not waited:
         return False
-    at_work = state.lease_owner is not None and state.lease_until > now
-    return at_work or not _has_begun_next(ports, found.keys, state)
+    return not _has_begun_next(ports, found.keys, found.state)
 
 
 def _swapped_under_lease(ports: Ports, found: Reindex, pause: Pause) -> bool:

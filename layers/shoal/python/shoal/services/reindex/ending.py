@@ -21,6 +21,7 @@ from shoal.storage.ports import Absent, AnyOf, CheckItem, Compare, Ports
 
 _log = logging.getLogger(__name__)
 CANCELED = "canceled"
+DEST_DELETED = "the destination collection has been deleted"
 _ATTEMPTS = 20
 
 

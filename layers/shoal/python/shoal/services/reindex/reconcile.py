@@ -8,16 +8,15 @@ from shoal.model.tasks import TaskStatus
 from shoal.services.imports.workflow import workflow_of
 from shoal.services.reindex.beginning import begin_waiting
 from shoal.services.reindex.deploying import deploy
-from shoal.services.reindex.ending import clear, end
+from shoal.services.reindex.ending import DEST_DELETED, clear, end
 from shoal.services.reindex.launching import launch
-from shoal.services.reindex.lookup import import_of, is_there, read_reindex
+from shoal.services.reindex.lookup import import_of, read_reindex
 from shoal.services.retry import retry_busy
 from shoal.services.tasks.family import Pair, read_family, without_pair
-from shoal.storage.keys import DatasetKeys, FamilyKeys
+from shoal.storage.keys import FamilyKeys
 from shoal.storage.ports import Ports
 
 _log = logging.getLogger(__name__)
-DEST_DELETED = "the destination collection has been deleted"
 
 
 def reconcile_reindexes(ports: Ports, keys: FamilyKeys) -> int:
@@ -59,8 +58,6 @@ def _look_after(ports: Ports, keys: FamilyKeys, pair: Pair) -> bool:
         return end(ports, task, TaskStatus.FAILED, job.error_message) is not None
     if job.status is not ImportStatus.COMPLETED:
         return False
-    if not is_there(ports, DatasetKeys(task.tenant_id, pair.dest)):
-        return end(ports, task, TaskStatus.FAILED, DEST_DELETED) is not None
     if retry_busy(lambda: workflow_of(ports, job).status(job.import_id)) == "RUNNING":
         return False  # it is about to deploy
     return deploy(ports, job.import_id, seconds=0, pause=_no_pause)

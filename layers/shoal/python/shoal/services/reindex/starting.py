@@ -10,7 +10,7 @@ from shoal.model.ids import transaction_token
 from shoal.model.reindexes import MAX_WAITING, ReindexSettings
 from shoal.model.tasks import Task, TaskKind, TaskStatus, check_task_id
 from shoal.services.collections.catalog import find_collection
-from shoal.services.imports.lifecycle import check_room
+from shoal.services.imports.lifecycle import check_quota
 from shoal.services.reindex.beginning import begin, check_dest, find_dest
 from shoal.services.reindex.ending import clear
 from shoal.services.reindex.lookup import read_reindex, settings_of
@@ -80,10 +80,12 @@ def start_reindex(
         settings=settings.stored(),
         vector_quota=vector_quota,
     )
-    origin = find_collection(ports, tenant_id, family, source.model_id)
+    find_collection(ports, tenant_id, family, source.model_id)
     target = find_dest(ports, task)
-    check_dest(ports, FamilyKeys(tenant_id, family.value), target, settings)
-    check_room(ports, target or origin, vector_quota)
+    keys = FamilyKeys(tenant_id, family.value)
+    if target is None or read_family(ports, keys).pair_of(target.dataset_id) is None:
+        check_dest(ports, keys, target, settings)
+    check_quota(ports, tenant_id, vector_quota)
     return _begin_if_possible(ports, _stored(ports, task))
 
 
