@@ -1,11 +1,14 @@
 """What each function is told: names of what it touches, and the settings that it obeys."""
 
+import json
 from collections.abc import Mapping
 
 from infra.components.messaging import Messaging
 from infra.components.storage import Storage
 from infra.settings import Settings
 
+PARAMETERS = "/shoal/"
+"""Where the keys of users' endpoints lie in SSM Parameter Store."""
 TMP_BYTES = 512 * 1024 * 1024
 """Of /tmp, as Lambda gives it without charge."""
 
@@ -30,14 +33,27 @@ def environments_of(
     bucket = {"SHOAL_BUCKET": storage.bucket.bucket_name}
     wakeups = {"SHOAL_WAKEUPS_QUEUE_URL": messaging.wakeups.queue_url}
     builds = {"SHOAL_BUILDS_QUEUE_URL": messaging.builds.queue_url}
+    tasks = {"SHOAL_TASKS_QUEUE_URL": messaging.tasks.queue_url}
+    models = {
+        "SHOAL_DEFAULT_EMBEDDING_MODEL": settings.default_embedding_model,
+        "SHOAL_BEDROCK_MODELS": json.dumps(settings.bedrock_models),
+        "SHOAL_HTTP_EMBEDDING_MODELS": json.dumps(settings.http_embedding_models),
+        "SHOAL_EMBEDDING_PRICES": json.dumps(settings.embedding_prices),
+        **_given(SHOAL_EMBEDDING_TOKENS_PER_DAY=settings.embedding_tokens_per_day),
+    }
+    vectorize = {
+        "SHOAL_VECTORIZE_MAX_DIMENSIONS": str(settings.vectorize_max_dimensions),
+        "SHOAL_VECTORIZE_MAX_IDS": str(settings.vectorize_max_ids),
+    }
+    share = {"SHOAL_REINDEX_FAILED_SHARE": str(settings.reindex_failed_share)}
     # The allocator of pyarrow's own maps 1 GiB at once: a limit on data counts all of it.
     arrow = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
     return {
-        "api": table | bucket | wakeups | builds | limits | docs,
-        "query": table | bucket | limits | cache,
+        "api": table | bucket | wakeups | builds | tasks | limits | docs | models | share | vectorize,
+        "query": table | bucket | limits | cache | models | vectorize,
         "indexer": table | bucket | wakeups | builds,
         "builder": table | bucket | wakeups | builds,
-        "sweep": table | bucket | wakeups | builds,
+        "sweep": table | bucket | wakeups | builds | tasks,
         "import_intake": table | bucket | wakeups,
         "import_plan": table | bucket | wakeups | arrow,
         "import_validate": table | bucket | wakeups | arrow,
@@ -47,6 +63,13 @@ def environments_of(
         "compaction": table | bucket | wakeups | builds | {"OPENBLAS_NUM_THREADS": "1"},
         "janitor": table | bucket,
         "export": table | bucket | arrow,
+        # Models of ours compute in the function's own thread.
+        "tasks": table | bucket | wakeups | tasks | models | {"OPENBLAS_NUM_THREADS": "1"},
+        "reindex": table | bucket | wakeups | tasks | models | {"OPENBLAS_NUM_THREADS": "1"},
+        "outbound": {
+            "SHOAL_PARAMETER_PREFIX": PARAMETERS,
+            "SHOAL_OUTBOUND_ALLOW_LOOPBACK": str(settings.outbound_allow_loopback).lower(),
+        },
     }
 
 

@@ -23,6 +23,11 @@ def _executions(machine: str, names: str) -> str:
 
 _IMPORTS, _EXPORTS = "ImportsMachineEEC0A153", "ExportsMachine2B1225F8"
 _COMPACTIONS = "CompactionsMachineBDBF1880"
+_REINDEXES = "ReindexesMachine2F765FA1"
+_TASKS = {
+    f"AwsSolutions-IAM5[Resource::{_BUCKET}/tasks/t/*]": "a task is stored under a key of its own; whose it "
+    "is, is decided by the key of each request"
+}
 _DESCRIBES = "each dataset and each tenant is described in the bucket, so that a lost table can be made anew"
 _STARTS = {
     f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/upload]": _STAGING,
@@ -57,8 +62,29 @@ REASONS: dict[str, dict[str, str]] = {
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/exports/t/*]": _STAGING,
         **_STARTS,
         _executions(_EXPORTS, ":*"): _EXECUTIONS,
+        _executions(_REINDEXES, ":*"): _EXECUTIONS,
+        **_TASKS,
     },
-    "Functions/Sweep": {**_STARTS, f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": _DESCRIBES},
+    "Functions/Tasks": {
+        **_TASKS,
+        **_READ,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/log/*]": "every write is logged under a key of its own",
+    },
+    "Functions/Reindex": {
+        **_STEPS,
+        **_READ,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": _DESCRIBES,
+    },
+    "Functions/Outbound": {
+        "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter/shoal/*]": (
+            "keys of endpoints lie there under names of the operator's"
+        ),
+    },
+    "Functions/Sweep": {
+        _executions(_REINDEXES, ":*"): _EXECUTIONS,
+        **_STARTS,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": _DESCRIBES,
+    },
     "Functions/ImportIntake": _STARTS,
     "Uploads": {
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/upload]": "each session of the role is narrowed to "
@@ -76,6 +102,7 @@ REASONS: dict[str, dict[str, str]] = {
             ("Imports", _IMPORTS),
             ("Compactions", _COMPACTIONS),
             ("Exports", _EXPORTS),
+            ("Reindexes", _REINDEXES),
         )
     },
     "Functions/Export": {

@@ -1,7 +1,8 @@
 """The kinds of values that settings have, with what AWS allows of each; and what is wrong with a wrong one."""
 
+import json
 from collections.abc import Iterable
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
@@ -25,6 +26,16 @@ def _known_retention(value: int) -> int:
     return value
 
 
+def _read_json(value: object) -> object:
+    """Command-line context is text: read JSON out of it."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
 type Memory = Annotated[int, Field(ge=128, le=10240)]
 type ApiTimeout = Annotated[int, Field(ge=1, le=LARGEST_API_TIMEOUT)]
 type Timeout = Annotated[int, Field(ge=1, le=900)]
@@ -32,7 +43,10 @@ type PollerConcurrency = Annotated[int, Field(ge=2, le=1000)]
 type Days = Annotated[int, Field(ge=1, le=3650)]
 type Quota = Annotated[int, Field(ge=0)]
 type Retention = Annotated[int, AfterValidator(_known_retention)]
-type Origins = Annotated[tuple[str, ...], BeforeValidator(_split)]
+type Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+type Origins = Names
+type Objects = Annotated[tuple[dict[str, Any], ...], BeforeValidator(_read_json)]
+type Prices = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_read_json)]
 
 
 def explain(error: ValidationError, *, prefix: str, known: Iterable[str]) -> str:

@@ -16,8 +16,11 @@ from infra.setting_types import (
     ApiTimeout,
     Days,
     Memory,
+    Names,
+    Objects,
     Origins,
     PollerConcurrency,
+    Prices,
     Quota,
     Retention,
     Timeout,
@@ -84,6 +87,18 @@ class Settings(BaseModel):
         description="MB. Holds the rows of a file of 256 MB several times; the most a new account allows.",
     )
 
+    tasks_memory_mb: Memory = Field(
+        1769,
+        description="MB. One whole CPU: the bundled model computes in one thread; others are waited for.",
+    )
+    reindex_memory_mb: Memory = Field(
+        1769,
+        description="MB. One whole CPU for a piece of a collection; many pieces go side by side instead.",
+    )
+    outbound_memory_mb: Memory = Field(
+        512, description="MB. Sends one request and reads 1 MB; little is enough."
+    )
+
     api_timeout_s: ApiTimeout = Field(29, description="Seconds. The HTTP API itself gives up after 30.")
     query_timeout_s: ApiTimeout = Field(29, description="Seconds. The HTTP API itself gives up after 30.")
     indexer_timeout_s: Timeout = Field(
@@ -122,6 +137,16 @@ class Settings(BaseModel):
     export_timeout_s: Timeout = Field(
         900, description="Seconds. A file of 256 MB takes about ten; 900 is Lambda's most."
     )
+    tasks_timeout_s: Timeout = Field(
+        900,
+        description="Seconds. What a call does not reach, the next one goes on with; 900 is Lambda's most.",
+    )
+    reindex_timeout_s: Timeout = Field(
+        900, description="Seconds. A piece is cut to take a few minutes; 900 is Lambda's most."
+    )
+    outbound_timeout_s: Timeout = Field(
+        15, description="Seconds. A request is given up after 10; the rest is for looking up name and key."
+    )
 
     indexer_max_concurrency: PollerConcurrency = Field(
         5, description="Functions. Leaves half of a new account's 10 concurrent executions to requests."
@@ -140,6 +165,52 @@ class Settings(BaseModel):
     )
     export_max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
         2, description="Files of one export written at once. A backup must not crowd out requests."
+    )
+    tasks_max_concurrency: PollerConcurrency = Field(
+        2, description="Functions. Each does the tasks of one family of one tenant; the least SQS allows."
+    )
+    reindex_max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        3,
+        description="Functions of one reindex at once. A model's rate is used up sooner than functions are.",
+    )
+
+    default_embedding_model: str = Field(
+        "static-256",
+        description="Model of collections for which none was named. Bundled: no network, no price.",
+    )
+    bedrock_models: Names = Field(
+        (
+            "bedrock:amazon.titan-embed-text-v2:0",
+            "bedrock:amazon.titan-embed-text-v2:0@512",
+            "bedrock:amazon.titan-embed-text-v2:0@256",
+            "bedrock:cohere.embed-english-v3",
+            "bedrock:cohere.embed-multilingual-v3",
+        ),
+        description="Models of Amazon Bedrock that may be used: functions get rights for them. Billed by use.",
+    )
+    http_embedding_models: Objects = Field(
+        (),
+        description="Models behind endpoints of yours that answer as OpenAI's `/v1/embeddings`: a JSON list of "
+        "`{id, url, model, dimension, key_parameter}`, the key in SSM Parameter Store below `/shoal/`.",
+    )
+    embedding_prices: Prices = Field(
+        {},
+        description="US dollars for a million tokens by model, as JSON, in place of the known list prices.",
+    )
+    embedding_tokens_per_day: Quota | None = Field(
+        None, description="Tokens that models read for one tenant on one UTC day. None: unlimited."
+    )
+    reindex_failed_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="Share of the objects of a reindex that may fail without failing it."
+    )
+    outbound_allow_loopback: bool = Field(
+        False, description="Let requests to users' addresses reach this machine. For local stacks only."
+    )
+    vectorize_max_dimensions: Annotated[int, Field(ge=32, le=4096)] = Field(
+        1536, description="Dimensions of an index made through the Vectorize API. The original's own limit."
+    )
+    vectorize_max_ids: Annotated[int, Field(ge=20, le=1000)] = Field(
+        20, description="Ids of one `get_by_ids` of the Vectorize API. The original's own limit."
     )
 
     api_throttle_rps: Annotated[float, Field(gt=0)] = Field(
@@ -178,6 +249,9 @@ class Settings(BaseModel):
     )
     exports_days: Annotated[int, Field(ge=8, le=3650)] = Field(
         8, description="Days until the files of an export expire. Promised are 7, and S3 rounds up."
+    )
+    tasks_days: Annotated[int, Field(ge=31, le=3650)] = Field(
+        31, description="Days until bodies and failures of tasks expire. Promised are 30, and S3 rounds up."
     )
     noncurrent_days: Days = Field(
         1,

@@ -18,9 +18,14 @@ from infra.components.workflow import Workflow
 from infra.environments import environments_of
 from infra.import_grants import COMMITTED, DESCRIPTORS, MANIFESTS, UPLOAD, WRITE, grant_imports
 from infra.settings import Settings
+from infra.text_grants import grant_text
 from infra.upkeep_grants import grant_compactions, grant_exports, grant_janitor
 
 READ = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query")
+STUDIO = "/api/v1"
+"""Where the Embedding Studio API begins."""
+VECTORIZE = "/client/v4/accounts/{account_id}/vectorize/v2/indexes/{index_name}"
+"""One index, as Cloudflare's Vectorize calls it."""
 OWN = ("api", "query", "indexer", "builder", "sweep", "janitor")
 """The functions that are not steps of a workflow."""
 
@@ -55,6 +60,14 @@ class ShoalStack(Stack):
             items_at_once=settings.export_max_concurrency,
             starter="api",
         )
+        self.reindexes = self._make_workflow(
+            "reindex",
+            "embeds a collection anew with another model",
+            items_at_once=settings.reindex_max_concurrency,
+            starter="api",
+            others={"CellsFunctionArn": "import_cells", "FinishFunctionArn": "import_finish"},
+        )
+        self.functions["sweep"].tell(SHOAL_REINDEX_STATE_MACHINE_ARN=self.reindexes.machine.state_machine_arn)
         self.api = Api(self, "Api", settings=settings)
         self.monitoring = Monitoring(self, "Monitoring", settings=settings)
 
@@ -72,6 +85,13 @@ class ShoalStack(Stack):
         )
         grant_janitor(self.functions, storage=self.storage)
         grant_exports(self.functions, storage=self.storage, workflow=self.exports)
+        grant_text(
+            self.functions,
+            storage=self.storage,
+            messaging=self.messaging,
+            reindexes=self.reindexes,
+            settings=settings,
+        )
         self._watch()
         self._tell()
 
@@ -122,17 +142,28 @@ class ShoalStack(Stack):
             )
         return uploads, workflow
 
-    def _make_workflow(self, name: str, purpose: str, *, items_at_once: int, starter: str) -> Workflow:
-        """A workflow whose steps are all of one function, and who starts it."""
+    def _make_workflow(
+        self,
+        name: str,
+        purpose: str,
+        *,
+        items_at_once: int,
+        starter: str,
+        others: Mapping[str, str] | None = None,
+    ) -> Workflow:
+        """A workflow whose steps are of one function, but for those of `others` (placeholder: function), and who
+        starts it.
+        """
+        steps = {f"{name.capitalize()}FunctionArn": name, **(others or {})}
         workflow = Workflow(
             self,
-            f"{name.capitalize()}s",
+            f"{name.capitalize()}{'es' if name.endswith('x') else 's'}",
             name=name,
             purpose=purpose,
             settings=self.settings,
             items_at_once=items_at_once,
             bucket=self.storage.bucket,
-            functions={f"{name.capitalize()}FunctionArn": self.functions[name].function},
+            functions={placeholder: self.functions[step].function for placeholder, step in steps.items()},
         )
         arn = workflow.machine.state_machine_arn
         self.functions[starter].tell(**{f"SHOAL_{name.upper()}_STATE_MACHINE_ARN": arn})
@@ -141,7 +172,14 @@ class ShoalStack(Stack):
     def _connect(self) -> None:
         """Who calls whom."""
         functions = self.functions
-        self.api.route(functions["api"].target, "$default", "ANY /v1/{proxy+}", "ANY /auth/{proxy+}")
+        self.api.route(
+            functions["api"].target,
+            "$default",
+            "ANY /v1/{proxy+}",
+            "ANY /auth/{proxy+}",
+            "ANY /api/{proxy+}",
+            "ANY /client/{proxy+}",
+        )
         self.api.route(
             functions["query"].target,
             "POST /v1/query",
@@ -153,12 +191,25 @@ class ShoalStack(Stack):
             "GET /v1/datasets/{name}/count",
             "POST /v1/datasets/{name}/count",
             "GET /v1/datasets/{name}/stats",
+            *(f"POST {STUDIO}/embeddings/{what}" for what in ("similarity-search", "payload-search")),
+            f"POST {STUDIO}/embeddings/payload-count",
+            *(
+                f"POST {STUDIO}/internal/vectordb/collections/{family}objects/{what}"
+                for family in ("", "categories/")
+                for what in ("find-by-ids", "find-similar")
+            ),
+            f"POST {VECTORIZE}/query",
+            f"POST {VECTORIZE}/get_by_ids",
+            f"GET {VECTORIZE}/list",
         )
         functions["indexer"].poll(
             self.messaging.wakeups, batch_size=10, max_concurrency=self.settings.indexer_max_concurrency
         )
         functions["builder"].poll(
             self.messaging.builds, batch_size=1, max_concurrency=self.settings.builder_max_concurrency
+        )
+        functions["tasks"].poll(
+            self.messaging.tasks, batch_size=1, max_concurrency=self.settings.tasks_max_concurrency
         )
         self.storage.tell_of_uploads(self.messaging.uploads)
         functions["import_intake"].poll(self.messaging.uploads, batch_size=10, max_concurrency=2)
@@ -247,6 +298,11 @@ class ShoalStack(Stack):
             self.exports.machine.metric_failed,
             of="an export failed; see the log of the export function",
         )
+        watch.failures(
+            "Reindexes",
+            self.reindexes.machine.metric_failed,
+            of="a reindex failed for a reason that is not its owner's; see the log of the reindex function",
+        )
         watch.server_errors(self.api.http_api)
         # A step of an import fails when its file is bad, too: there the workflow and the queue tell what matters.
         for name in OWN:
@@ -281,6 +337,14 @@ class ShoalStack(Stack):
             "ExportStateMachineArn": (
                 self.exports.machine.state_machine_arn,
                 "the workflow of exports; an execution is named after its export",
+            ),
+            "TasksQueueUrl": (
+                self.messaging.tasks.queue_url,
+                "wake-ups of those who do tasks of collections",
+            ),
+            "ReindexStateMachineArn": (
+                self.reindexes.machine.state_machine_arn,
+                "the workflow of reindexes; an execution is named after its import",
             ),
             "DeadLettersQueueUrl": (
                 self.messaging.dead_letters.queue_url,

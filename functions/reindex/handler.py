@@ -1,10 +1,15 @@
-"""Lambda function `reindex`: the steps of a reindex's workflow that are not those of an import."""
+"""Lambda function `reindex`: the steps of a reindex's workflow that are not those of an import.
+
+It does not know the workflow, which knows it: where the end of one reindex lets another begin, the sweep starts
+that one's.
+"""
 
 import time
 from typing import Any
 
 from shoal import runtime
 from shoal.observability import bind
+from shoal.runtime_models import models
 from shoal.services.embedding import Embedder
 from shoal.services.imports.steps import run_step
 from shoal.services.imports.workspace import Step
@@ -18,12 +23,12 @@ NEEDS = (
     "wakeups_queue_url",
     "tasks_queue_url",
     "outbound_function_arn",
-    "reindex_state_machine_arn",
 )
 PATIENCE_SECONDS = 600.0
 """How long a step waits for a log, or for the line: well within a function's time."""
 DEPLOY, FAIL = "deploy", "fail"
 """Unlike steps of an import these have to run for imports that have ended."""
+STEPS = ("plan", "embed", DEPLOY)
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
@@ -41,7 +46,7 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
 def steps() -> dict[str, Step]:
     """The steps, with the models of the deployment."""
     cap = runtime.settings(*NEEDS).embedding_tokens_per_day
-    embedder = Embedder(runtime.ports(*NEEDS), runtime.models(*NEEDS), tokens_a_day=cap)
+    embedder = Embedder(runtime.ports(*NEEDS), models(*NEEDS), tokens_a_day=cap)
     return {
         "plan": plan_with(embedder.registry, seconds=PATIENCE_SECONDS, pause=time.sleep),
         "embed": embed_with(embedder),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from shoal import runtime
 from shoal.batches import json_object, run_each
 from shoal.model.bindings import Family
+from shoal.runtime_models import models
 from shoal.services.embedding import Embedder
 from shoal.services.tasks.worker import WORK_SECONDS, work
 
@@ -43,7 +44,7 @@ def line_of(body: str) -> tuple[tuple[str, Family]]:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle a batch of wake-ups; answers with those to deliver again."""
     ports, settings = runtime.ports(*NEEDS), runtime.settings(*NEEDS)
-    embedder = Embedder(ports, runtime.models(*NEEDS), tokens_a_day=settings.embedding_tokens_per_day)
+    embedder = Embedder(ports, models(*NEEDS), tokens_a_day=settings.embedding_tokens_per_day)
 
     def do(line: tuple[str, Family]) -> None:
         tenant_id, family = line

@@ -30,13 +30,14 @@ class FunctionSpec:
         return "".join(part.capitalize() for part in self.name.split("_"))
 
 
+WITH_MODEL: Final = ("shoal", "api", "engine", "embed")
 WITH_PARQUET: Final = ("shoal", "api", "engine", "parquet")
 
 SPECS: Final = (
     FunctionSpec(
         "api", "datasets, uploads, deletes, jobs, keys, usage and the documentation", answers_http=True
     ),
-    FunctionSpec("query", "query, fetch and get, over cached shards", answers_http=True),
+    FunctionSpec("query", "query, fetch and get, over cached shards", WITH_MODEL, answers_http=True),
     FunctionSpec("indexer", "drains a dataset's log into one delta and one swap"),
     FunctionSpec("builder", "builds the resident shard, or starts a compaction, where either is due"),
     FunctionSpec(
@@ -52,6 +53,11 @@ SPECS: Final = (
     FunctionSpec("compaction", "compacts a dataset: few pieces, few dead rows, measured recall"),
     FunctionSpec("janitor", "removes what no version, snapshot or job needs any more"),
     FunctionSpec("export", "writes a version of a dataset as Parquet files", layers=WITH_PARQUET),
+    FunctionSpec("tasks", "does the tasks of collections in order: embeds, and writes", layers=WITH_MODEL),
+    FunctionSpec("reindex", "embeds a collection anew with another model", layers=WITH_MODEL),
+    FunctionSpec(
+        "outbound", "sends requests to addresses that users gave; reaches no data", layers=("shoal", "api")
+    ),
 )
 
 

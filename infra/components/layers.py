@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NO_BYTECODE = ["**/__pycache__", "**/*.pyc"]
 """What running the tests leaves behind must not change what is deployed."""
 
-VENDOR_LAYERS = ("api", "engine", "parquet")
+VENDOR_LAYERS = ("api", "engine", "parquet", "embed")
 """The vendor layers that some function uses."""
 
 

@@ -1,4 +1,6 @@
-"""Messaging: wake-ups of the indexer, orders of the builder, news of uploads, and what nobody could handle."""
+"""Messaging: wake-ups of the indexer, orders of the builder, news of uploads, tasks of collections, and what
+nobody could handle.
+"""
 
 from aws_cdk import Aws, Duration
 from aws_cdk import aws_iam as iam
@@ -12,7 +14,7 @@ DELIVERIES = 5
 
 
 class Messaging(Construct):
-    """The queues `wakeups`, `builds` and `uploads`, and their common `dead_letters`."""
+    """The queues `wakeups`, `builds`, `uploads` and `tasks`, and their common `dead_letters`."""
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id)
@@ -26,6 +28,7 @@ class Messaging(Construct):
         self.wakeups = self._make_queue("Wakeups", handled_within_s=settings.indexer_timeout_s)
         self.builds = self._make_queue("Builds", handled_within_s=settings.builder_timeout_s)
         self.uploads = self._make_queue("Uploads", handled_within_s=settings.import_intake_timeout_s)
+        self.tasks = self._make_queue("Tasks", handled_within_s=settings.tasks_timeout_s)
         # The bucket cannot be named here: it tells this queue of uploads, so it must be made after it.
         self.uploads.add_to_resource_policy(
             iam.PolicyStatement(

@@ -65,6 +65,7 @@ class Storage(Construct):
         bucket.add_lifecycle_rule(
             id="exports", prefix="exports/", expiration=Duration.days(settings.exports_days)
         )
+        bucket.add_lifecycle_rule(id="tasks", prefix="tasks/", expiration=Duration.days(settings.tasks_days))
         bucket.add_lifecycle_rule(
             id="noncurrent",
             noncurrent_version_expiration=Duration.days(settings.noncurrent_days),

@@ -80,7 +80,10 @@ def _synthesize(architecture: str, folder: Path, progress: Progress) -> None:
         cwd=ROOT,
         environment={
             "CDK_OUTDIR": str(folder),
-            "CDK_CONTEXT_JSON": json.dumps({"shoal:architecture": architecture}),
+            "CDK_CONTEXT_JSON": json.dumps(
+                # A model behind an endpoint on this machine can be tried, too.
+                {"shoal:architecture": architecture, "shoal:outbound_allow_loopback": True}
+            ),
         },
     )
 

@@ -21,6 +21,17 @@ PARTS = "bucket/t/*/parts/*"
 DESCRIPTORS = "bucket/t/*/datasets/*"
 LOG = "bucket/t/*/log/*"
 COMPACTION_MACHINE = "compaction machine"
+REINDEX_MACHINE = "reindex machine"
+TASKS = "bucket/tasks/t/*"
+BEDROCK = {
+    f"foundation model {name}"
+    for name in (
+        "amazon.titan-embed-text-v2:0",
+        "cohere.embed-english-v3",
+        "cohere.embed-multilingual-v3",
+    )
+}
+EMBED = {"bedrock:InvokeModel": BEDROCK, "lambda:InvokeFunction": {"FunctionsOutboundHandler"}}
 
 READ = {"dynamodb:GetItem": {TABLE}, "dynamodb:BatchGetItem": {TABLE}}
 OBJECTS = {"s3:GetObject": {"bucket/t/*"}, "s3:ListBucket": {"bucket"}}
@@ -55,16 +66,18 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "dynamodb:DeleteItem": {TABLE},
         "dynamodb:ConditionCheckItem": {TABLE},
         **START,
-        "states:StartExecution": {MACHINE, EXPORT_MACHINE},
-        "states:DescribeExecution": {f"executions of {MACHINE}:*", f"executions of {EXPORT_MACHINE}:*"},
-        "states:StopExecution": {f"executions of {MACHINE}:*"},
-        "s3:PutObject": {LOG, MANIFESTS, DESCRIPTORS, "bucket/t/*/tenant.json"},
+        "states:StartExecution": {MACHINE, EXPORT_MACHINE, REINDEX_MACHINE},
+        "states:DescribeExecution": {
+            f"executions of {machine}:*" for machine in (MACHINE, EXPORT_MACHINE, REINDEX_MACHINE)
+        },
+        "states:StopExecution": {f"executions of {MACHINE}:*", f"executions of {REINDEX_MACHINE}:*"},
+        "s3:PutObject": {LOG, MANIFESTS, DESCRIPTORS, TASKS, "bucket/t/*/tenant.json"},
         "s3:DeleteObject": {LOG},
-        "s3:GetObject": {UPLOAD, REJECTS, EXPORTS, MANIFESTS, DESCRIPTORS},
+        "s3:GetObject": {UPLOAD, REJECTS, EXPORTS, MANIFESTS, DESCRIPTORS, TASKS},
         "s3:ListBucket": {"bucket"},
-        "sqs:SendMessage": {"wakeups", "builds"},
+        "sqs:SendMessage": {"wakeups", "builds", "tasks"},
     },
-    "query": {**READ, **OBJECTS, "dynamodb:UpdateItem": {TABLE}},
+    "query": {**READ, **OBJECTS, **EMBED, "dynamodb:UpdateItem": {TABLE}},
     "indexer": {
         **READ,
         **OBJECTS,
@@ -91,14 +104,18 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     "sweep": {
         **READ,
         **START,
-        "states:StopExecution": {f"executions of {MACHINE}:*"},
+        "states:StartExecution": {MACHINE, REINDEX_MACHINE},
+        "states:DescribeExecution": {f"executions of {MACHINE}:*", f"executions of {REINDEX_MACHINE}:*"},
+        "states:StopExecution": {f"executions of {MACHINE}:*", f"executions of {REINDEX_MACHINE}:*"},
         "dynamodb:Query": {INDEX, TABLE},
         "dynamodb:PutItem": {TABLE},
         "dynamodb:UpdateItem": {TABLE},
+        "dynamodb:DeleteItem": {TABLE},
+        "dynamodb:ConditionCheckItem": {TABLE},
         "s3:GetObject": {UPLOAD, DESCRIPTORS},
         "s3:PutObject": {DESCRIPTORS},
         "s3:ListBucket": {"bucket"},
-        "sqs:SendMessage": {"wakeups", "builds"},
+        "sqs:SendMessage": {"wakeups", "builds", "tasks"},
     },
     "import_intake": {
         **START,
@@ -165,6 +182,35 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "s3:PutObject": {WORK, EXPORTS},
         "s3:ListBucket": {"bucket"},
     },
+    "tasks": {
+        **READ,
+        **EMBED,
+        **polls("tasks"),
+        "dynamodb:Query": {TABLE},
+        "dynamodb:PutItem": {TABLE},
+        "dynamodb:UpdateItem": {TABLE},
+        "dynamodb:ConditionCheckItem": {TABLE},
+        "s3:GetObject": {TASKS, "bucket/t/*"},
+        "s3:PutObject": {TASKS, LOG},
+        "s3:DeleteObject": {LOG},
+        "s3:ListBucket": {"bucket"},
+        "sqs:SendMessage": {"wakeups", "tasks"},
+    },
+    "reindex": {
+        **READ,
+        **EMBED,
+        "dynamodb:Query": {TABLE},
+        "dynamodb:PutItem": {TABLE},
+        "dynamodb:UpdateItem": {TABLE},
+        "dynamodb:DeleteItem": {TABLE},
+        "dynamodb:ConditionCheckItem": {TABLE},
+        "s3:GetObject": {"bucket/t/*", WORK},
+        "s3:PutObject": {WORK, DESCRIPTORS},
+        "s3:ListBucket": {"bucket"},
+        "sqs:SendMessage": {"wakeups", "tasks"},
+    },
+    # No data: the keys of users' endpoints, and the way out.
+    "outbound": {"ssm:GetParameter": {"parameters below shoal"}},
 }
 
 NAMES = {
@@ -173,6 +219,8 @@ NAMES = {
     "MessagingWakeups": "wakeups",
     "MessagingBuilds": "builds",
     "MessagingUploads": "uploads",
+    "MessagingTasks": "tasks",
+    "ReindexesMachine": REINDEX_MACHINE,
     "UploadsRole": "upload role",
     "ImportsMachine": MACHINE,
     "ExportsMachine": EXPORT_MACHINE,
@@ -222,6 +270,7 @@ def test_whoever_signs_uploads_may_put_them_and_no_more(synthesized: Synthesized
         ("Imports", MACHINE, ("ImportPlan", "ImportValidate", "ImportCells", "ImportFinish")),
         ("Compactions", COMPACTION_MACHINE, ("Compaction",)),
         ("Exports", EXPORT_MACHINE, ("Export",)),
+        ("Reindexes", REINDEX_MACHINE, ("Reindex", "ImportCells", "ImportFinish")),
     ],
 )
 def test_a_workflow_may_invoke_its_functions_and_run_its_maps(
@@ -282,6 +331,10 @@ def _named(resource: Any) -> str:
             return NAMES.get(plain, plain)
         case {"Ref": str(logical_id)}:
             return NAMES.get(logical_id[:-8], logical_id)
+        case {"Fn::Join": ["", [*_, str(rest)]]} if "::foundation-model/" in rest:
+            return f"foundation model {rest.partition('/')[2]}"
+        case {"Fn::Join": ["", [*_, ":parameter/shoal/*"]]}:
+            return "parameters below shoal"
         case {"Fn::Join": ["", [first, str(rest)]]}:
             return _named(first) + rest
         case {"Fn::Join": ["", [*_, ":execution:", {"Fn::GetAtt": [str(logical_id), "Name"]}, str(rest)]]}:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from infra.components.functions import SPECS
+from shoal.http.routes import ROUTES
 from tests.infra.conftest import Synthesized
 
 NAMES = {
@@ -111,7 +112,8 @@ def test_each_function_logs_to_a_group_with_an_end(synthesized: Synthesized) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "batch", "concurrency"), [("indexer", 10, 5), ("builder", 1, 2), ("import_intake", 10, 2)]
+    ("name", "batch", "concurrency"),
+    [("indexer", 10, 5), ("builder", 1, 2), ("import_intake", 10, 2), ("tasks", 1, 2)],
 )
 def test_pollers(synthesized: Synthesized, name: str, batch: int, concurrency: int) -> None:
     pollers = {
@@ -148,6 +150,9 @@ def test_the_bucket_tells_of_uploads(synthesized: Synthesized) -> None:
     assert let_in["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
 
 
+VECTORIZE = "/client/v4/accounts/{account_id}/vectorize/v2/indexes/{index_name}"
+
+
 def test_routes(synthesized: Synthesized) -> None:
     integrations = synthesized.of_type("AWS::ApiGatewayV2::Integration")
     routes: dict[str, str] = {}
@@ -168,7 +173,27 @@ def test_routes(synthesized: Synthesized) -> None:
         "GET /v1/datasets/{name}/count": "query",
         "POST /v1/datasets/{name}/count": "query",
         "GET /v1/datasets/{name}/stats": "query",
+        "ANY /api/{proxy+}": "api",
+        "POST /api/v1/embeddings/similarity-search": "query",
+        "POST /api/v1/embeddings/payload-search": "query",
+        "POST /api/v1/embeddings/payload-count": "query",
+        **{
+            f"POST /api/v1/internal/vectordb/collections/{what}": "query"
+            for what in (
+                "objects/find-by-ids",
+                "objects/find-similar",
+                "categories/objects/find-by-ids",
+                "categories/objects/find-similar",
+            )
+        },
+        "ANY /client/{proxy+}": "api",
+        f"POST {VECTORIZE}/query": "query",
+        f"POST {VECTORIZE}/get_by_ids": "query",
+        f"GET {VECTORIZE}/list": "query",
     }
+    served = {f"{route.method} {route.template}" for route in ROUTES if route.function == "query"}
+    named = {key.replace("{proxy+}", "{id+}") for key, name in expected.items() if name == "query"}
+    assert named == served, "each route of the function `query` has one of the gateway's"
     assert set(routes) == set(expected)
     for key, name in expected.items():
         assert routes[key].startswith(f"Functions{name.capitalize()}")
@@ -196,7 +221,7 @@ def test_alarms(synthesized: Synthesized) -> None:
         "5xx": 1,
         "Throttles": 2,
         "Errors": 6,
-        "ExecutionsFailed": 3,
+        "ExecutionsFailed": 4,
         "ExecutionsTimedOut": 1,
     }
 
@@ -214,6 +239,8 @@ def test_outputs(synthesized: Synthesized) -> None:
         "ImportStateMachineArn",
         "CompactionStateMachineArn",
         "ExportStateMachineArn",
+        "TasksQueueUrl",
+        "ReindexStateMachineArn",
         "DeadLettersQueueUrl",
         "AlarmsTopicArn",
     }
@@ -248,7 +275,7 @@ def test_settings_reach_the_template(synthesize: Any) -> None:
         name[:7]: {state["MaxConcurrency"] for state in states if state["Type"] == "Map"}
         for name, states in definitions.items()
     }
-    assert at_once == {"Imports": {7}, "Exports": {3}, "Compact": {5}}
+    assert at_once == {"Imports": {7}, "Exports": {3}, "Compact": {5}, "Reindex": {3}}
     assert made.one("AWS::S3::Bucket")["DeletionPolicy"] == "Delete"
     (cors,) = made.one("AWS::S3::Bucket")["Properties"]["CorsConfiguration"]["CorsRules"]
     assert (cors["AllowedMethods"], cors["AllowedOrigins"]) == (["PUT", "GET"], ["https://a.example"])

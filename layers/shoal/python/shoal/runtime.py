@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from shoal.observability import configure
 from shoal.settings import Settings, SettingsError
-from shoal.storage.model_ports import Inference, Outbound
 from shoal.storage.ports import ObjectStore, Ports, Queue, Uploads, Workflows
 
-if TYPE_CHECKING:  # numpy, sockets and TLS: only those who embed or send pay for them
-    from shoal.embedding.models import Models
+if TYPE_CHECKING:  # sockets and TLS: only who sends pays for them
     from shoal.outbound.sender import Sender
 
 
@@ -56,11 +54,11 @@ def ports(*needs: str) -> Ports:
     found = settings(*needs)
     session = new_session()
 
-    objects = cast("ObjectStore", _Unset("SHOAL_BUCKET"))
-    wakeups = cast("Queue", _Unset("SHOAL_WAKEUPS_QUEUE_URL"))
-    builds = cast("Queue", _Unset("SHOAL_BUILDS_QUEUE_URL"))
-    tasks = cast("Queue", _Unset("SHOAL_TASKS_QUEUE_URL"))
-    uploads = cast("Uploads", _Unset("SHOAL_UPLOAD_ROLE_ARN"))
+    objects = cast("ObjectStore", Unset("SHOAL_BUCKET"))
+    wakeups = cast("Queue", Unset("SHOAL_WAKEUPS_QUEUE_URL"))
+    builds = cast("Queue", Unset("SHOAL_BUILDS_QUEUE_URL"))
+    tasks = cast("Queue", Unset("SHOAL_TASKS_QUEUE_URL"))
+    uploads = cast("Uploads", Unset("SHOAL_UPLOAD_ROLE_ARN"))
     machines = {
         "imports": ("SHOAL_IMPORT_STATE_MACHINE_ARN", found.import_state_machine_arn),
         "compactions": ("SHOAL_COMPACTION_STATE_MACHINE_ARN", found.compaction_state_machine_arn),
@@ -88,7 +86,7 @@ def ports(*needs: str) -> Ports:
         if found.tasks_queue_url:
             tasks = AwsQueue(queues, found.tasks_queue_url)
     workflows = {
-        name: AwsWorkflows(stepfunctions_client(session), arn) if arn else cast("Workflows", _Unset(variable))
+        name: AwsWorkflows(stepfunctions_client(session), arn) if arn else cast("Workflows", Unset(variable))
         for name, (variable, arn) in machines.items()
     }
     return Ports(
@@ -104,28 +102,6 @@ def ports(*needs: str) -> Ports:
         reindexes=workflows["reindexes"],
         tasks=tasks,
     )
-
-
-@cache
-def models(*needs: str) -> "Models":
-    """The embedding models of the deployment; the weights of our own are read at their first use.
-
-    Raises:
-        SettingsError: names the variables that are missing or wrong.
-    """
-    from shoal.embedding.models import Models
-    from shoal.storage.aws_clients import bedrock_runtime_client, lambda_client, new_session
-    from shoal.storage.aws_inference import AwsInference
-    from shoal.storage.aws_outbound import AwsOutbound
-
-    found, session = settings(*needs), new_session()
-    inference = cast("Inference", _Unset("SHOAL_BEDROCK_MODELS"))
-    outbound = cast("Outbound", _Unset("SHOAL_OUTBOUND_FUNCTION_ARN"))
-    if found.bedrock_models:
-        inference = AwsInference(bedrock_runtime_client(session))
-    if found.outbound_function_arn:
-        outbound = AwsOutbound(lambda_client(session), found.outbound_function_arn)
-    return Models(found.embedding_registry(), inference=inference, outbound=outbound)
 
 
 @cache
@@ -149,11 +125,11 @@ def sender() -> "Sender":
 
 def forget() -> None:
     """Start anew, as in a new container; for tests."""
-    for made in (settings, ports, models, sender):
+    for made in (settings, ports, sender):
         made.cache_clear()
 
 
-class _Unset:
+class Unset:
     """Stands for a port that the function was not given."""
 
     def __init__(self, variable: str) -> None:

@@ -1,10 +1,10 @@
 """Texts to vectors on behalf of a tenant: within its tokens of a day."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from shoal.embedding.answers import NO_TOKENS
 from shoal.embedding.estimates import estimate_tokens
-from shoal.embedding.models import Models
 from shoal.embedding.text_models import Embedded, Purpose
 from shoal.errors import InvalidInput, ModelFailed
 from shoal.model.embedding_models import ModelRegistry
@@ -13,11 +13,14 @@ from shoal.model.records import Vectors
 from shoal.services.token_cap import TokenCap
 from shoal.storage.ports import Ports
 
+if TYPE_CHECKING:  # tokenizers: only functions that make models have it
+    from shoal.embedding.models import Models
+
 
 class Embedder:
     """Asks models, and counts what they read. Several threads may use it."""
 
-    def __init__(self, ports: Ports, models: Models, *, tokens_a_day: int | None = None) -> None:
+    def __init__(self, ports: Ports, models: "Models", *, tokens_a_day: int | None = None) -> None:
         """`tokens_a_day`: of one tenant, on one UTC day; None for no limit."""
         self._models = models
         self._cap = TokenCap(ports, tokens_a_day)
