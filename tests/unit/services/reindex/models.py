@@ -16,7 +16,7 @@ from shoal.storage.memory import MemoryInference, MemoryOutbound
 
 MAX_TOKENS = 8
 CANNOT = "cannot"
-"""A text with this word in it fails."""
+"""A text with this word in it fails, where a model is told to."""
 
 
 def spec(
@@ -51,8 +51,11 @@ def vector_of(model: EmbeddingModel, text: str) -> tuple[float, ...]:
 
 @dataclass
 class Told:
-    """What a test tells all models: `problem` is raised by a call that it says so of; `asked` counts texts."""
+    """What a test tells all models: `problem` is raised by a call that it says so of; `asked` counts texts. Those
+    that `cannot` fail with texts that say so.
+    """
 
+    cannot: frozenset[str] = frozenset()
     problem: Callable[[EmbeddingModel], ModelError | None] = lambda _: None
     asked: dict[str, int] = field(default_factory=dict)
 
@@ -77,7 +80,9 @@ class FakeModel(TextModel):
         words = [text.split() for text in texts]
         read = [" ".join(some[:MAX_TOKENS]) for some in words]
         vectors: Vectors = np.array([vector_of(self._spec, text) for text in read], dtype=np.float32)
-        failed = {place: "this model cannot" for place, some in enumerate(words) if CANNOT in some}
+        failed = {}
+        if self._spec.model_id in self._told.cannot:
+            failed = {place: "this model cannot" for place, some in enumerate(words) if CANNOT in some}
         return Embedded(
             vectors=vectors.reshape(len(texts), self._spec.dimension),
             tokens=sum(min(len(some), MAX_TOKENS) for some in words),

@@ -25,6 +25,7 @@ from shoal.services.imports.finish import commit_with
 from shoal.services.imports.reconcile import reconcile_imports
 from shoal.services.imports.settle import settle_with
 from shoal.services.imports.steps import run_step
+from shoal.services.imports.workspace import Step
 from shoal.services.parts import PartReader
 from shoal.services.publish import live_rows
 from shoal.services.reindex.deploying import deploy_step
@@ -55,10 +56,12 @@ type Documents = dict[str, dict[str, Any]]
 
 @dataclass
 class TextWorld(World):
-    """A World with collections. `in_cells`: however small a reindex is."""
+    """A World with collections. `in_cells`: however small a reindex is. `embed_step` makes that step."""
 
     models: FakeModels = field(default_factory=FakeModels)
     in_cells: bool = False
+    tokens_a_day: int | None = None
+    embed_step: Callable[[Embedder], Step] = embed_with
 
     def __post_init__(self) -> None:
         World.__post_init__(self)
@@ -73,7 +76,7 @@ class TextWorld(World):
         return replace(ports, tasks=FaultyQueue(self.tasks, faults), reindexes=self.reindexes)
 
     def embedder(self, ports: Ports | None = None) -> Embedder:
-        return Embedder(ports or self.ports, self.models)
+        return Embedder(ports or self.ports, self.models, tokens_a_day=self.tokens_a_day)
 
     # --- collections
 
@@ -184,7 +187,7 @@ class TextWorld(World):
             embedder = self.embedder(ports)
             mine = {
                 "plan": plan_with(embedder.registry, seconds=0, pause=no_pause),
-                "embed": embed_with(embedder),
+                "embed": self.embed_step(embedder),
             }
             return run_step(ports, payload, mine)
         steps = {**steps_of(function), "commit": commit_with(0.0)}
@@ -215,6 +218,10 @@ class TextWorld(World):
         execution = run_workflow(reindex_definition(), self.ports, invoke or alone, given, wait=wait)
         self.reindexes.end(job.import_id, execution.status)
         return execution
+
+    def lines(self, key: str) -> list[dict[str, Any]]:
+        """The items of a map."""
+        return [orjson.loads(line) for line in self.objects.get(key).splitlines()]
 
     def rest(self) -> None:
         """Let leases run out and places be given up, and have every log applied."""

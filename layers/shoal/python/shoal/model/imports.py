@@ -59,7 +59,8 @@ class Import:
     first. `failed_in` is the status before `failed`.
 
     A reindex (`task_id` is that of its task) counts more than records: the `objects` that it has tried to embed,
-    the `tokens` that its model read, the `characters` of texts, and how many objects had too many (`truncated`).
+    the `tokens` that its model read, the `characters` of texts, how many objects had too many (`truncated`), and
+    the `most_parts` of one object.
     """
 
     import_id: str
@@ -99,6 +100,7 @@ class Import:
     tokens: int = 0
     characters: int = 0
     truncated: int = 0
+    most_parts: int = 0
 
     @property
     def percent_complete(self) -> int:

@@ -98,6 +98,7 @@ def parse_import(item: Item) -> Import:
         tokens=int(item.get("tokens", 0)),
         characters=int(item.get("characters", 0)),
         truncated=int(item.get("truncated", 0)),
+        most_parts=int(item.get("most_parts", 0)),
     )
 
 

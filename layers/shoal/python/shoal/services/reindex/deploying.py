@@ -14,7 +14,7 @@ from shoal.model.ids import new_token, transaction_token
 from shoal.model.imports import ImportStatus
 from shoal.model.tasks import TaskKind, TaskStatus
 from shoal.services.collections.blue import is_live, move_blue, read_blue
-from shoal.services.collections.counts import counting
+from shoal.services.collections.counts import counting, read_counts
 from shoal.services.reindex.beginning import begin_waiting
 from shoal.services.reindex.ending import DEST_DELETED, end
 from shoal.services.reindex.lookup import Reindex, find_reindex, is_there
@@ -135,6 +135,7 @@ def _swapped(ports: Ports, found: Reindex, lease: FamilyLease, pause: Pause) -> 
     if gone.condition is not None:
         gone = replace(gone, condition=AllOf((gone.condition, ours)))
     documents = job.objects - job.records_rejected
+    known = read_counts(ports, dest).most_parts
     writes: list[Write] = [
         gone,
         change(
@@ -148,7 +149,12 @@ def _swapped(ports: Ports, found: Reindex, lease: FamilyLease, pause: Pause) -> 
             tokens=job.tokens,
         ),
         is_live(dest),
-        counting(dest, documents=documents, characters=job.characters),
+        counting(
+            dest,
+            documents=documents,
+            characters=job.characters,
+            most_parts=job.most_parts if job.most_parts > known else None,
+        ),
     ]
     if settings.deploy_as_blue:
         blue = read_blue(ports, keys)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import orjson
 
 from shoal.errors import (
+    ConditionFailed,
     ImportRejected,
     ImportStopped,
     LimitReached,
@@ -28,16 +30,15 @@ from shoal.model.reindex_work import (
     keeps_batches,
 )
 from shoal.model.tasks import FailedObject, FailureStage
-from shoal.services.collections.counts import mark_many_parts
 from shoal.services.collections.embedding import EmbeddedObjects, embed_objects
 from shoal.services.collections.objects import SourceObject
 from shoal.services.embedding import Embedder
 from shoal.services.imports.chunks import Rejects, store_chunk
-from shoal.services.imports.items import dataset_keys_of
 from shoal.services.imports.workspace import Step, Workspace
 from shoal.services.reindex.plan import source_of
 from shoal.services.reindex.version import objects_of, open_version
-from shoal.storage.ports import Add
+from shoal.services.retry import retry_busy
+from shoal.storage.ports import Absent, Add, AnyOf, Assign, Compare
 
 EMBED_SECONDS = 600.0
 """After which a call that keeps its batches leaves the rest to the next one, well before its function ends."""
@@ -191,9 +192,7 @@ class _Embedding:
     def _store(self) -> ChunkRecord:
         work, made = self._work, self._batches
         columns = [batch.columns for batch in made if batch.columns is not None]
-        if any(batch.most_parts > 1 for batch in made):
-            # Said first: whoever replaces or deletes such an object has to know of its further parts.
-            mark_many_parts(work.ports, dataset_keys_of(work.job))
+        self._say_parts(max((batch.most_parts for batch in made), default=0))
         objects = sum(batch.objects for batch in made)
         more = (
             Add("objects", objects),
@@ -210,6 +209,15 @@ class _Embedding:
             lines=objects,
             more=more,
         )
+
+    def _say_parts(self, most: int) -> None:
+        """Have the import know of how many parts an object may be, before any such object is stored."""
+        more_than_known = AnyOf((Absent("most_parts"), Compare("most_parts", "<", most)))
+        key, ports = self._work.keys.item, self._work.ports
+        with suppress(ConditionFailed):
+            retry_busy(
+                lambda: ports.table.update(key, [Assign("most_parts", most)], condition=more_than_known)
+            )
 
 
 def batches(

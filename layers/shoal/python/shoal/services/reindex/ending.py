@@ -7,6 +7,7 @@ from shoal.model.bindings import BLUE
 from shoal.model.imports import Import, ImportStatus
 from shoal.model.tasks import Task, TaskStatus
 from shoal.services.append import Requirement
+from shoal.services.collections.counts import mark_many_parts
 from shoal.services.datasets import delete_dataset
 from shoal.services.imports.ending import fail
 from shoal.services.imports.lookup import read_import
@@ -101,9 +102,14 @@ def clear(ports: Ports, task: Task) -> None:
     pair = next((pair for pair in read_family(ports, keys).reindexes if pair.task_id == task.task_id), None)
     if pair is None:
         return
-    job = read_import(ports, ImportKeys(task.tenant_id, pair.dest, pair.import_id))
+    import_keys = ImportKeys(task.tenant_id, pair.dest, pair.import_id)
+    job = read_import(ports, import_keys)
     if job is not None:
         _stop(ports, task, job)
+        job = read_import(ports, import_keys)
+        if job is not None and job.committed is not None:
+            # Its rows stay where the destination does: who replaces one has to know of its further parts.
+            mark_many_parts(ports, DatasetKeys(task.tenant_id, pair.dest))
     for _ in range(_ATTEMPTS):
         state = read_family(ports, keys)
         if all(known.import_id != pair.import_id for known in state.reindexes) or _removed(
@@ -117,8 +123,12 @@ def clear(ports: Ports, task: Task) -> None:
 def _stop(ports: Ports, task: Task, job: Import) -> None:
     """End the import with nothing of it indexed; one that has entered the log for its commit stays."""
     fail(ports, job, task.detail or CANCELED)
-    if task.status is TaskStatus.CANCELED:  # else it is the workflow that ends it
+    if task.status is not TaskStatus.CANCELED:
+        return  # it is the workflow that ends it
+    try:
         retry_busy(lambda: workflow_of(ports, job).stop(job.import_id, cause=CANCELED))
+    except ShoalError:
+        _log.info("workflow not stopped; its next step will", extra={"import_id": job.import_id})
 
 
 def _removed(ports: Ports, keys: FamilyKeys, state: FamilyState, task: Task, pair: Pair) -> bool:

@@ -39,7 +39,7 @@ def plan_with(registry: ModelRegistry, *, seconds: float, pause: Pause) -> Step:
         how many there are.
 
         Raises:
-            ImportRejected: the source is gone.
+            ImportRejected: the source is gone, or the model.
             ImportStopped: the reindex has ended.
             StorageBusy: what was written to the source before is not applied yet; another attempt waits on.
         """
@@ -50,9 +50,7 @@ def plan_with(registry: ModelRegistry, *, seconds: float, pause: Pause) -> Step:
         planned = work.recorded("plan", Plan)
         if planned is None:
             source = source_of(work.ports, work.job.tenant_id, version)
-            items = _items(
-                work.ports, source, version, registry.find(found.settings.dest.model_id), work.dataset
-            )
+            items = _items(work.ports, source, version, _spec(registry, found), work.dataset)
             made = Plan(chunks=len(items), items_key=work.put_items("items", items))
             planned, _ = work.record("plan", made)
         _tell(work, found, version, planned.chunks)
@@ -113,6 +111,15 @@ def _version(work: Workspace, found: Reindex, seconds: float, pause: Pause) -> S
     several = read_counts(ports, keys_of(dataset)).most_parts > 1
     objects = count_objects(snapshot, many_parts=several) if snapshot else 0
     return work.record("source", made.model_copy(update={"objects": objects}))[0]
+
+
+def _spec(registry: ModelRegistry, found: Reindex) -> EmbeddingModel:
+    """The model of the destination, as it is by now."""
+    model_id = found.settings.dest.model_id
+    try:
+        return registry.find(model_id)
+    except NotFound as gone:
+        raise ImportRejected(gone.message) from gone
 
 
 def _items(
