@@ -18,7 +18,7 @@ LONGEST_SILENCE_S = 6.0
 def run_demo(state: Path, home: Path) -> str:
     variables = {"PATH": os.environ["PATH"], "HOME": str(home), "SHOAL_LOCAL_STATE": str(state)}
     done = subprocess.run(
-        [SHOAL, "demo"], capture_output=True, text=True, env=variables, timeout=400, check=False
+        [SHOAL, "demo"], capture_output=True, text=True, env=variables, timeout=500, check=False
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     return done.stdout
@@ -38,13 +38,19 @@ def test_the_demo_holds_what_it_promises(local_state: Path, tmp_path: Path) -> N
     assert 'boto3.client("rekognition").detect_faces(Image=...)' in first
     assert re.search(r'curl -H "Authorization: Bearer shl_', first)
     times = seconds_of(first)
-    assert times[-1] < 180
+    assert times[-1] < 240
     assert max(later - earlier for earlier, later in itertools.pairwise(times)) < LONGEST_SILENCE_S
+
+    assert "✓ no query failed, before, during and after" in first
+    assert "✓ each answer was of one model, and the switch came at one moment" in first
+    assert re.search(r"during +[0-9,]+ queries, p50 +[0-9.]+ ms, p99 +[0-9.]+ ms", first)
 
     second = run_demo(local_state, tmp_path)
     assert "from an earlier run, with the same content" in second
     assert "uploading" not in second
-    # Without what bringing the stack up took. 30 on a machine of its own: a dead committer's lease runs for 20.
+    assert "documents are in the collection of static-256 from an earlier run" in second
+    assert "✓ no query failed, before, during and after" in second
+    # Without what bringing the stack up took. 45 on a machine of its own: a dead committer's lease runs for 20.
     up = re.search(r"([0-9.]+) s  the API answers", second)
     assert up is not None
-    assert seconds_of(second)[-1] - float(up[1]) < 50
+    assert seconds_of(second)[-1] - float(up[1]) < 80

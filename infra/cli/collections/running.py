@@ -136,7 +136,8 @@ class _Line:
         """One more at the end."""
         self.tasks.append(task)
         self._sizes.append(size)
-        self._show("sending")
+        failed = sum(each.failed for each in self.tasks)
+        self._shown.state(Moment("sending", sum(self._sizes), None, failed))
 
     def await_one(self) -> None:
         """Wait until the first that is not over is."""
@@ -145,16 +146,16 @@ class _Line:
         kind = TaskKind(task.kind)
         for state in follow(lambda: self._client.tasks.get(kind, task.task_id), sleep=self._sleep):
             self.tasks[place] = state
-            self._show(self._stage, state.detail)
+            self._show(state.detail)
         self._over += 1
 
-    def _show(self, stage: str, detail: str | None = None) -> None:
+    def _show(self, detail: str | None) -> None:
         done = sum(self._sizes[: self._over])
         if self.waiting:
             done += min(self.tasks[self._over].count, self._sizes[self._over])
         failed = sum(task.failed for task in self.tasks)
-        over = all(task.over for task in self.tasks) and stage != "sending"
-        self._shown.state(Moment(stage, done, sum(self._sizes), failed, detail=detail, over=over))
+        over = all(task.over for task in self.tasks)
+        self._shown.state(Moment(self._stage, done, sum(self._sizes), failed, detail=detail, over=over))
 
 
 def follow_task(client: ShoalClient, task: TaskInfo, shown: View) -> TaskInfo:

@@ -46,7 +46,7 @@ class Told:
             return
         self._stage, self._last = now.stage, moment
         total = f" of {now.total:,}" if now.total else ""
-        children = f", in {now.children} pieces" if now.children else ""
+        children = f", in {now.children} piece{'s' if now.children > 1 else ''}" if now.children else ""
         self._steps.begin(f"{now.stage}: {now.count:,}{total} documents{children}")
 
 
