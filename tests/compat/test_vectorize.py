@@ -35,7 +35,7 @@ def page(local_stack: StackInfo, folder: Path) -> Reader:
 def test_the_block_as_it_stands(page: Reader) -> None:
     account, name = page.variables["ACCOUNT_ID"], page.variables["INDEX_NAME"]
     client = httpx.Client(
-        base_url=f"{page.api_url}/client/v4/accounts/{account}/vectorize/v2/indexes",
+        base_url=f"{page.api_url}/client/v4/accounts/{account}/vectorize/v2",
         headers={"authorization": f"Bearer {page.api_key}"},
         trust_env=False,
         timeout=40.0,
@@ -43,7 +43,7 @@ def test_the_block_as_it_stands(page: Reader) -> None:
     expected = json.loads((PAGE / "upsert.200.json").read_text())
     with client:
         config = {"dimensions": 32, "metric": "cosine"}
-        assert client.post("", json={"name": name, "config": config}).status_code == 200
+        assert client.post("/indexes", json={"name": name, "config": config}).status_code == 200
         try:
             lines = [json.dumps({"id": f"v{number}", "values": [1.0] * 32}) for number in range(3)]
             (page.folder / "vectors.ndjson").write_text("\n".join(lines))
@@ -55,7 +55,9 @@ def test_the_block_as_it_stands(page: Reader) -> None:
             assert answer.json["result"].keys() == expected["result"].keys()
             assert str(uuid.UUID(mutation)) == mutation
             until = time.monotonic() + PATIENCE_SECONDS
-            while (info := client.get(f"/{name}/info").json()["result"])["processedUpToMutation"] != mutation:
+            while (info := client.get(f"/indexes/{name}/info").json()["result"])[
+                "processedUpToMutation"
+            ] != mutation:
                 assert time.monotonic() < until
                 time.sleep(0.05)
             assert info["vectorCount"] == 3
@@ -68,4 +70,4 @@ def test_the_block_as_it_stands(page: Reader) -> None:
             assert error.keys() <= expected["errors"][0].keys()
             assert error["code"] == 40023
         finally:
-            client.delete(f"/{name}")
+            client.delete(f"/indexes/{name}")

@@ -13,7 +13,11 @@ from infra.local.info import StackInfo
 from shoal.services.tenants import create_tenant
 from shoal.storage.ports import Ports
 
-pytestmark = pytest.mark.e2e
+pytestmark = [
+    pytest.mark.e2e,
+    # The client's own, about how it sends the bytes that its types ask for.
+    pytest.mark.filterwarnings("ignore:Passing raw bytes as `body`:DeprecationWarning"),
+]
 DIMENSIONS = 32
 PATIENCE_SECONDS = 60.0
 
