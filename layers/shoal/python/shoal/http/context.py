@@ -52,6 +52,8 @@ class Deps:
     pause: Pause = time.sleep
     """How a request that waits for a write lets time pass."""
     embedder: "Embedder | None" = None
+    reindex_failed_share: float = 0.05
+    """Of the objects of a reindex, where a request does not say how many may fail."""
     vectorize: VectorizeLimits = field(default_factory=VectorizeLimits)
 
     @classmethod
@@ -75,6 +77,7 @@ class Deps:
             embedder=embedder,
             docs_enabled=settings.docs_enabled,
             registry=settings.embedding_registry(),
+            reindex_failed_share=settings.reindex_failed_share,
             vectorize=VectorizeLimits(settings.vectorize_max_dimensions, settings.vectorize_max_ids),
         )
 

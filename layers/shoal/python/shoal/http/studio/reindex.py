@@ -23,9 +23,6 @@ from shoal.services.reindex.progress import child_of, failed_of, progress_of
 from shoal.services.reindex.starting import restart_reindex, start_reindex
 from shoal.services.tasks import lookup
 
-MAX_FAILED_SHARE = 0.1
-"""Of the objects, where a request does not say how many may fail."""
-
 
 def run(context: Context) -> Response:
     """Start a reindex, or tell what it would take. One of the same id that is there already stays what it is."""
@@ -54,7 +51,7 @@ def run(context: Context) -> Response:
         deploy_as_blue=bool(wanted.deploy_as_blue),
         wait_on_conflict=bool(wanted.wait_on_conflict),
         replace=bool(wanted.replace),
-        max_failed_share=MAX_FAILED_SHARE if share is None else share,
+        max_failed_share=context.deps.reindex_failed_share if share is None else share,
         vector_quota=context.principal.vector_quota,
     )
     return _shown(context, task)

@@ -114,7 +114,7 @@ def too_large(fits: int, *, name: str = "limit") -> InvalidInput:
 
 
 def fitting(shown: Iterable[int], *, envelope: int = _ENVELOPE_BYTES) -> int:
-    """How many of the first objects fit into an answer: `shown` are their bytes, escaped, `envelope` the others."""
+    """How many of the first objects fit into an answer: `shown` are their bytes, escaped, `envelope` the rest."""
     room = MAX_RESPONSE_BYTES - envelope
     count = 0
     for size in shown:

@@ -172,7 +172,7 @@ def _swapped(ports: Ports, found: Reindex, lease: FamilyLease, pause: Pause) -> 
 def _has_begun_next(ports: Ports, keys: FamilyKeys, state: FamilyState) -> bool:
     """Whether some of the next task is written: the rest of it must reach the same collections."""
     place = retry_busy(lambda: ports.table.get(keys.place(state.done + 1)))
-    if place is None:
+    if place is None or "kind" not in place:  # nothing waits, or it has been done since
         return False
     task = read_task(ports, keys.tenant_id, TaskKind(place["kind"]), str(place["task_id"]))
     if task is None or task.place != state.done + 1 or task.status.terminal:
