@@ -34,6 +34,7 @@ def act(
     steps.plain(
         f"\nSecond act: the same operations as documents, and from {OLD} to {NEW} while they are searched"
     )
+    steps.begin("looking for what an earlier run has left")
     fill(client, operations, digest, state=state, steps=steps)
     questions = [question.text.lower() for question in QUESTIONS]
 

@@ -46,8 +46,9 @@ class Told:
             return
         self._stage, self._last = now.stage, moment
         total = f" of {now.total:,}" if now.total else ""
-        children = f", in {now.children} piece{'s' if now.children > 1 else ''}" if now.children else ""
-        self._steps.begin(f"{now.stage}: {now.count:,}{total} documents{children}")
+        counted = f": {now.count:,}{total} documents" if now.count or total else ""
+        pieces = {0: "", 1: ", in 1 piece"}.get(now.children, f", in {now.children} pieces")
+        self._steps.begin(f"{now.stage}{counted}{pieces}")
 
 
 def document(operation: Operation) -> bytes:
