@@ -20,7 +20,8 @@ class ReindexIn(TaskIn):
 
     `deploy_as_blue` makes it the active one at the end, `wait_on_conflict` waits for another reindex of either
     instead of being refused. `replace` first deletes the collection that is `dest`. Up to `max_failed_share` of
-    the objects may fail (as the deployment says where it is left out: 0.05 by default). `dry_run` starts nothing, and tells what it would take.
+    the objects may fail (left out: as the deployment says, 0.05 by default). `dry_run` starts nothing, and tells
+    what it would take.
     """
 
     source: ReindexEnd
