@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -84,12 +84,12 @@ class Story:
         names = self.dice.sample(IDS, self.dice.randint(1, 3))
         deletes = self.dice.random() < 0.3
         number = len(self.bodies)
-        body: TaskBody
-        if deletes:
-            kind, told, body = TaskKind.DELETION, names, DeleteBody(names)
-        else:
+        kind, body = TaskKind.DELETION, cast("TaskBody", DeleteBody(names))
+        told: Documents | list[str] = names
+        if not deletes:
+            title = " ".join(f"{number}-{n}" for n in range(words))
+            told = {name: {"title": f"{name} {title}"} for name in names}
             kind = TaskKind.UPSERTION
-            told = {name: {"title": " ".join(f"{name}-{number}-{n}" for n in range(words))} for name in names}
             body = UpsertBody([{"object_id": name, "payload": payload} for name, payload in told.items()])
         if self.old_named and self.dice.random() < 0.3:
             kind = TaskKind.INTERNAL_DELETION if deletes else TaskKind.INTERNAL_UPSERTION
