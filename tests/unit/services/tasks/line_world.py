@@ -26,13 +26,15 @@ from shoal.services.tasks.worker import work
 from shoal.storage.keys import TenantKeys
 from shoal.storage.memory.faults import SimulatedCrash
 from shoal.storage.ports import Drop, Ports
-from tests.unit.services.reindex.models import CANNOT, OLD, THIRD, FakeModel, FakeModels
+from tests.unit.services.reindex.models import OLD, THIRD, FakeModel, FakeModels
 from tests.unit.services.reindex.world import TextWorld
-from tests.unit.services.world import Record
+from tests.unit.services.world import Clock, Record
 
 type Operation = Literal["upsert", "delete", "set", "insert"]
 """`set` and `insert` are of objects that bring their vectors."""
 SMALL = Sizes(objects=3, shared_objects=2, shared_tasks=3)
+CANNOT = "cannot"
+"""A text with this word in it fails."""
 NOT_IN_THIRD = "not-in-third"
 """A text with this word in it fails in the model `third` alone."""
 ALL_KINDS = (
@@ -49,10 +51,9 @@ class PickyModel(FakeModel):
 
     def embed(self, texts: Sequence[str], *, purpose: Purpose) -> Embedded:
         found = super().embed(texts, purpose=purpose)
-        if self.spec != THIRD:
-            return found
-        refused = {place: "not here" for place, text in enumerate(texts) if NOT_IN_THIRD in text.split()}
-        return replace(found, failed={**found.failed, **refused})
+        refused = {CANNOT, NOT_IN_THIRD} if self.spec == THIRD else {CANNOT}
+        failed = {place: "not here" for place, text in enumerate(texts) if refused & set(text.split())}
+        return replace(found, failed={**found.failed, **failed})
 
 
 class PickyModels(FakeModels):
@@ -99,10 +100,21 @@ class Attempt:
     to_pair: int | None = None
 
 
+class Ticking(Clock):
+    """A clock on which every look takes a while."""
+
+    tick = 0.0
+
+    def __call__(self) -> float:
+        self.now += self.tick
+        return self.now
+
+
 @dataclass
 class LineWorld(TextWorld):
     """A TextWorld with a line of items."""
 
+    clock: Ticking = field(default_factory=Ticking)
     quota: int | None = 1_000_000
     attempts: list[Attempt] = field(default_factory=list)
     pair: Dataset | None = None
@@ -167,8 +179,11 @@ class LineWorld(TextWorld):
             case "delete":
                 return TaskKind.DELETION if public else TaskKind.INTERNAL_DELETION
 
-    def work(self, *, ports: Ports | None = None, sizes: Sizes = SMALL, budget: float = 60.0) -> None:
-        """A worker, with any luck."""
+    def work(
+        self, *, ports: Ports | None = None, sizes: Sizes = SMALL, budget: float = 60.0, tick: float = 0.0
+    ) -> None:
+        """A worker, with any luck; each look at the clock takes it `tick` seconds."""
+        self.clock.tick = tick
         with suppress(ShoalError, SimulatedCrash):
             work(
                 ports or self.ports,
@@ -181,6 +196,7 @@ class LineWorld(TextWorld):
                 threads=1,
                 sizes=sizes,
             )
+        self.clock.tick = 0.0
 
     def pause(self, seconds: float) -> None:
         """While a worker waits, logs are applied."""
@@ -255,7 +271,7 @@ class LineWorld(TextWorld):
         state = self.state()
         assert state.done == last == len(self.attempts), "a task is stuck"
         assert sorted(attempt.place for attempt in self.attempts) == list(range(1, last + 1))
-        assert state.lease_owner is None
+        assert state.lease_owner is None or state.lease_until < self.clock()
         assert counter is None or "gsi1pk" not in counter
         shown = {(task.kind, task.task_id): task for kind in ALL_KINDS for task in self.listed(kind)}
         for attempt in self.attempts:

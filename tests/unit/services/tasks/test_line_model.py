@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from shoal.model.bindings import Family
 from shoal.services.collections.blue import set_blue
 from shoal.services.tasks.family import LEASE_SECONDS
-from shoal.storage.memory.faults import AtCall, Fault, Faults, RandomFaults, Schedule, no_faults
+from shoal.storage.memory.faults import AtCall, Call, Fault, Faults, RandomFaults, Schedule, no_faults
 from shoal.storage.ports import Ports
 from tests.faults.turns import Turns, both
-from tests.unit.services.reindex.models import CANNOT, NEW, OLD, THIRD
-from tests.unit.services.tasks.line_world import NOT_IN_THIRD, Asked, LineWorld, Operation
+from tests.unit.services.reindex.models import NEW, OLD, THIRD
+from tests.unit.services.tasks.line_world import CANNOT, NOT_IN_THIRD, Asked, LineWorld, Operation
 
 TITLES = (
     "one two three",
@@ -50,7 +50,7 @@ class Ask:
 @dataclass(frozen=True)
 class Work:
     luck: Schedule = no_faults
-    budget: float = 60.0
+    tick: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,22 @@ class TwoWork:
 
     order: tuple[int, ...]
     late: int
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """Something that happens after so many calls of a worker at work."""
+
+    calls: int
+    what: "Step"
+
+
+@dataclass(frozen=True)
+class TwoAsk:
+    """Two requests at once."""
+
+    order: tuple[int, ...]
+    asked: tuple[Asked, Asked]
 
 
 @dataclass(frozen=True)
@@ -91,7 +107,7 @@ class Wait:
     seconds: float
 
 
-type Step = Ask | Work | TwoWork | Cancel | Restart | Blue | BeginPair | EndPair | Wait
+type Step = Ask | Work | TwoWork | Meanwhile | TwoAsk | Cancel | Restart | Blue | BeginPair | EndPair | Wait
 
 lucks: st.SearchStrategy[Schedule] = st.one_of(
     st.just(no_faults),
@@ -102,7 +118,7 @@ lucks: st.SearchStrategy[Schedule] = st.one_of(
     ),
     st.builds(RandomFaults, seed=st.integers(0, 1000), rates=st.just(RATES)),
 )
-names = st.sampled_from("abcde")
+names = st.sampled_from("abc")
 payloads = st.sampled_from([{"title": title} for title in TITLES])
 
 
@@ -115,19 +131,27 @@ def asked_of(operation: Operation) -> st.SearchStrategy[Asked]:
 operations: list[Operation] = ["upsert", "upsert", "upsert", "delete", "set", "insert"]
 asked = st.sampled_from(operations).flatmap(asked_of)
 which = st.integers(0, 20)
-steps: st.SearchStrategy[Step] = st.one_of(
-    st.builds(Ask, asked, st.booleans(), lucks),
-    st.builds(Ask, asked, st.booleans(), lucks),
-    st.builds(Work, lucks, st.sampled_from([60.0, 60.0, 0.001])),
-    st.builds(TwoWork, st.lists(st.integers(0, 1), max_size=40).map(tuple), st.integers(0, 1)),
+orders = st.lists(st.integers(0, 1), max_size=40).map(tuple)
+asks = st.builds(Ask, asked, st.sampled_from([False, False, True]), lucks)
+sudden: st.SearchStrategy[Step] = st.one_of(
     st.builds(Cancel, which),
     st.builds(Restart, which),
     st.builds(Blue, st.booleans()),
     st.just(BeginPair()),
     st.just(EndPair()),
+)
+steps: st.SearchStrategy[Step] = st.one_of(
+    asks,
+    asks,
+    asks,
+    st.builds(Work, lucks, st.sampled_from([0.0, 0.0, 0.5, 3.0])),
+    st.builds(TwoWork, orders, st.integers(0, 1)),
+    st.builds(Meanwhile, st.integers(0, 50), sudden),
+    st.builds(TwoAsk, orders, st.tuples(asked, asked)),
+    sudden,
     st.builds(Wait, st.sampled_from([1.0, 6.0, LEASE_SECONDS + 1])),
 )
-stories = st.lists(steps, min_size=3, max_size=14)
+stories = st.lists(steps, min_size=4, max_size=14)
 
 
 @pytest.fixture(autouse=True)
@@ -161,15 +185,40 @@ def two_work(world: LineWorld, step: TwoWork) -> None:
     both(turns, at_work(0), at_work(1))
 
 
+def meanwhile(world: LineWorld, step: Meanwhile) -> None:
+    """In the same thread: nothing else happens while it does."""
+
+    def luck(call: Call) -> Fault | None:
+        if call.number == step.calls:
+            perform(world, step.what)
+        return None
+
+    world.work(ports=world.process(Faults(luck)))
+
+
+def two_ask(world: LineWorld, step: TwoAsk) -> None:
+    turns = Turns(step.order)
+
+    def ask(me: int) -> Callable[[], object]:
+        ports = world.process(Faults(turns.taking(me, no_faults)))
+        return lambda: world.ask(step.asked[me], task_id=f"{me}-{len(world.attempts)}", ports=ports)
+
+    both(turns, ask(0), ask(1))
+
+
 def perform(world: LineWorld, step: Step) -> None:
     match step:
         case Ask(asked, internal, luck):
             to = NEW if internal else None
             world.ask(asked, ports=world.process(Faults(luck)), model=to)
-        case Work(luck, budget):
-            world.work(ports=world.process(Faults(luck)), budget=budget)
+        case Work(luck, tick):
+            world.work(ports=world.process(Faults(luck)), budget=10.0, tick=tick)
         case TwoWork():
             two_work(world, step)
+        case Meanwhile():
+            meanwhile(world, step)
+        case TwoAsk():
+            two_ask(world, step)
         case Cancel(which) if world.attempts:
             world.cancel(world.attempts[which % len(world.attempts)])
         case Restart(which) if world.attempts:
@@ -187,7 +236,7 @@ def perform(world: LineWorld, step: Step) -> None:
 
 
 @settings(
-    max_examples=120,
+    max_examples=150,
     deadline=None,
     suppress_health_check=[
         HealthCheck.too_slow,
