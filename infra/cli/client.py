@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import httpx
 
+from infra.cli.aliases import AliasCalls
 from infra.cli.batches import pack
 from infra.cli.collections.calls import CollectionCalls
 from infra.cli.collections.models import ModelCalls
@@ -37,6 +38,7 @@ from infra.cli.results import (
     Values,
 )
 from infra.cli.snapshots import SnapshotCalls
+from infra.cli.term_lists import TermListCalls
 from infra.cli.transport import Patience, Transport, is_loopback
 from infra.cli.waiting import wait_for_jobs
 from infra.cli.writing import WriteCalls
@@ -74,6 +76,8 @@ class ShoalClient:
         self.listing = ListingCalls(self._http)
         self.compactions = CompactionCalls(self._http)
         self.snapshots = SnapshotCalls(self._http)
+        self.aliases = AliasCalls(self._http)
+        self.term_lists = TermListCalls(self._http)
         self.models = ModelCalls(self._http)
         self.collections = CollectionCalls(self._http)
         self.tasks = TaskCalls(self._http)
@@ -135,9 +139,9 @@ class ShoalClient:
         """One dataset; 404 `dataset_not_found`."""
         return DatasetInfo.of(self._http.send("GET", dataset_path(name)).json())
 
-    def delete_dataset(self, name: str) -> None:
-        """Delete a dataset; the name is free again at once."""
-        self._http.send("DELETE", dataset_path(name))
+    def delete_dataset(self, name: str, *, force: bool = False) -> None:
+        """Delete a dataset; the name is free again at once. With `force` the aliases that point at it go, too."""
+        self._http.send("DELETE", dataset_path(name), params={"force": "true"} if force else None)
 
     # --- records -------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from infra.cli.aws_errors import aws_errors
 from infra.cli.commands import (
+    aliases,
     ask,
     collections,
     compact,
@@ -31,6 +32,7 @@ from infra.cli.commands import (
     snapshot,
     tasks,
     tenants,
+    terms,
     vectors,
     writing,
 )
@@ -113,6 +115,8 @@ app.add_typer(vectors.app, name="vectors")
 app.add_typer(imports.app, name="imports")
 app.command("import")(imports.import_)
 app.add_typer(snapshot.app, name="snapshot")
+app.add_typer(aliases.app, name="aliases")
+app.add_typer(terms.app, name="terms")
 app.add_typer(models.app, name="models")
 app.add_typer(collections.app, name="collections")
 app.add_typer(reindex.app, name="reindex")

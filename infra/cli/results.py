@@ -70,6 +70,8 @@ class DatasetInfo:
     recall: Recall | None = None
     embedding_model: str | None = None
     """What makes vectors of texts; None where it is queried by vector only."""
+    aliases: tuple[str, ...] = ()
+    """What points at it."""
 
     @classmethod
     def of(cls, body: Json) -> "DatasetInfo":
@@ -85,6 +87,7 @@ class DatasetInfo:
             error_message=body.get("error_message"),
             recall=Recall.of(body["recall"]) if body.get("recall") else None,
             embedding_model=body.get("embedding_model"),
+            aliases=tuple(body.get("aliases") or ()),
         )
 
 

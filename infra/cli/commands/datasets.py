@@ -15,9 +15,18 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="The dataset's name: 1
 
 def _show(found: tuple[DatasetInfo, ...]) -> None:
     output.table(
-        ("name", "rows", "dimension", "metric", "embedding model", "status", "last indexed"),
+        ("name", "rows", "dimension", "metric", "embedding model", "status", "last indexed", "aliases"),
         [
-            (d.name, d.row_count, d.dimension, d.metric, d.embedding_model, d.status, d.last_indexed_at)
+            (
+                d.name,
+                d.row_count,
+                d.dimension,
+                d.metric,
+                d.embedding_model,
+                d.status,
+                d.last_indexed_at,
+                ", ".join(d.aliases) or None,
+            )
             for d in found
         ],
     )
@@ -85,15 +94,24 @@ def get(ctx: typer.Context, name: Name, as_json: AsJson = False, profile: Profil
 
 @app.command()
 def delete(
-    ctx: typer.Context, name: Name, yes: Yes = False, as_json: AsJson = False, profile: ProfileName = None
+    ctx: typer.Context,
+    name: Name,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also where aliases point at it, and those with it; needs `admin`."),
+    ] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
 ) -> None:
     """Delete a dataset with all its records."""
     with targets(ctx).client(profile) as client:
         if not yes:
-            rows = client.get_dataset(name).row_count
-            if not typer.confirm(f"delete {name} with {rows:,} records?", err=True):
+            found = client.get_dataset(name)
+            aliases = f" and the aliases {', '.join(found.aliases)}" if force and found.aliases else ""
+            if not typer.confirm(f"delete {name} with {found.row_count:,} records{aliases}?", err=True):
                 raise UsageError("not deleted")
-        client.delete_dataset(name)
+        client.delete_dataset(name, force=force)
     if as_json:
         output.print_json({"deleted": name})
     else:
