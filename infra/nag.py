@@ -64,6 +64,7 @@ REASONS: dict[str, dict[str, str]] = {
         _executions(_EXPORTS, ":*"): _EXECUTIONS,
         _executions(_REINDEXES, ":*"): _EXECUTIONS,
         **_TASKS,
+        **_STEPS,
     },
     "Functions/Tasks": {
         **_TASKS,

@@ -37,6 +37,8 @@ def grant_text(
 
     # The API stores what is to be done, and shows what failed; the sweep sees that it gets done.
     api.allow(["s3:GetObject", "s3:PutObject"], objects(TASKS))
+    # What a sub-task of a reindex has come to.
+    api.allow(["s3:GetObject"], objects(WORK))
     reindex.allow(["sqs:SendMessage"], line)
     for starter in (api, sweep):
         starter.allow(["sqs:SendMessage"], line)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 
 from functions.outbound import handler as function
 from shoal.storage.aws_clients import lambda_client, ssm_client
@@ -145,13 +146,18 @@ def client_of(invoked: Callable[[Any], tuple[Any, str]]) -> "LambdaClient":
     client = lambda_client()
 
     def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        said, error = invoked(json.loads(request.body or b"null"))
-        headers = {"content-type": "application/json"}
+        sent = request.body
+        assert isinstance(sent, bytes | str)
+        said, error = invoked(json.loads(sent or b"null"))
+        headers = HTTPHeaders()
+        headers["content-type"] = "application/json"
         if error:
             headers["X-Amz-Function-Error"] = error
         return AWSResponse(request.url, 200, headers, _Raw(json.dumps(said).encode()))
 
-    client.meta.events.register_first("before-send.lambda.Invoke", send)
+    # What a handler of this event answers is taken for the response; the stubs do not know that.
+    handler: Any = send
+    client.meta.events.register_first("before-send.lambda.Invoke", handler)
     return client
 
 

@@ -73,7 +73,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "states:StopExecution": {f"executions of {MACHINE}:*", f"executions of {REINDEX_MACHINE}:*"},
         "s3:PutObject": {LOG, MANIFESTS, DESCRIPTORS, TASKS, "bucket/t/*/tenant.json"},
         "s3:DeleteObject": {LOG},
-        "s3:GetObject": {UPLOAD, REJECTS, EXPORTS, MANIFESTS, DESCRIPTORS, TASKS},
+        "s3:GetObject": {UPLOAD, REJECTS, EXPORTS, MANIFESTS, DESCRIPTORS, TASKS, WORK},
         "s3:ListBucket": {"bucket"},
         "sqs:SendMessage": {"wakeups", "builds", "tasks"},
     },
