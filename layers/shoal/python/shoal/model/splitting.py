@@ -13,6 +13,7 @@ _SENTENCE_END = re.compile(r"[.!?]['\")\]]{0,4}\s+|[。！？]\s*|\n\s*")
 _WORD_END = re.compile(r"\s+")
 _COUNTED_AT_ONCE = 256
 _TRIES = 4
+_WORD, _SENTENCE, _PARAGRAPH = range(3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,11 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A run of the text that is not cut, its tokens, and whether a paragraph ends with it."""
+    """A run of the text that is not cut, its tokens, and what ends with it."""
 
     text: str
     tokens: int
-    ends_paragraph: bool
+    ends: int
 
 
 def split(text: str, *, max_tokens: int, count: Count) -> Split:
@@ -73,30 +74,31 @@ def _filled(text: str, budget: int, count: Count) -> Split:
 
 
 def _taken(pieces: Sequence[_Piece], tokens: int) -> int:
-    """How many of the pieces of a full part it keeps: up to a paragraph's end in its second half, or all."""
-    left = tokens
+    """How many pieces of a full part it keeps: up to the last that ends most, of those in its second half."""
+    best, left = len(pieces), tokens
+    most = -1
     for place in range(len(pieces) - 1, -1, -1):
         if left * 2 < tokens:
             break
-        if pieces[place].ends_paragraph:
-            return place + 1
+        if pieces[place].ends > most:
+            best, most = place + 1, pieces[place].ends
         left -= pieces[place].tokens
-    return len(pieces)
+    return best
 
 
 def _pieces(text: str, budget: int, count: Count) -> Iterator[_Piece]:
     """Sentences; the words of one that is too long; and pieces of a word that is. Counted as they are needed."""
     for sentence, tokens in _counted(_cut(text, _SENTENCE_END), count):
-        ends_paragraph = "\n" in sentence[len(sentence.rstrip()) :]
+        ends = _PARAGRAPH if "\n" in sentence[len(sentence.rstrip()) :] else _SENTENCE
         if tokens <= budget:
-            yield _Piece(sentence, tokens, ends_paragraph)
+            yield _Piece(sentence, tokens, ends)
             continue
         for word, of_word in _counted(_cut(sentence, _WORD_END), count):
             if of_word <= budget:
-                yield _Piece(word, of_word, False)
+                yield _Piece(word, of_word, _WORD)
                 continue
             for piece, of_piece in _counted(_chopped(word, budget, count), count):
-                yield _Piece(piece, of_piece, False)
+                yield _Piece(piece, of_piece, _WORD)
 
 
 def _cut(text: str, boundary: re.Pattern[str]) -> Iterator[str]:
