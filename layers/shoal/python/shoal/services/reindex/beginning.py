@@ -6,7 +6,7 @@ from dataclasses import replace
 from shoal.errors import Conflict, NotFound, RequestError, ShoalError, TransactionCancelled
 from shoal.model.bindings import Aggregation
 from shoal.model.datasets import Dataset
-from shoal.model.ids import new_import_id, transaction_token
+from shoal.model.ids import new_import_id, new_token, transaction_token
 from shoal.model.reindexes import MAX_REINDEXES, ReindexSettings
 from shoal.model.tasks import Task, TaskStatus
 from shoal.services.collections.blue import is_live, read_blue
@@ -205,7 +205,7 @@ def stop_waiting(ports: Ports, task: Task, status: TaskStatus, detail: str | Non
     now = ports.clock()
     changes = {"status": status, "detail": detail}
     writes: list[Write] = [without_waiting(keys, state, task.task_id), change(task, now=now, **changes)]
-    token = transaction_token("not begun", task.tenant_id, task.task_id, task.revision, state.version)
+    token = transaction_token("not begun", new_token())
     try:
         or_try_again(lambda: ports.table.transact(writes, token=token))
     except TransactionCancelled:

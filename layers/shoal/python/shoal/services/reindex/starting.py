@@ -6,7 +6,7 @@ import secrets
 from shoal.errors import Conflict, InvalidInput, LimitReached, NotFound, ShoalError, TransactionCancelled
 from shoal.model.bindings import Family
 from shoal.model.embedding_models import EmbeddingModel, ModelRegistry
-from shoal.model.ids import transaction_token
+from shoal.model.ids import new_token, transaction_token
 from shoal.model.reindexes import MAX_WAITING, ReindexSettings
 from shoal.model.tasks import Task, TaskKind, TaskStatus, check_task_id
 from shoal.services.collections.catalog import find_collection
@@ -108,9 +108,7 @@ def _stored(ports: Ports, task: Task) -> Task:
         state = read_family(ports, keys)
         _check_waiting(state)
         writes: list[Write] = [*put_new(task), with_waiting(keys, state, task.task_id)]
-        token = transaction_token(
-            "reindex", task.tenant_id, task.task_id, str(task.created_at), state.version
-        )
+        token = transaction_token("reindex", new_token())
         try:
             or_try_again(lambda: ports.table.transact(writes, token=token))  # noqa: B023 - called at once
         except TransactionCancelled as lost:
@@ -178,7 +176,7 @@ def restart_reindex(ports: Ports, tenant_id: str, task_id: str) -> Task:
             "tokens": 0,
         }
         writes: list[Write] = [change(task, now=now, **changes), with_waiting(keys, state, task_id)]
-        token = transaction_token("restart", tenant_id, task_id, task.revision, state.version)
+        token = transaction_token("restart", new_token())
         try:
             or_try_again(lambda: ports.table.transact(writes, token=token))  # noqa: B023 - called at once
         except TransactionCancelled:
