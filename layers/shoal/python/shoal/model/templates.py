@@ -18,6 +18,7 @@ MAX_TEMPLATE_FIELDS = 64
 MAX_PATH_KEYS = 16
 BETWEEN_FIELDS = "\n"
 BETWEEN_ELEMENTS = ", "
+_NESTING = frozenset({dict, list})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,11 @@ def check_depth(payload: Any) -> None:
 
 
 def _descend(value: Any, room: int) -> None:
-    if isinstance(value, dict | list):
+    if type(value) in _NESTING:
         if not room:
             raise _too_deep()
-        for inner in value.values() if isinstance(value, dict) else value:
-            if isinstance(inner, dict | list):
+        for inner in value.values() if type(value) is dict else value:
+            if type(inner) in _NESTING:
                 _descend(inner, room - 1)
 
 

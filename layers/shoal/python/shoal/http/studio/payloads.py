@@ -13,14 +13,18 @@ MAX_DEPTH = 32
 MAX_INFO_BYTES = 16 * 1024
 """Compact JSON bytes of what is told of an object beside its payload."""
 
+_NESTING = frozenset({dict, list})
+
 
 def too_deep(value: Any, depth: int = MAX_DEPTH) -> bool:
-    """Whether a JSON value has more levels of objects and lists than that."""
-    if not isinstance(value, dict | list):
+    """Whether a JSON value, as parsed, has more levels of objects and lists than that."""
+    if type(value) not in _NESTING:
         return False
     if depth == 0:
         return True
-    return any(too_deep(each, depth - 1) for each in (value.values() if isinstance(value, dict) else value))
+    # Every value of every object passes here: most are no such thing, and are not called for.
+    inner = value.values() if type(value) is dict else value
+    return any(too_deep(each, depth - 1) for each in inner if type(each) in _NESTING)
 
 
 def at_most(limit: int) -> AfterValidator:
