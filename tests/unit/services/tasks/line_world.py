@@ -309,27 +309,25 @@ class LineWorld(TextWorld):
                     into.pop(name, None)
                 elif operation == "insert" and name in into:
                     continue
-                elif operation in {"set", "insert"} or self.embeds(payload):
+                elif operation in {"set", "insert"} or self.embeds(payload, attempt.model_id):
                     into[name] = (operation, payload)
                 else:
                     continue
                 paired = attempt.model_id == OLD.model_id and attempt.from_pair <= place < stop_pair
                 if self.pair is not None and paired:
                     other = found[self.pair.name]
-                    if payload is not None and self.embeds(payload) and not self.only_fails_in_pair(payload):
+                    if payload is not None and self.embeds(payload, self.pair.name):
                         other[name] = ("upsert", payload)
                     else:
                         other.pop(name, None)
         return found
 
     @staticmethod
-    def embeds(payload: Mapping[str, Any]) -> bool:
-        text = str(payload.get("title", ""))
-        return bool(text.strip()) and CANNOT not in text.split()
-
-    @staticmethod
-    def only_fails_in_pair(payload: Mapping[str, Any]) -> bool:
-        return NOT_IN_THIRD in str(payload["title"]).split()
+    def embeds(payload: Mapping[str, Any], model_id: str) -> bool:
+        """Whether a model takes the text of a payload."""
+        words = str(payload.get("title", "")).split()
+        refused = {CANNOT, NOT_IN_THIRD} if model_id == THIRD.model_id else {CANNOT}
+        return bool(words) and not refused & set(words)
 
     def rows_of(
         self, dataset: Dataset, documents: Mapping[str, tuple[Operation, Mapping[str, Any]]]

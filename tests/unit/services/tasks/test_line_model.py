@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shoal.model.bindings import Family
+from shoal.model.embedding_models import EmbeddingModel
 from shoal.services.collections.blue import set_blue
 from shoal.services.tasks.family import LEASE_SECONDS
 from shoal.storage.memory.faults import AtCall, Call, Fault, Faults, RandomFaults, Schedule, no_faults
@@ -43,7 +44,7 @@ RATES = {
 @dataclass(frozen=True)
 class Ask:
     asked: Asked
-    internal: bool = False
+    to: EmbeddingModel | None = None
     luck: Schedule = no_faults
 
 
@@ -132,7 +133,7 @@ operations: list[Operation] = ["upsert", "upsert", "upsert", "delete", "set", "i
 asked = st.sampled_from(operations).flatmap(asked_of)
 which = st.integers(0, 20)
 orders = st.lists(st.integers(0, 1), max_size=40).map(tuple)
-asks = st.builds(Ask, asked, st.sampled_from([False, False, True]), lucks)
+asks = st.builds(Ask, asked, st.sampled_from([None, None, NEW, THIRD]), lucks)
 sudden: st.SearchStrategy[Step] = st.one_of(
     st.builds(Cancel, which),
     st.builds(Restart, which),
@@ -208,8 +209,7 @@ def two_ask(world: LineWorld, step: TwoAsk) -> None:
 
 def perform(world: LineWorld, step: Step) -> None:
     match step:
-        case Ask(asked, internal, luck):
-            to = NEW if internal else None
+        case Ask(asked, to, luck):
             world.ask(asked, ports=world.process(Faults(luck)), model=to)
         case Work(luck, tick):
             world.work(ports=world.process(Faults(luck)), budget=10.0, tick=tick)

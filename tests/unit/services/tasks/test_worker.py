@@ -341,6 +341,19 @@ def test_what_a_reindex_makes_gets_what_its_source_gets_and_loses_what_it_cannot
     assert details == ["not in the collection of third, which a reindex is making: not here", "not here"]
 
 
+def test_parts_that_a_reindex_brought_go_with_what_replaces_their_object(world: LineWorld) -> None:
+    world.begin_pair(OLD, THIRD)
+    long = " ".join(f"w{n}" for n in range(40))
+    ask(world, Asked("upsert", (("a", {"title": long}), ("b", {"title": long[:60]}), ("c", {"title": long}))))
+    ask(world, Asked("upsert", (("c", {"title": "short"}),)), model=THIRD)
+    world.work()
+    world.end_pair()
+    ask(world, Asked("upsert", (("a", {"title": "short"}),)), model=THIRD)
+    ask(world, Asked("delete", (("b", None),)), model=THIRD)
+    world.check()
+    assert world.records(world.found(THIRD)).keys() == {"a", "c"}
+
+
 def test_the_model_of_what_a_reindex_makes_holds_up_the_line_and_fails_nothing(world: LineWorld) -> None:
     world.begin_pair(OLD, THIRD)
     attempt = ask(world, texts("a"))

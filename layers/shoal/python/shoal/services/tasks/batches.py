@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from shoal.errors import LimitReached, ModelBusy, ModelError, NotFound, RequestError
-from shoal.model.bindings import MAX_PARTS, Aggregation
+from shoal.model.bindings import MAX_PARTS, MAX_PAYLOAD_BYTES, Aggregation
 from shoal.model.datasets import Dataset
 from shoal.model.embedding_models import Provider
 from shoal.model.tasks import FailedObject, Task, TaskStatus
@@ -235,30 +235,25 @@ class Batches:
         if work.body.operation == "delete":
             return min(len(lines), start + self._sizes.objects)
         most, room = self._sizes.objects, self._sizes.size
+        row, longest = 0, 0
         for target in work.targets:
-            model = self._embedder.registry.get(target.dataset.name)
-            if model is not None:
-                most = min(most, max(LEAST_OBJECTS, int(model.texts_per_second * BATCH_SECONDS)))
+            dataset, model = target.dataset, self._embedder.registry.get(target.dataset.name)
+            row = max(row, dataset.dimension * 4 + _ROW_BYTES)
+            if model is None:
+                continue
+            most = min(most, max(LEAST_OBJECTS, int(model.texts_per_second * BATCH_SECONDS)))
+            if dataset.binding is not None and dataset.binding.aggregation is Aggregation.MIN:
+                longest = min(longest or model.max_tokens, model.max_tokens)
+        of_one_part = longest * _CHARACTERS_A_TOKEN or MAX_PAYLOAD_BYTES
         stop = start
         while stop < len(lines) and stop - start < most:
-            room -= self._weight(work, lines[stop])
+            size = len(lines[stop])
+            # About what the object puts into the log that gets most of it: each part carries the payload.
+            room -= (row + size) * min(MAX_PARTS, 1 + size // of_one_part)
             if room < 0 and stop > start:
                 break
             stop += 1
         return stop
-
-    def _weight(self, work: Work, line: bytes) -> int:
-        """About how many bytes an object puts into the log of the collection that gets most of it."""
-        heaviest = 0
-        for target in work.targets:
-            dataset = target.dataset
-            parts = 1
-            if dataset.binding is not None and dataset.binding.aggregation is Aggregation.MIN:
-                model = self._embedder.registry.get(dataset.binding.model_id)
-                tokens = 512 if model is None else model.max_tokens
-                parts = min(MAX_PARTS, 1 + len(line) // (tokens * _CHARACTERS_A_TOKEN))
-            heaviest = max(heaviest, parts * (len(line) + dataset.dimension * 4 + _ROW_BYTES))
-        return heaviest
 
     def _prepared(self, work: Work, start: int, stop: int) -> Prepared:
         """What some of the objects of a task become.
@@ -280,7 +275,7 @@ class Batches:
         else:
             objects = [object_of_json(one) for one in found]
             prepared = self._asked(work.task, lambda: prepare_texts(self._embedder, targets, objects))
-        self._planner.has_parts(work.collection, prepared.most_parts)
+        self._planner.has_parts(prepared.most_parts)
         return prepared
 
     def _given(self, work: Work, found: list[dict[str, Any]]) -> Prepared:
@@ -337,7 +332,7 @@ class Batches:
         objects = [object_of_json(orjson.loads(line)) for work in works for line in work.body.lines]
         targets = self._planner.targets_of(works[0].collection)
         prepared = self._asked(works[0].task, lambda: prepare_texts(self._embedder, targets, objects))
-        self._planner.has_parts(works[0].collection, prepared.most_parts)
+        self._planner.has_parts(prepared.most_parts)
         progress: list[Progress] = []
         start, tokens_left = 0, prepared.tokens
         for work in works:

@@ -1,10 +1,10 @@
 """The next tasks of a line: what each is to do, on which collection, and into which datasets that goes."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from shoal.errors import CorruptObject, NotFound
-from shoal.model.bindings import MAX_PARTS, Family
+from shoal.model.bindings import Family
 from shoal.model.datasets import Dataset
 from shoal.model.tasks import Task, TaskKind
 from shoal.services.collections.blue import blue_of
@@ -97,6 +97,7 @@ class Planner:
         self._state = state
         self._threads = threads
         self._targets: dict[str, tuple[Target, ...]] = {}
+        self._coming: dict[str, int] = {}
         self._bodies: dict[int, StoredBody | CorruptObject | None] = {}
 
     def read_ahead(self, due: Sequence[Due]) -> None:
@@ -144,9 +145,14 @@ class Planner:
 
     def targets_of(self, collection: Dataset) -> tuple[Target, ...]:
         """Where writes to a collection go: nowhere once it is deleted, and else to what is made of it as well."""
-        known = self._targets.get(collection.dataset_id)
-        if known is not None:
-            return known
+        if collection.dataset_id not in self._targets:
+            self._targets[collection.dataset_id] = self._read_targets(collection)
+        return tuple(
+            replace(target, most_parts=max(target.most_parts, self._coming.get(target.dataset.dataset_id, 0)))
+            for target in self._targets[collection.dataset_id]
+        )
+
+    def _read_targets(self, collection: Dataset) -> tuple[Target, ...]:
         wanted = [
             DatasetKeys(collection.tenant_id, name) for name in self._state.targets(collection.dataset_id)
         ]
@@ -167,13 +173,12 @@ class Planner:
                 if not number:
                     break
                 continue  # its reindex has failed, or is about to
-            most = MAX_PARTS if number else parse_counts(counts).most_parts
-            targets.append(Target(parse_meta(meta), most))
-        self._targets[collection.dataset_id] = tuple(targets)
+            known = parse_counts(counts).most_parts
+            made = any(pair.dest == keys.dataset_id for pair in self._state.reindexes)
+            targets.append(Target(parse_meta(meta), known, made))
         return tuple(targets)
 
-    def has_parts(self, collection: Dataset, most_parts: int) -> None:
-        """Note that objects of so many parts are on their way into a collection."""
-        first, *others = self._targets[collection.dataset_id]
-        if most_parts > first.most_parts:
-            self._targets[collection.dataset_id] = (Target(first.dataset, most_parts), *others)
+    def has_parts(self, most_parts: Mapping[str, int]) -> None:
+        """Note that objects of so many parts are on their way into datasets (by id)."""
+        for dataset_id, parts in most_parts.items():
+            self._coming[dataset_id] = max(parts, self._coming.get(dataset_id, 0))

@@ -29,14 +29,22 @@ from shoal.storage.ports import UpdateItem
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A dataset that a task writes to, where no object has more than `most_parts` parts."""
+    """A dataset that a task writes to, where no object is known to have more than `most_parts` parts. `made`: a
+    reindex makes it, whose objects may have any number.
+    """
 
     dataset: Dataset
     most_parts: int = MAX_PARTS
+    made: bool = False
+
+    @property
+    def reach(self) -> int:
+        """How many parts an object may have had."""
+        return MAX_PARTS if self.made else self.most_parts
 
     def further_parts(self, object_id: str, parts: int) -> list[str]:
         """The ids of parts that an object may have had, where it has so many now."""
-        return [part_id(object_id, number) for number in range(parts, self.most_parts)]
+        return [part_id(object_id, number) for number in range(parts, self.reach)]
 
 
 class ModelProblem(ShoalError):
@@ -53,7 +61,7 @@ class Prepared:
     """Entries for the logs, and what is counted along with them.
 
     `failed` has the place of each failed object among those given. `cut` are the ids of objects with too much
-    text. `most_parts` has some object in the collection itself.
+    text. `most_parts` are those of the object that has most, by dataset.
     """
 
     entries: list[LogEntry] = field(default_factory=list)
@@ -61,7 +69,7 @@ class Prepared:
     failed: list[tuple[int, FailedObject]] = field(default_factory=list)
     cut: frozenset[str] = frozenset()
     tokens: int = 0
-    most_parts: int = 0
+    most_parts: Mapping[str, int] = field(default_factory=dict)
 
 
 def prepare_deletion(targets: Sequence[Target], object_ids: Sequence[str]) -> Prepared:
@@ -156,6 +164,7 @@ def _everywhere(
     entries: list[LogEntry] = []
     counts: list[UpdateItem] = []
     failed = list(failed)
+    most_parts: dict[str, int] = {}
     tokens = embedded.tokens
     for number, target in enumerate(targets):
         found = embedded
@@ -172,13 +181,14 @@ def _everywhere(
         if entry is not None:
             entries.append(entry)
             counts.append(_counting(target, found))
+        most_parts[target.dataset.dataset_id] = max(found.parts.values(), default=0)
     return Prepared(
         entries,
         counts,
         sorted(failed, key=lambda one: one[0]),
         frozenset(embedded.cut),
         tokens,
-        most_parts=max(embedded.parts.values(), default=0),
+        most_parts=most_parts,
     )
 
 
@@ -200,7 +210,7 @@ def _elsewhere(failure: FailedObject, target: Target) -> FailedObject:
 def _upsert(target: Target, found: EmbeddedObjects, winners: _Winners) -> LogEntry | None:
     """Records, and the ids that go with them: parts that an object may have had, and objects that failed here."""
     gone = [part for name in winners if name not in found.parts for part in target.further_parts(name, 0)]
-    if target.most_parts > 1:
+    if target.reach > 1:
         gone += [part for name, parts in found.parts.items() for part in target.further_parts(name, parts)]
     if not found.ids:
         return _deletion(target, gone) if gone else None
