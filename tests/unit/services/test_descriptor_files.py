@@ -65,7 +65,7 @@ def test_what_is_put_comes_back(
 ) -> None:
     descriptor = DatasetDescriptor(1.5, meta, head, tuple(snapshots), tuple(imports), since, tuple(applied))
     assert decode_dataset(encode_dataset(descriptor)) == descriptor
-    tenant = TenantDescriptor(2.5, meta, (head, *snapshots), tuple(snapshots))
+    tenant = TenantDescriptor(2.5, meta, (head, *snapshots), tuple(snapshots), (head,), (meta, *snapshots))
     assert decode_tenant(encode_tenant(tenant)) == tenant
 
 
