@@ -117,6 +117,7 @@ def _install(folder: str) -> None:
     )
     if ran.returncode != 0:
         told = str(ran.stderr)
-        if any(code in told for code in _UNREACHABLE):
-            raise RegistryUnreachable(told)
+        for code in _UNREACHABLE:
+            if code in told:
+                raise RegistryUnreachable(f"npm ci ended with {code}")
         raise subprocess.CalledProcessError(ran.returncode, "npm ci", ran.stdout, ran.stderr)
