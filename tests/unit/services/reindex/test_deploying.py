@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import pytest
 
@@ -162,13 +163,7 @@ def test_who_has_lost_the_lease_changes_nothing() -> None:
         more = texts(["more"])
         happened: list[int] = []
         active: list[str] = []
-        faults = Faults(
-            at(
-                number,
-                lambda world=world, more=more, active=active: active.append(overtaken(world, more)),
-                happened,
-            )
-        )  # type: ignore[misc]
+        faults = Faults(at(number, partial(overtaken, world, more, active), happened))
         with suppress(ShoalError):
             try_to_deploy(world, world.process(faults))
         if not happened:
@@ -184,12 +179,12 @@ def test_who_has_lost_the_lease_changes_nothing() -> None:
         assert world.records(dest) == world.expected(dest, DOCUMENTS | more), number
 
 
-def overtaken(world: TextWorld, more: Documents) -> str:
-    """Long after, somebody else does the line; what is active then."""
+def overtaken(world: TextWorld, more: Documents, active: list[str]) -> None:
+    """Long after, somebody else does the line; `active` is told what is active then."""
     world.clock.pass_seconds(LEASE_SECONDS + WANTED_SECONDS + 1)
     ask(world, more, task_id="more")
     do_tasks(world)
-    return world.blue()
+    active.append(world.blue())
 
 
 def at(number: int, act: Callable[[], None], happened: list[int]) -> Callable[[Call], Fault | None]:
@@ -209,7 +204,7 @@ def test_tasks_that_arrive_at_any_moment_of_the_swap_reach_the_destination() -> 
         world = committed()
         more = texts(["more"])
         happened: list[int] = []
-        faults = Faults(at(number, lambda world=world, more=more: arrives(world, more), happened))  # type: ignore[misc]
+        faults = Faults(at(number, partial(arrives, world, more), happened))
         try_to_deploy(world, world.process(faults))
         if not happened:
             assert number > 10
