@@ -308,6 +308,27 @@ def test_public_tasks_go_to_what_is_active_when_they_begin_and_end_there(world: 
     assert world.records(world.found(NEW)).keys() == {"g"}
 
 
+@pytest.mark.parametrize("fault", [Fault.BUSY_BEFORE, Fault.BUSY_AFTER])
+def test_storage_that_is_busy_for_longer_than_it_is_asked_loses_and_doubles_nothing(
+    world: LineWorld, fault: Fault
+) -> None:
+    """Whether a batch was written is not known then: its place tells, or is closed."""
+    attempt = ask(world, texts("a", "b", "c", "d"))
+    calls = 0
+
+    def luck(call: Call) -> Fault | None:
+        nonlocal calls
+        calls += call.operation == "table.transact"
+        return fault if call.operation == "table.transact" and calls <= 7 else None
+
+    world.work(ports=world.process(Faults(luck)))
+    assert calls > 7
+    world.check()
+    assert world.task_of(attempt).processed == 4
+    jobs = [item for item in world.table.items() if str(item["sk"]).startswith("JOB#")]
+    assert sorted(job["kind"] for job in jobs if job["rows"]) == ["upsert", "upsert"]
+
+
 def test_a_collection_that_is_deleted_half_way_fails_the_task(world: LineWorld) -> None:
     world.collection(NEW)
     attempt = ask(world, texts(*"abcdef"), model=NEW)
@@ -324,6 +345,9 @@ def test_a_collection_that_is_deleted_half_way_fails_the_task(world: LineWorld) 
     assert task.detail == "there is no collection of items of new any more"
     world.drain_all()
     assert shown(world, following).status is TaskStatus.DONE
+    quota = world.table.get(TenantKeys(world.tenant_id).quota)
+    assert quota is not None
+    assert quota["used"] == 1, "what was reserved for the deleted one is given back"
 
 
 def test_what_a_reindex_makes_gets_what_its_source_gets_and_loses_what_it_cannot_hold(
