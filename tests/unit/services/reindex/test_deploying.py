@@ -222,6 +222,40 @@ def arrives(world: TextWorld, more: Documents) -> None:
     do_tasks(world)
 
 
+@pytest.mark.parametrize("deploy_as_blue", [True, False])
+def test_tasks_that_name_the_source_reach_both_until_the_very_swap(deploy_as_blue: bool) -> None:
+    reached = set()
+    for number in range(200):
+        world = committed(deploy_as_blue=deploy_as_blue)
+        more = texts(["more"])
+        before: list[bool] = []
+
+        def act(world: TextWorld = world, more: Documents = more, before: list[bool] = before) -> None:
+            ask(world, more, task_id="more", model="old")
+            before.append(not world.task().status.terminal)
+
+        try_to_deploy(world, world.process(Faults(at(number, act, []))))
+        if not before:
+            assert reached == {(True, True), (True, False), (False, True)}
+            return
+        at_once = world.task().status is TaskStatus.DONE
+        world.rest()
+        if not at_once:
+            do_tasks(world)
+            world.drain_all()
+            assert try_to_deploy(world), number
+        do_tasks(world)
+        ask(world, texts(["later"]), task_id="later", model="old")
+        do_tasks(world)
+        world.drain_all()
+        source, dest = world.found(world.models.registry["old"]), world.found(NEW)
+        both = DOCUMENTS | more
+        assert world.records(source) == world.expected(source, both | texts(["later"])), number
+        assert world.records(dest) == world.expected(dest, both if before[0] else DOCUMENTS), number
+        assert world.state().mirrors == () or world.state().copies == ()
+        reached.add((before[0], at_once))
+
+
 @pytest.mark.parametrize("fault", [Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.BUSY_AFTER, Fault.TWICE])
 def test_who_deploys_may_die_at_any_call(fault: Fault) -> None:
     for number in range(200):

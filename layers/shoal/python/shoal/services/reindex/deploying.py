@@ -1,8 +1,9 @@
 """Last of a reindex: its destination is what its source is, and becomes the active collection if that was asked.
 
 The swap is one transaction, made under the lease of the line and between two of its tasks: what was done before it
-is in both collections, and what comes after it finds the alias where it points then. The tasks that were accepted
-before the import was ready are waited for, so that they reach the destination too, whatever collection they name.
+is in both collections, and what comes after it finds the alias where it points then. Tasks that were accepted
+before the import was ready are waited for; those accepted since, until the very swap, are written to both when
+their turn comes, where they name the source.
 """
 
 import logging
@@ -34,7 +35,7 @@ from shoal.services.tasks.wake import try_to_wake_line
 from shoal.services.waiting import Pause, wait_until
 from shoal.services.wake import wake_indexer
 from shoal.storage.keys import DatasetKeys, FamilyKeys
-from shoal.storage.ports import AllOf, Compare, Ports, Write
+from shoal.storage.ports import Absent, AllOf, CheckItem, Compare, Ports, Write
 
 _log = logging.getLogger(__name__)
 _BARRIER_SECONDS = 600.0
@@ -131,7 +132,12 @@ def _swapped(ports: Ports, found: Reindex, lease: FamilyLease, pause: Pause) -> 
         return False
     now = ports.clock()
     ours = Compare("fence", "=", lease.fence)
-    gone = without_pair(keys, state, task.task_id)
+    # Tasks that are accepted by now, whenever they are done, still reach what is deployed; no other one is
+    # accepted before the swap is made.
+    counter = retry_busy(lambda: ports.table.get(keys.counter))
+    newest = int(counter["next"]) if counter else 0
+    none_since = CheckItem(keys.counter, Compare("next", "=", newest) if counter else Absent("pk"))
+    gone = without_pair(keys, state, task.task_id, mirrored_until=newest)
     if gone.condition is not None:
         gone = replace(gone, condition=AllOf((gone.condition, ours)))
     documents = job.objects - job.records_rejected
@@ -148,6 +154,7 @@ def _swapped(ports: Ports, found: Reindex, lease: FamilyLease, pause: Pause) -> 
             truncated=job.truncated,
             tokens=job.tokens,
         ),
+        none_since,
         is_live(dest),
         counting(
             dest,

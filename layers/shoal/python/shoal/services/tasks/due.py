@@ -65,7 +65,9 @@ class Hopeless:
 
 def read_due(ports: Ports, keys: FamilyKeys, state: FamilyState) -> list[Due]:
     """The places of the line after those that are dealt with, in order."""
-    start, stop = keys.place(state.done + 1), keys.place(state.done + AT_ONCE)
+    # What comes after a place from which on writes go elsewhere is read with the next reading of the family.
+    last = state.done + AT_ONCE if state.same_until is None else min(state.same_until, state.done + AT_ONCE)
+    start, stop = keys.place(state.done + 1), keys.place(last)
     places = retry_busy(lambda: ports.table.query(start.pk, start=start.sk, stop=stop.sk)).items
     wanted = {
         (str(item["kind"]), str(item["task_id"])): TenantKeys(keys.tenant_id).task(
@@ -174,7 +176,7 @@ class Planner:
                     break
                 continue  # its reindex has failed, or is about to
             known = parse_counts(counts).most_parts
-            made = any(pair.dest == keys.dataset_id for pair in self._state.reindexes)
+            made = any(copy.dest == keys.dataset_id for copy in self._state.copies)
             targets.append(Target(parse_meta(meta), known, made))
         return tuple(targets)
 

@@ -7,7 +7,7 @@ begun or ended meanwhile. Accepting a task does not touch the item.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event, Thread
 from typing import Any
 
@@ -47,6 +47,17 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Mirror:
+    """What is left of a reindex that is deployed: tasks up to the place `last` were accepted before that, and what
+    they write to the dataset `source` is written to `dest` as well (dataset ids).
+    """
+
+    source: str
+    dest: str
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class FamilyState:
     """A family as read once.
 
@@ -59,14 +70,26 @@ class FamilyState:
     done: int = 0
     bytes_done: int = 0
     reindexes: tuple[Pair, ...] = ()
+    mirrors: tuple[Mirror, ...] = ()
     waiting: tuple[str, ...] = ()
     lease_owner: str | None = None
     lease_until: float = 0.0
     wanted_until: float = 0.0
 
+    @property
+    def copies(self) -> tuple[Pair | Mirror, ...]:
+        """What is written to their sources is written to their destinations, up to `same_until`."""
+        return (*self.reindexes, *(mirror for mirror in self.mirrors if mirror.last > self.done))
+
+    @property
+    def same_until(self) -> int | None:
+        """The last place of the line for which `copies` are as they are now; None: for all."""
+        return min((mirror.last for mirror in self.mirrors if mirror.last > self.done), default=None)
+
     def targets(self, dataset_id: str) -> list[str]:
-        """Where a write to a dataset must go: there, and to where it is being reindexed."""
-        return [dataset_id, *(pair.dest for pair in self.reindexes if pair.source == dataset_id)]
+        """Where a write to a dataset must go: there, and to where it is being, or was just, reindexed."""
+        found = [dataset_id, *(copy.dest for copy in self.copies if copy.source == dataset_id)]
+        return list(dict.fromkeys(found))
 
     def pair_of(self, dataset_id: str) -> Pair | None:
         """The reindex that reads or makes a dataset; None where there is none."""
@@ -97,6 +120,10 @@ def parse_family(item: Item | None) -> FamilyState:
         done=int(found.get("done", 0)),
         bytes_done=int(found.get("bytes_done", 0)),
         reindexes=tuple(_parse_pair(pair) for pair in found.get("reindexes", ())),
+        mirrors=tuple(
+            Mirror(mirror["source"], mirror["dest"], int(mirror["last"]))
+            for mirror in found.get("mirrors", ())
+        ),
         waiting=tuple(str(task_id) for task_id in found.get("waiting", ())),
         lease_owner=found.get("lease_owner"),
         lease_until=float(found.get("lease_until", 0)),
@@ -215,10 +242,22 @@ def with_pair(keys: FamilyKeys, state: FamilyState, pair: Pair) -> UpdateItem:
     return _changed(keys, state, reindexes, _without(state.waiting, pair.task_id))
 
 
-def without_pair(keys: FamilyKeys, state: FamilyState, task_id: str) -> UpdateItem:
-    """What ends a reindex. Fails where the version is not as read."""
+def without_pair(
+    keys: FamilyKeys, state: FamilyState, task_id: str, *, mirrored_until: int = 0
+) -> UpdateItem:
+    """What ends a reindex. Fails where the version is not as read.
+
+    What tasks up to the place `mirrored_until` write to its source still goes to its destination, too.
+    """
+    ended = [pair for pair in state.reindexes if pair.task_id == task_id]
+    mirrors = [
+        *(mirror for mirror in state.mirrors if mirror.last > state.done),
+        *(Mirror(pair.source, pair.dest, mirrored_until) for pair in ended if mirrored_until > state.done),
+    ]
     reindexes = tuple(pair for pair in state.reindexes if pair.task_id != task_id)
-    return _changed(keys, state, reindexes, state.waiting)
+    changed = _changed(keys, state, reindexes, state.waiting)
+    stored = [{"source": one.source, "dest": one.dest, "last": one.last} for one in mirrors]
+    return replace(changed, actions=(*changed.actions, Assign("mirrors", stored)))
 
 
 def with_waiting(keys: FamilyKeys, state: FamilyState, task_id: str) -> UpdateItem:
