@@ -217,7 +217,7 @@ def _over_the_stack(
         _row(table, when, Times(tuple(each.seconds for each in some)))
     failed = [each.error for some in asked.values() for each in some if each.error]
     table.notes.append(
-        f"The reindex took {took:.1f} s ({rate(len(documents), took)} documents), from the request to the new "
+        f"The reindex took {took:.1f} s ({len(documents) / took:,.0f} documents/s), from the request to the new "
         f"model's answering. {len(failed)} of {sum(map(len, asked.values())):,} searches failed."
     )
     return [table]
