@@ -260,10 +260,11 @@ def test_a_shard_is_cut_without_gaps(rows: int, size: int, most_rows: int, most:
 
 def test_pieces_fit_the_model() -> None:
     fast, slow = spec("fast", 3, rate=10_000.0), spec("slow", 3, rate=20.0)
-    assert rows_an_item(19_796, fast) == 100_000  # one piece: it takes two seconds
+    assert rows_an_item(19_796, fast) == 4_000  # five pieces of four tenths of a second
+    assert rows_an_item(1_000_000, fast) == 50_000
     assert rows_an_item(19_796, slow) == 990  # twenty pieces of 50 s
     assert rows_an_item(1_000_000, slow) == 3600  # of three minutes
-    assert rows_an_item(10, slow) == 200
+    assert rows_an_item(10, slow) == 8
 
 
 def test_batches_are_bounded_by_number_and_by_bytes() -> None:

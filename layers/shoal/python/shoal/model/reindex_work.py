@@ -18,7 +18,8 @@ BATCH_BYTES = 8 * 1000 * 1000
 """Of payloads that are embedded between two looks at whether the reindex still goes on."""
 _ITEMS = 20
 """Into how many a small collection is cut, so that several functions have something to do."""
-_LEAST_ITEM_SECONDS = 10.0
+_LEAST_ITEM_SECONDS = 0.4
+"""About what calling a function and storing what it made takes; and people want to see it move."""
 _ITEM_SOURCES = 100
 _BATCH_SECONDS = 10.0
 _LEAST_BATCH, _MOST_BATCH = 32, 2048
