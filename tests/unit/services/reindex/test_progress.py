@@ -57,7 +57,7 @@ def test_one_that_waits_one_that_is_done_and_one_that_was_cancelled(world: TextW
 
 
 def test_sub_tasks(world: TextWorld) -> None:
-    slow = spec("slow", 3, rate=0.3)  # pieces of three
+    slow = spec("slow", 3, rate=7.5)  # pieces of three
     world = TextWorld(models=FakeModels(OLD, slow))
     world.source(DOCUMENTS)
     world.reindex(slow)
