@@ -40,6 +40,7 @@ def end_of_written(done: Written, *, as_json: bool, verb: str = "upserted") -> N
             f"{verb} {done.objects - done.failed:,} of {done.objects:,} objects, {done.failed:,} failed, "
             f"in {done.seconds:.1f} s: {done.objects / seconds:,.0f} objects/s"
         )
+        _tell_truncated(done.truncated)
         _tell_failures(done.failed_items, done.failed)
     else:
         output.line(
@@ -75,12 +76,18 @@ def _tell(task: TaskInfo) -> None:
     stage = f", {task.stage}" if task.stage and not task.over else ""
     told = words(moment_of(task), None)
     output.line(f"{task.task_id}{what} {task.status}{stage}" + (f": {told}" if told else ""))
+    _tell_truncated(task.truncated)
     _tell_failures(task.failed_items, task.failed)
     if task.kind == TaskKind.REINDEX and task.status == "done":
         if task.deploy_as_blue:
             output.note(f"{task.dest} is blue; back at once: `shoal collections blue {task.source}`")
         else:
             output.note(f"let it answer searches: `shoal collections blue {task.dest}`")
+
+
+def _tell_truncated(truncated: int) -> None:
+    if truncated:
+        output.line(f"{truncated:,} objects have too much text: only its beginning is embedded")
 
 
 def _tell_failures(items: Sequence[FailedItem], failed: int) -> None:

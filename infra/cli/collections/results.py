@@ -98,8 +98,8 @@ class FailedItem:
 class TaskInfo:
     """A task as the API describes it. Times are ISO 8601 in UTC.
 
-    `count` of `total` objects are done, `failed` of them as failures; a reindex has a `stage` and `children`,
-    the pieces that it is done in.
+    `count` of `total` objects are done, `failed` of them as failures, `truncated` had too much text;
+    a reindex has a `stage` and `children`, the pieces that it is done in.
     """
 
     task_id: str
@@ -119,6 +119,7 @@ class TaskInfo:
     dest: str | None = None
     deploy_as_blue: bool = False
     wait_on_conflict: bool = False
+    truncated: int = 0
 
     @classmethod
     def of(cls, body: Json, kind: str) -> "TaskInfo":
@@ -145,6 +146,7 @@ class TaskInfo:
             dest=(body.get("dest") or {}).get("embedding_model_id"),
             deploy_as_blue=bool(body.get("deploy_as_blue")),
             wait_on_conflict=bool(body.get("wait_on_conflict")),
+            truncated=body.get("truncated") or 0,
         )
 
     @property

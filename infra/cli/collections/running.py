@@ -36,6 +36,11 @@ class Written:
         return sum(task.failed for task in self.tasks)
 
     @property
+    def truncated(self) -> int:
+        """Objects of whose text only the beginning is embedded."""
+        return sum(task.truncated for task in self.tasks)
+
+    @property
     def failed_items(self) -> tuple[FailedItem, ...]:
         """Those of them that the tasks name."""
         return tuple(item for task in self.tasks for item in task.failed_items)

@@ -149,6 +149,15 @@ def test_objects_that_fail_are_told(shoal: Shoal, server: StudioServer, file: Pa
     assert "error: 9 objects failed\n" in done.stderr
 
 
+def test_objects_with_too_much_text_are_told(shoal: Shoal, server: StudioServer, file: Path) -> None:
+    server.states["load-1"] = [task("load-1"), task("load-1", "done", truncated=2, processed_count=5)]
+    done = shoal("collections", "upsert", file, "--task-id", "load")
+    assert done.exit_code == 0, done.output
+    assert "2 objects have too much text: only its beginning is embedded\n" in done.stdout
+    shown = shoal("tasks", "show", "load-1", "--kind", "upsertion")
+    assert "2 objects have too much text" in shown.stdout
+
+
 def test_a_task_that_fails_stops_none_of_the_others(shoal: Shoal, server: StudioServer, file: Path) -> None:
     server.states["load-1"] = [
         task("load-1"),

@@ -72,6 +72,20 @@ def test_what_cannot_be_embedded_is_told_with_its_stage(api: Api, pump: Pump) ->
     assert found(api) == ["chair"]
 
 
+def test_text_that_was_too_long_is_told(api: Api, pump: Pump) -> None:
+    long = {"object_id": "long", "payload": {"text": "word " * 20_000}}
+    run(api, UPSERT, {"task_id": "mine", "items": [CHAIR, long]})
+    pump.run()
+    done = api.call("GET", f"{UPSERT}/mine").json
+    assert (done["status"], done["failed"], done["truncated"]) == ("done", 0, 1)
+    models = {"source": {"embedding_model_id": "static-256"}, "dest": {"embedding_model_id": "static-128"}}
+    reindex = f"{PREFIX}/internal/reindex-tasks"
+    run(api, reindex, {"task_id": "anew"} | models)
+    pump.run()
+    anew = api.call("GET", f"{reindex}/anew").json
+    assert (anew["status"], anew["count"], anew["truncated"]) == ("done", 2, 1)
+
+
 def test_an_object_twice_in_one_task_is_the_last(api: Api, pump: Pump) -> None:
     other = {"object_id": "chair", "payload": {"title": "Stool"}}
     run(api, UPSERT, {"task_id": "mine", "items": [CHAIR, DESK, other]})

@@ -173,6 +173,7 @@ def _body(context: Context, task: Task, room: Room) -> dict[str, Any]:
             "progress": _share(task, at.count, at.total),
             "count": at.count,
             "total": at.total,
+            "truncated": at.truncated or None,
             "stage": at.stage,
             "children": at.children if room.take(at.children) else [],
             "failed": at.failed,

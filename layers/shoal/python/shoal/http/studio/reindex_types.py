@@ -41,7 +41,10 @@ class ReindexEndOut(StudioBody):
 
 
 class ReindexOut(TaskOut):
-    """A reindex: `count` of `total` objects are embedded, by the sub-tasks `children`."""
+    """A reindex: `count` of `total` objects are embedded, by the sub-tasks `children`.
+
+    `truncated` counts those that had more text than a model is given.
+    """
 
     source: ReindexEndOut
     dest: ReindexEndOut
@@ -50,6 +53,7 @@ class ReindexOut(TaskOut):
     progress: float
     count: int
     total: int | None = None
+    truncated: int | None = None
     stage: str | None = None
     children: list[str]
     failed_items: list[FailedItem]

@@ -109,11 +109,13 @@ class TaskOut(StudioBody):
 class UpsertionOut(TaskOut):
     """An upsertion: `processed_count` of `total` objects are dealt with; those that could not be stored are shown.
 
-    `done` means that the others can be found.
+    `done` means that the others can be found. `truncated` counts those that had more text than a model is given,
+    and are found by its beginning only.
     """
 
     processed_count: int
     total: int
+    truncated: int | None = None
     failed_items: list[FailedItem]
     embedding_model_id: str
     fine_tuning_method: str | None = None

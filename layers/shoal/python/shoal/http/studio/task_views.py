@@ -52,6 +52,7 @@ def upsertion_body(
         | {
             "processed_count": task.processed,
             "total": task.total,
+            "truncated": task.truncated or None,
             "failed_items": failed_items(failures, room),
         }
         | _model(task, models)

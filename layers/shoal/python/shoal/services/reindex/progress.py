@@ -26,7 +26,8 @@ _STAGES = {TaskStatus.PENDING: "waiting", TaskStatus.PROCESSING: "starting"}
 class ReindexProgress:
     """How far a reindex is.
 
-    `count` of `total` objects are embedded, those that `failed` among them; `total` is None until they have been
+    `count` of `total` objects are embedded, those that `failed` among them, and those that had too much text
+    (`truncated`); `total` is None until they have been
     counted. `stage` is one of waiting, starting, embedding, settling, clustering, assigning, building, committing,
     deploying, and the status of a task that has ended. `children` are the ids of its sub-tasks.
     """
@@ -36,6 +37,7 @@ class ReindexProgress:
     stage: str
     children: list[str]
     failed: int
+    truncated: int = 0
 
 
 def progress_of(ports: Ports, task: Task) -> ReindexProgress:
@@ -44,12 +46,13 @@ def progress_of(ports: Ports, task: Task) -> ReindexProgress:
     children = children_of(task)
     total = task.total if settings.items or task.status is TaskStatus.DONE else None
     if task.status.terminal:
-        return ReindexProgress(task.processed, total, task.status.value, children, task.failed)
+        status = task.status.value
+        return ReindexProgress(task.processed, total, status, children, task.failed, task.truncated)
     job = import_of(ports, task)
     if job is None or job.sequence is None:
         return ReindexProgress(0, total, _STAGES[task.status], children, 0)
     stage = "deploying" if job.status is ImportStatus.COMPLETED else job.stage
-    return ReindexProgress(job.objects, total, stage, children, job.records_rejected)
+    return ReindexProgress(job.objects, total, stage, children, job.records_rejected, job.truncated)
 
 
 def failed_of(ports: Ports, task: Task, *, limit: int = MAX_FAILED) -> list[FailedObject]:
