@@ -148,7 +148,7 @@ def restart_reindex(ports: Ports, tenant_id: str, task_id: str) -> Task:
     """Begin a reindex that has ended once more, from the start: what it has left in its destination is replaced.
 
     Raises:
-        Conflict: `task_not_ended`.
+        Conflict: `task_not_ended`; `collection_is_blue`: it is done, and what it has made is active.
         LimitReached: `too_many_reindexes`.
         NotFound: `task_not_found`.
         TryAgain: nothing has changed.
@@ -159,6 +159,9 @@ def restart_reindex(ports: Ports, tenant_id: str, task_id: str) -> Task:
             raise NotFound("task_not_found", f"Task with ID `{task_id}` not found")
         if not task.status.terminal:
             raise Conflict("task_not_ended", f"task {task_id} is {task.status.value}; it has not ended yet")
+        if task.status is TaskStatus.DONE:  # it stays what it is, where nothing could come of doing it again
+            keys, dest = family_keys_of(task), find_dest(ports, task)
+            check_dest(ports, keys, dest, settings_of(task).anew())
         or_try_again(lambda: clear(ports, task))  # noqa: B023 - called at once
         keys = family_keys_of(task)
         state = read_family(ports, keys)
