@@ -224,7 +224,7 @@ def arrives(world: TextWorld, more: Documents) -> None:
 
 @pytest.mark.parametrize("deploy_as_blue", [True, False])
 def test_tasks_that_name_the_source_reach_both_until_the_very_swap(deploy_as_blue: bool) -> None:
-    reached = set()
+    reached: set[tuple[bool, bool]] = set()
     for number in range(200):
         world = committed(deploy_as_blue=deploy_as_blue)
         more = texts(["more"])
