@@ -1,23 +1,11 @@
 """The envelope of every answer, and errors in it: `{"result", "success", "errors", "messages"}` (contract)."""
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shoal.errors import (
-    Conflict,
-    CorruptObject,
-    LimitReached,
-    NotFound,
-    RequestError,
-    ShoalError,
-    StorageBusy,
-    TooLarge,
-    TryAgain,
-    Unauthenticated,
-)
+from shoal.errors import CorruptObject, LimitReached, RequestError, ShoalError, Unauthenticated
+from shoal.http.errors import failure_of
 from shoal.http.response import Response, json_response
-from shoal.observability import describe, log_event
 
 UNROUTED = 7003
 AUTHENTICATION = 10000
@@ -48,41 +36,24 @@ def message(code: int, text: str) -> dict[str, Any]:
 
 
 def answer_error(error: Exception, *, request_id: str) -> Response:
-    """Whatever a handler raised, in the envelope. What nobody expected is logged with its stack: 500."""
+    """Whatever a handler raised, in the envelope."""
+    if isinstance(error, Fault):
+        return _failure(error.status, error.code, error.message)
+    told = failure_of(error)
+    text = f"{told.message} (request {request_id})" if told.ours else told.message
     match error:
-        case Fault():
-            return _failure(error.status, error.code, error.message)
         case Unauthenticated():
-            status = 403 if error.code == "forbidden" else 401
-            headers = {} if status == 403 else {"www-authenticate": "Bearer"}
-            return _failure(status, AUTHENTICATION, f"Authentication error: {error.message}", headers)
+            return _failure(told.status, AUTHENTICATION, f"Authentication error: {text}", told.headers)
         case LimitReached():
-            return _failure(429, RATE, error.message, {"retry-after": str(error.retry_after)})
+            return _failure(told.status, RATE, text, told.headers)
         case RequestError():
-            return _failure(_status(error), BAD_BODY, error.message)
-        case TryAgain():
-            return _failure(503, INTERNAL, error.message, {"retry-after": str(error.retry_after)})
-        case StorageBusy():
-            log_event("storage busy", level=logging.WARNING, **describe(error))
-            return _failure(503, INTERNAL, "storage is busy; send the request again", {"retry-after": "1"})
-    log_event("request failed", level=logging.ERROR, **describe(error))
-    if isinstance(error, CorruptObject):
-        return _failure(503, INTERNAL, f"corrupt_object: {error} (request {request_id})")
-    return _failure(500, INTERNAL, f"an internal error occurred (request {request_id})")
-
-
-def _status(error: RequestError) -> int:
-    match error:
-        case NotFound():
-            return 404
-        case Conflict():
-            return 409
-        case TooLarge():
-            return 413
+            return _failure(told.status, BAD_BODY, text)
+        case CorruptObject():
+            return _failure(told.status, INTERNAL, f"{told.code}: {text}")
         case _:
-            return 400
+            return _failure(told.status, INTERNAL, text, told.headers)
 
 
-def _failure(status: int, code: int, text: str, headers: dict[str, str] | None = None) -> Response:
+def _failure(status: int, code: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
     body = {"result": None, "success": False, "errors": [message(code, text)], "messages": []}
     return json_response(status, body, headers)
