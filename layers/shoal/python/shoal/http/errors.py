@@ -45,7 +45,7 @@ MODEL_BUSY_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What a dialect says of an exception, in its own shape. `ours`: all a caller can do is tell us the request."""
+    """What a dialect says of an exception, in its own shape. `ours`: a caller can only name the request to us."""
 
     status: int
     code: str

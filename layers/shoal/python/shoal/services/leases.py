@@ -1,41 +1,33 @@
 """The commit lease and the build lease of a dataset: both in HEAD. Safety comes from the fence, not the clock."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from threading import Event, Thread
+from contextlib import AbstractContextManager
 
-from shoal.errors import ConditionFailed, ShoalError
+from shoal.errors import ConditionFailed
 from shoal.model.datasets import Head
 from shoal.model.limits import BUILD_LEASE_SECONDS, LEASE_SECONDS
+from shoal.services import lease_items
 from shoal.services.heads import parse_head
+from shoal.services.lease_items import Lease, Leasing
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import DatasetKeys
-from shoal.storage.ports import (
-    Absent,
-    Action,
-    Add,
-    AllOf,
-    AnyOf,
-    Assign,
-    Compare,
-    Condition,
-    Drop,
-    Ports,
-    UpdateItem,
-)
+from shoal.storage.ports import Absent, AllOf, AnyOf, Assign, Compare, Drop, Ports, UpdateItem
+
+__all__ = [
+    "Lease",
+    "acquire",
+    "acquire_build",
+    "ask_for",
+    "build_lease",
+    "kept",
+    "release",
+    "release_build",
+    "renew_build",
+]
 
 _RENEW_EVERY_SECONDS = LEASE_SECONDS / 8
 _WANTED_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to commit: a swap is refused once another fence has been handed out. `until` is advisory."""
-
-    owner: str
-    fence: int
-    until: float
+_WANTED = "lease_wanted_until"
+_LEASING = Leasing(LEASE_SECONDS, _WANTED, requires=(Compare("state", "=", "live"),))
 
 
 def acquire(ports: Ports, keys: DatasetKeys, *, owner: str, for_build: bool = False) -> Lease | None:
@@ -44,23 +36,7 @@ def acquire(ports: Ports, keys: DatasetKeys, *, owner: str, for_build: bool = Fa
     `owner` must be new for each call: it is how an attempt whose answer was lost is recognised. What a builder
     has asked for with `ask_for` is free to builders only.
     """
-    now = ports.clock()
-    until = now + LEASE_SECONDS
-    free_or_expired = AnyOf((Absent("lease_owner"), Compare("lease_until", "<", now)))
-    conditions: list[Condition] = [Compare("state", "=", "live"), free_or_expired]
-    actions: list[Action] = [Assign("lease_owner", owner), Assign("lease_until", until), Add("fence", 1)]
-    if for_build:
-        actions.append(Drop("lease_wanted_until"))
-    else:
-        conditions.append(AnyOf((Absent("lease_wanted_until"), Compare("lease_wanted_until", "<", now))))
-    condition = AllOf(tuple(conditions))
-    try:
-        item = retry_busy(lambda: ports.table.update(keys.head, actions, condition=condition))
-    except ConditionFailed as lost:
-        if lost.item is None or lost.item.get("lease_owner") != owner:
-            return None
-        item = lost.item
-    return Lease(owner, int(item["fence"]), until)
+    return _LEASING.acquire(ports, keys.head, owner=owner, has_asked=for_build)
 
 
 def ask_for(ports: Ports, keys: DatasetKeys) -> float:
@@ -72,61 +48,26 @@ def ask_for(ports: Ports, keys: DatasetKeys) -> float:
     until = ports.clock() + _WANTED_SECONDS
     live = Compare("state", "=", "live")
     try:
-        retry_busy(
-            lambda: ports.table.update(keys.head, [Assign("lease_wanted_until", until)], condition=live)
-        )
+        retry_busy(lambda: ports.table.update(keys.head, [Assign(_WANTED, until)], condition=live))
     except ConditionFailed:
         return 0.0
     return until
 
 
-@contextmanager
 def kept(
     ports: Ports, keys: DatasetKeys, lease: Lease, *, every: float = _RENEW_EVERY_SECONDS
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Renew the commit lease in the background while the block runs.
 
     Without it, a commit that takes longer than the lease would be overtaken by one that takes as long, and that
     by the next: safe, but without end. What dies with its process is not renewed.
     """
-    done = Event()
-
-    def renew() -> None:
-        while not done.wait(every) and _renewed(ports, keys, lease):
-            pass
-
-    thread = Thread(target=renew, name="lease", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-
-
-def _renewed(ports: Ports, keys: DatasetKeys, lease: Lease) -> bool:
-    still_ours = AllOf((Compare("lease_owner", "=", lease.owner), Compare("fence", "=", lease.fence)))
-    until = ports.clock() + LEASE_SECONDS
-    try:
-        retry_busy(
-            lambda: ports.table.update(keys.head, [Assign("lease_until", until)], condition=still_ours)
-        )
-    except ShoalError:
-        return False
-    return True
+    return lease_items.renewed(lambda: _LEASING.renew(ports, keys.head, lease), every=every, name="lease")
 
 
 def release(ports: Ports, keys: DatasetKeys, lease: Lease) -> None:
     """Give the commit lease back; nothing happens when it has been taken over."""
-    still_ours = AllOf((Compare("lease_owner", "=", lease.owner), Compare("fence", "=", lease.fence)))
-    try:
-        retry_busy(
-            lambda: ports.table.update(
-                keys.head, [Drop("lease_owner"), Drop("lease_until")], condition=still_ours
-            )
-        )
-    except ConditionFailed:
-        return
+    lease_items.release(ports, keys.head, lease)
 
 
 def build_lease(

@@ -16,12 +16,12 @@ from shoal.model.imports import ImportStatus
 from shoal.model.tasks import TaskKind, TaskStatus
 from shoal.services.collections.blue import is_live, move_blue, read_blue
 from shoal.services.collections.counts import counting, read_counts
+from shoal.services.lease_items import Lease
 from shoal.services.reindex.beginning import begin_waiting
 from shoal.services.reindex.ending import DEST_DELETED, end
 from shoal.services.reindex.lookup import Reindex, find_reindex, is_there
 from shoal.services.retry import retry_busy
 from shoal.services.tasks.family import (
-    FamilyLease,
     FamilyState,
     acquire,
     ask_for,
@@ -122,7 +122,7 @@ def _swapped_under_lease(ports: Ports, found: Reindex, pause: Pause) -> bool:
         try_to_wake_line(ports, keys)
 
 
-def _swapped(ports: Ports, found: Reindex, lease: FamilyLease, pause: Pause) -> bool:
+def _swapped(ports: Ports, found: Reindex, lease: Lease, pause: Pause) -> bool:
     keys, task, settings, job = found.keys, found.task, found.settings, found.job
     state = read_family(ports, keys)
     if state.fence != lease.fence or _has_begun_next(ports, keys, state):

@@ -5,19 +5,18 @@ writes to a collection: so nothing is written by who was taken for dead, nor wit
 begun or ended meanwhile. Accepting a task does not touch the item.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from threading import Event, Thread
 from typing import Any
 
-from shoal.errors import ConditionFailed, ShoalError
+from shoal.services import lease_items
+from shoal.services.lease_items import Lease, Leasing
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import TASKS, FamilyKeys
 from shoal.storage.ports import (
     Absent,
     Action,
-    Add,
     AllOf,
     AnyOf,
     Assign,
@@ -34,6 +33,8 @@ LEASE_SECONDS = 20.0
 """How long a line waits for a worker that died. One that lives renews its lease long before."""
 WANTED_SECONDS = 20.0
 _RENEW_EVERY_SECONDS = LEASE_SECONDS / 8
+_WANTED = "wanted_until"
+_LEASING = Leasing(LEASE_SECONDS, _WANTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +98,6 @@ class FamilyState:
         return next(both, None)
 
 
-@dataclass(frozen=True, slots=True)
-class FamilyLease:
-    """The right to do the line. `until` is advisory: what counts is the fence."""
-
-    owner: str
-    fence: int
-    until: float
-
-
 def read_family(ports: Ports, keys: FamilyKeys) -> FamilyState:
     """The family as it is now."""
     return parse_family(retry_busy(lambda: ports.table.get(keys.state)))
@@ -147,28 +139,13 @@ def _stored_pair(pair: Pair) -> dict[str, str]:
 # --- the lease ---------------------------------------------------------------------------------------------
 
 
-def acquire(ports: Ports, keys: FamilyKeys, *, owner: str, wanted: bool = False) -> FamilyLease | None:
+def acquire(ports: Ports, keys: FamilyKeys, *, owner: str, wanted: bool = False) -> Lease | None:
     """Take the lease; None while somebody else holds it.
 
     `owner` must be new for each call: it is how an attempt whose answer was lost is recognised. What was asked for
     with `ask_for` is free to those only who say `wanted`.
     """
-    now = ports.clock()
-    until = now + LEASE_SECONDS
-    conditions: list[Condition] = [AnyOf((Absent("lease_owner"), Compare("lease_until", "<", now)))]
-    actions: list[Action] = [Assign("lease_owner", owner), Assign("lease_until", until), Add("fence", 1)]
-    if wanted:
-        actions.append(Drop("wanted_until"))
-    else:
-        conditions.append(AnyOf((Absent("wanted_until"), Compare("wanted_until", "<", now))))
-    condition = AllOf(tuple(conditions))
-    try:
-        item = retry_busy(lambda: ports.table.update(keys.state, actions, condition=condition))
-    except ConditionFailed as lost:
-        if lost.item is None or lost.item.get("lease_owner") != owner:
-            return None
-        item = lost.item
-    return FamilyLease(owner, int(item["fence"]), until)
+    return _LEASING.acquire(ports, keys.state, owner=owner, has_asked=wanted)
 
 
 def ask_for(ports: Ports, keys: FamilyKeys) -> float:
@@ -178,59 +155,26 @@ def ask_for(ports: Ports, keys: FamilyKeys) -> float:
     send one when it is done.
     """
     until = ports.clock() + WANTED_SECONDS
-    retry_busy(lambda: ports.table.update(keys.state, [Assign("wanted_until", until)]))
+    retry_busy(lambda: ports.table.update(keys.state, [Assign(_WANTED, until)]))
     return until
 
 
-@contextmanager
 def kept(
-    ports: Ports, keys: FamilyKeys, lease: FamilyLease, *, every: float = _RENEW_EVERY_SECONDS
-) -> Iterator[None]:
+    ports: Ports, keys: FamilyKeys, lease: Lease, *, every: float = _RENEW_EVERY_SECONDS
+) -> AbstractContextManager[None]:
     """Renew the lease in the background while the block runs. What dies with its process is not renewed."""
-    done = Event()
-
-    def renew_again() -> None:
-        while not done.wait(every) and renew(ports, keys, lease):
-            pass
-
-    thread = Thread(target=renew_again, name="line", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
+    return lease_items.renewed(lambda: _LEASING.renew(ports, keys.state, lease), every=every, name="line")
 
 
-def renew(ports: Ports, keys: FamilyKeys, lease: FamilyLease) -> bool:
-    """Keep the lease for as long again; whether it is still ours."""
-    until = ports.clock() + LEASE_SECONDS
-    try:
-        retry_busy(
-            lambda: ports.table.update(keys.state, [Assign("lease_until", until)], condition=_ours(lease))
-        )
-    except ShoalError:
-        return False
-    return True
-
-
-def release(ports: Ports, keys: FamilyKeys, lease: FamilyLease) -> None:
+def release(ports: Ports, keys: FamilyKeys, lease: Lease) -> None:
     """Give the lease back; nothing happens when it has been taken over."""
-    actions = [Drop("lease_owner"), Drop("lease_until")]
-    try:
-        retry_busy(lambda: ports.table.update(keys.state, actions, condition=_ours(lease)))
-    except ConditionFailed:
-        return
-
-
-def _ours(lease: FamilyLease) -> Condition:
-    return AllOf((Compare("lease_owner", "=", lease.owner), Compare("fence", "=", lease.fence)))
+    lease_items.release(ports, keys.state, lease)
 
 
 # --- what transactions say of it ---------------------------------------------------------------------------
 
 
-def unchanged(keys: FamilyKeys, lease: FamilyLease, state: FamilyState) -> CheckItem:
+def unchanged(keys: FamilyKeys, lease: Lease, state: FamilyState) -> CheckItem:
     """That the lease is still ours, and that no reindex has begun or ended since `state` was read."""
     still_ours = Compare("fence", "=", lease.fence)
     return CheckItem(keys.state, AllOf((still_ours, same_version(state))))

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from shoal.model.datasets import Dataset
 from shoal.services.embedding import Embedder
+from shoal.services.lease_items import Lease
 from shoal.services.tasks.batches import Barrier, Batch, Batches, Held, Sizes
 from shoal.services.tasks.due import Planner, read_due
-from shoal.services.tasks.family import FamilyLease
 from shoal.services.tasks.writing import Lost, Stale, TooMany, Wanted, Writer, read_state
 from shoal.services.waiting import Pause
 from shoal.storage.keys import FamilyKeys
@@ -57,7 +57,7 @@ class Means:
 class Line:
     """A line of tasks under its lease, until the deadline (epoch seconds)."""
 
-    def __init__(self, means: Means, keys: FamilyKeys, lease: FamilyLease, *, deadline: float) -> None:
+    def __init__(self, means: Means, keys: FamilyKeys, lease: Lease, *, deadline: float) -> None:
         self._means = means
         self._ports = means.ports
         self._keys = keys

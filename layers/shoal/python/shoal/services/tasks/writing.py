@@ -9,12 +9,13 @@ from shoal.errors import LimitReached, NotFound, ShoalError, TransactionCancelle
 from shoal.model.ids import new_token, transaction_token
 from shoal.model.tasks import FailedObject, Task, TaskStatus
 from shoal.services.heads import keys_of
+from shoal.services.lease_items import Lease
 from shoal.services.retry import retry_busy
 from shoal.services.tasks.batches import Batch, Held, Progress
 from shoal.services.tasks.due import Due
 from shoal.services.tasks.entries import NotAsRead, enter_logs
 from shoal.services.tasks.failures import read_failures, store_failures
-from shoal.services.tasks.family import FamilyLease, FamilyState, read_family, unchanged
+from shoal.services.tasks.family import FamilyState, read_family, unchanged
 from shoal.services.tasks.items import after_change, change
 from shoal.services.waiting import Pause
 from shoal.storage.keys import FamilyKeys
@@ -48,7 +49,7 @@ class Lost(Exception):
     """The lease has been taken over."""
 
 
-def read_state(ports: Ports, keys: FamilyKeys, lease: FamilyLease) -> FamilyState:
+def read_state(ports: Ports, keys: FamilyKeys, lease: Lease) -> FamilyState:
     """The family as it is now.
 
     Raises:
@@ -70,7 +71,7 @@ class Writer:
         self,
         ports: Ports,
         keys: FamilyKeys,
-        lease: FamilyLease,
+        lease: Lease,
         state: FamilyState,
         due: Sequence[Due],
         *,
