@@ -6,7 +6,7 @@ from shoal.errors import NotFound
 from shoal.model.datasets import Head
 from shoal.services.heads import read_head
 from shoal.storage.keys import DatasetKeys
-from shoal.storage.ports import Ports
+from shoal.storage.ports import Clock, Ports
 
 type Pause = Callable[[float], None]
 """Lets so many seconds pass."""
@@ -34,16 +34,29 @@ def wait_until(
     Raises:
         NotFound: `dataset_not_found`: the dataset is deleted, or was never there.
     """
-    until = ports.clock() + seconds
-    spent, next_pause = 0.0, FIRST_PAUSE_SECONDS
-    while True:
+
+    def look() -> Head | None:
         head = read_head(ports, keys)
         if head is None or not head.live:
             raise NotFound("dataset_not_found", "dataset not found")
-        if head.watermark >= sequence and head.version >= version:
-            return head
+        return head if head.watermark >= sequence and head.version >= version else None
+
+    return look_again(look, clock=ports.clock, seconds=seconds, pause=pause)
+
+
+def look_again[T](look: Callable[[], T | None], *, clock: Clock, seconds: float, pause: Pause) -> T | None:
+    """What `look` finds, at growing distances until it finds something; None if it does not in so many seconds.
+
+    It looks once before and once after all the waiting.
+    """
+    until = clock() + seconds
+    spent, next_pause = 0.0, FIRST_PAUSE_SECONDS
+    while True:
+        found = look()
+        if found is not None:
+            return found
         # Both are counted: a clock may stand still, and a pause may take longer than it says.
-        left = min(until - ports.clock(), seconds - spent)
+        left = min(until - clock(), seconds - spent)
         if left <= 0:
             return None
         step = min(next_pause, left)

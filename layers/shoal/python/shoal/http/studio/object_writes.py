@@ -20,11 +20,10 @@ from shoal.model.tenants import Scope
 from shoal.services.tasks import lookup
 from shoal.services.tasks.accept import accept
 from shoal.services.tasks.bodies import ObjectsBody, Operation
-from shoal.services.waiting import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+from shoal.services.waiting import look_again
 
 WAIT_SECONDS = 20.0
 """The gateway gives up after 30 s, and what comes before and after the waiting takes its part of that."""
-_GROWTH = 1.5
 _NOT_YET = Response(202, b"null")
 _SHOWN_FAILURES = 3
 
@@ -104,20 +103,12 @@ def _done(
 
 def _wait_for(context: Context, task: Task) -> Task | None:
     """The task once it has ended; None where that takes too long."""
-    clock, pause = context.ports.clock, context.deps.pause
-    until, spent, next_pause = clock() + WAIT_SECONDS, 0.0, FIRST_PAUSE_SECONDS
-    while True:
+
+    def look() -> Task | None:
         found = lookup.get_task(context.ports, task.tenant_id, (task.kind,), task.task_id)
-        if found.status.terminal:
-            return found
-        # Both are counted: a clock may stand still, and a pause may take longer than it says.
-        left = min(until - clock(), WAIT_SECONDS - spent)
-        if left <= 0:
-            return None
-        step = min(next_pause, left)
-        pause(step)
-        spent += step
-        next_pause = min(next_pause * _GROWTH, LONGEST_PAUSE_SECONDS)
+        return found if found.status.terminal else None
+
+    return look_again(look, clock=context.ports.clock, seconds=WAIT_SECONDS, pause=context.deps.pause)
 
 
 def _failures(context: Context, task: Task) -> str:
