@@ -186,3 +186,17 @@ def test_lists_that_are_none(api: Vectorize, given: dict[str, str]) -> None:
     api.make()
     api.stored(record("a"))
     assert fault(api.v("GET", "/docs/list", query=given))[:2] == (400, 40026)
+
+
+def test_a_query_whose_answer_would_be_too_large_is_refused(api: Vectorize) -> None:
+    """Only records of the native API can be so large: of 4,096 dimensions and 40 KB of metadata each."""
+    api.dataset("wide", dimension=4096)
+    values = [0.123456789 + number / 1e6 for number in range(4096)]
+    lines = [{"id": f"v{number}", "values": values, "metadata": {"k": '"' * 20_000}} for number in range(50)]
+    for start in range(0, 50, 25):
+        api.indexed(*lines[start : start + 25], name="wide")
+    wanted = {"vector": values, "topK": 50, "returnValues": True, "returnMetadata": "all"}
+    refused = fault(api.v("POST", "/wide/query", wanted))
+    assert refused[:2] == (400, 40026)
+    assert "the answer would be" in refused[2]
+    assert len(api.v("POST", "/wide/query", {**wanted, "topK": 10}).json["result"]["matches"]) == 10
