@@ -64,6 +64,8 @@ def ports(*needs: str) -> Ports:
         "compactions": ("SHOAL_COMPACTION_STATE_MACHINE_ARN", found.compaction_state_machine_arn),
         "exports": ("SHOAL_EXPORT_STATE_MACHINE_ARN", found.export_state_machine_arn),
         "reindexes": ("SHOAL_REINDEX_STATE_MACHINE_ARN", found.reindex_state_machine_arn),
+        "derivations": ("SHOAL_DERIVATION_STATE_MACHINE_ARN", found.derivation_state_machine_arn),
+        "ingestions": ("SHOAL_INGESTION_STATE_MACHINE_ARN", found.ingestion_state_machine_arn),
     }
     if found.bucket:
         bucket_client = s3_client(session)
@@ -100,6 +102,8 @@ def ports(*needs: str) -> Ports:
         compactions=workflows["compactions"],
         exports=workflows["exports"],
         reindexes=workflows["reindexes"],
+        derivations=workflows["derivations"],
+        ingestions=workflows["ingestions"],
         tasks=tasks,
     )
 

@@ -76,6 +76,8 @@ class Settings(BaseModel):
     compaction_state_machine_arn: str | None = None
     export_state_machine_arn: str | None = None
     reindex_state_machine_arn: str | None = None
+    derivation_state_machine_arn: str | None = None
+    ingestion_state_machine_arn: str | None = None
     tasks_queue_url: str | None = None
     outbound_function_arn: str | None = None
     """The function through which requests to users' addresses go."""

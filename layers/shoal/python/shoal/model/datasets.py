@@ -30,7 +30,8 @@ class Metric(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """What never changes of a dataset. `hash_key` (16 bytes) keys the hashes of its id index; `binding` says what
-    its vectors are made with, where it was told.
+    its vectors are made with, where it was told. One that `follows` is kept in step with the dataset that it was
+    derived from, and takes no other writes.
     """
 
     tenant_id: str
@@ -43,6 +44,7 @@ class Dataset:
     hash_key: bytes
     target_recall: float = DEFAULT_TARGET_RECALL
     binding: Binding | None = None
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Head:
     watermark, against which back-pressure is measured. `build_inputs` are shards that a running build reads:
     they are not folded while `build_owner` holds the build. `flat_rows` are the rows outside of cells, `recall` is
     what calibration promises (`Manifest.recall_summary`), `open_imports` the number of imports under way,
-    `compacted_by` the compaction that committed last.
+    `compacted_by` the compaction that committed last. `followed`: other datasets are kept in step with it.
     """
 
     version: int
@@ -79,6 +81,7 @@ class Head:
     open_imports: int = 0
     recall: Mapping[str, float | int | None] | None = None
     compacted_by: str | None = None
+    followed: bool = False
 
     @property
     def live(self) -> bool:

@@ -59,6 +59,11 @@ def new_export_id(now: float) -> str:
     return f"exp_{int(now * 1000):012x}{secrets.token_hex(10)}"
 
 
+def new_derivation_id(now: float) -> str:
+    """`drv_` and 32 hex digits, the first 12 of which are milliseconds: ids sort by age."""
+    return f"drv_{int(now * 1000):012x}{secrets.token_hex(10)}"
+
+
 def parse_job_id(text: str) -> tuple[str, int] | None:
     """(dataset id, sequence) of a job id, or None where it is not one."""
     match = _JOB.fullmatch(text)

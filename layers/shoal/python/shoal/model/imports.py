@@ -11,8 +11,17 @@ class ImportFormat(StrEnum):
 
     NDJSON = "ndjson"
     PARQUET = "parquet"
+    DOCUMENTS = "documents"
+    """NDJSON of documents as content exports hold them, for a dataset of documents."""
     REINDEX = "reindex"
     """No file: objects of another collection, embedded anew."""
+    CONTENT = "content"
+    """No file: documents that a content index selects, projected and embedded."""
+
+    @property
+    def uploaded(self) -> bool:
+        """Whether there is a file."""
+        return self not in (ImportFormat.REINDEX, ImportFormat.CONTENT)
 
 
 class ErrorMode(StrEnum):

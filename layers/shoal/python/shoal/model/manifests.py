@@ -99,7 +99,8 @@ class CellSetRef(PartRef):
 class Manifest(_Frozen):
     """The root. `deltas`, `cell_sets` and `runs` are ordered oldest first.
 
-    `open_imports` are their first sequences.
+    `open_imports` are their first sequences. `masked`: among the dead rows are some that the id index knows as the
+    newest of their ids, because a derived dataset leaves them out; without it there are none.
     """
 
     format: Literal[1] = MANIFEST_FORMAT
@@ -120,6 +121,7 @@ class Manifest(_Frozen):
     recall: Recall | None = None
     created_at: float = 0.0
     compacted_at: float | None = None
+    masked: bool = False
 
     @property
     def shards(self) -> tuple[ShardRef, ...]:

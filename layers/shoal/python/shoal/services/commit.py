@@ -18,6 +18,7 @@ from shoal.model.limits import COMMIT_SPACING_SECONDS, GAP_SECONDS, LEASE_SECOND
 from shoal.model.merge_policy import Nothing
 from shoal.services.compaction.deciding import work_due
 from shoal.services.descriptors import describe_dataset
+from shoal.services.followers import try_to_wake_followers
 from shoal.services.heads import parse_head, parse_meta, read_head, swap_head
 from shoal.services.job_items import expire_jobs
 from shoal.services.leases import Lease, acquire, kept, release
@@ -189,6 +190,7 @@ def _tell_others(work: _Drain) -> None:
         if head is not None and head.live:
             describe_dataset(ports, keys)
             settle(ports, keys)
+            try_to_wake_followers(ports, keys, head)
             if _build_due(work, head) and not (head.build_owner and head.build_until > ports.clock()):
                 send(ports.builds, keys)
             expire_jobs(ports, keys, up_to=head.watermark)

@@ -39,6 +39,7 @@ def meta_item(dataset: Dataset) -> Item:
         "created_at": dataset.created_at,
         "hash_key": dataset.hash_key,
         "target_recall": dataset.target_recall,
+        **({"follows": True} if dataset.follows else {}),
     }
 
 
@@ -55,6 +56,7 @@ def parse_meta(item: Item) -> Dataset:
         hash_key=bytes(item["hash_key"]),
         target_recall=float(item["target_recall"]),
         binding=_binding(item),
+        follows=bool(item.get("follows")),
     )
 
 
@@ -105,6 +107,7 @@ def parse_head(item: Item) -> Head:
         open_imports=int(item.get("open_imports", 0)),
         recall=item.get("recall"),
         compacted_by=item.get("compacted_by"),
+        followed=bool(item.get("followed")),
     )
 
 

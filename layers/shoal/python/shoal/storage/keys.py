@@ -17,6 +17,9 @@ _SCOPE = re.compile(r"[A-Za-z0-9_/-]{1,128}")
 _IMPORT = re.compile(r"imp_[0-9a-f]{32}")
 _COMPACTION = re.compile(r"cmp_[0-9a-f]{32}")
 _EXPORT = re.compile(r"exp_[0-9a-f]{32}")
+_DERIVATION = re.compile(r"drv_[0-9a-f]{32}")
+_WEBHOOK = re.compile(r"[A-Za-z0-9]{16,64}")
+_MODEL = re.compile(r"[A-Za-z0-9:._-]{1,128}")
 _FAMILY = re.compile(r"items|categories")
 _SNAPSHOT = re.compile(r"[a-z0-9_-]{1,64}")
 _TERM_LIST = re.compile(r"[a-z0-9_-]{1,64}")
@@ -33,6 +36,8 @@ IMPORTS = "IMPORTS"
 
 TASKS = "TASKS"
 """Index partition of the families of collections that have something to do."""
+FOLLOWS = "FOLLOWS"
+"""Index partition of the datasets that are kept in step with another one."""
 IMPORT_PREFIX = "IMPORT#"
 """Sort keys of a dataset's imports begin with it."""
 EXPORT_PREFIX = "EXPORT#"
@@ -41,6 +46,12 @@ SNAPSHOT_PREFIX = "SNAPSHOT#"
 """Sort keys of a dataset's snapshots begin with it."""
 COMPACTION_PREFIX = "COMPACTION#"
 """Sort keys of a dataset's compactions begin with it."""
+DERIVATION_PREFIX = "DERIVE#"
+"""Sort keys of the runs that derive a dataset begin with it."""
+CHILD_PREFIX = "CHILD#"
+"""Sort keys of what a dataset knows of those derived from it begin with it."""
+SOURCE_PREFIX = "SOURCE#"
+"""Sort keys of the places that a tenant's records may be pulled from begin with it."""
 KEY_PREFIX = "KEY#"
 """Sort keys of a tenant's pointers to its API keys begin with it."""
 NAME_PREFIX = "NAME#"
@@ -138,6 +149,15 @@ class TenantKeys:
         """What the tenant calls an embedding model."""
         return Key(self.partition, f"{MODEL_ALIAS_PREFIX}{alias}")
 
+    def source(self, model: str) -> Key:
+        """Where records of one media type may be pulled from."""
+        return Key(self.partition, f"{SOURCE_PREFIX}{_checked(_TOKEN, model, 'media type')}")
+
+    @property
+    def sanity(self) -> Key:
+        """What only the dialect of Sanity knows of the tenant."""
+        return Key(self.partition, "SANITY")
+
     def task(self, kind: str, task_id: str) -> Key:
         """A task, by its id."""
         return Key(self.partition, f"TASK#{_checked(_TOKEN, kind, 'kind of task')}#{task_id}")
@@ -214,6 +234,16 @@ def rate_by_key_id(key_id: str) -> Key:
     return Key(f"KEY#{_checked(_TOKEN, key_id, 'key id')}", "RATE")
 
 
+def webhook_by_id(webhook_id: str) -> Key:
+    """Whose webhook it is, and how it is verified: looked up before the tenant is known."""
+    return Key(f"WEBHOOK#{_checked(_WEBHOOK, webhook_id, 'webhook id')}", "META")
+
+
+def model_rate(model_id: str) -> Key:
+    """How many tokens an embedding model has read this minute, for all tenants."""
+    return Key(f"MODELRATE#{_checked(_MODEL, model_id, 'model id')}", "META")
+
+
 def import_by_id(import_id: str) -> Key:
     """Whose import it is: looked up where only the id is known, as in a workflow."""
     return Key(f"IMPORT#{_checked(_IMPORT, import_id, 'import id')}", "META")
@@ -266,6 +296,20 @@ class DatasetKeys:
         several parts.
         """
         return Key(self.partition, "COLLECTION")
+
+    @property
+    def derivation(self) -> Key:
+        """Of what the dataset is derived, by which conditions, and from which version."""
+        return Key(self.partition, "DERIVED")
+
+    def child(self, dataset_id: str) -> Key:
+        """What the dataset knows of one that is derived from it."""
+        return Key(self.partition, f"{CHILD_PREFIX}{_checked(_DATASET, dataset_id, 'dataset id')}")
+
+    @property
+    def content(self) -> Key:
+        """What a content index selects, and how far it is; of a dataset of documents, how far its writes are."""
+        return Key(self.partition, "CONTENT")
 
     @property
     def settled(self) -> Key:
@@ -346,8 +390,8 @@ class ImportKeys:
 
 @dataclass(frozen=True, slots=True)
 class WorkKeys:
-    """Keys of one run of a workflow over a dataset that is not an import: a compaction (`cmp_` and 32 hex digits)
-    or an export (`exp_`).
+    """Keys of one run of a workflow over a dataset that is not an import: a compaction (`cmp_` and 32 hex digits),
+    an export (`exp_`) or a derivation (`drv_`).
     """
 
     tenant_id: str
@@ -357,14 +401,12 @@ class WorkKeys:
     def __post_init__(self) -> None:
         _checked(_TENANT, self.tenant_id, "tenant id")
         _checked(_DATASET, self.dataset_id, "dataset id")
-        if not _COMPACTION.fullmatch(self.run_id):
-            _checked(_EXPORT, self.run_id, "compaction or export id")
+        _run_prefix(self.run_id)
 
     @property
     def item(self) -> Key:
         """The run itself, among its dataset's items."""
-        prefix = EXPORT_PREFIX if _EXPORT.fullmatch(self.run_id) else COMPACTION_PREFIX
-        return Key(f"D#{self.tenant_id}#{self.dataset_id}", prefix + self.run_id)
+        return Key(f"D#{self.tenant_id}#{self.dataset_id}", _run_prefix(self.run_id) + self.run_id)
 
     def work(self, name: str) -> str:
         """An object that the workflow makes on the way; it expires by itself."""
@@ -377,10 +419,18 @@ class WorkKeys:
         return f"exports/t/{self.tenant_id}/{self.dataset_id}/{self.run_id}/{token}"
 
 
+def _run_prefix(run_id: str) -> str:
+    """How the sort keys of runs of its kind begin."""
+    kinds = ((_COMPACTION, COMPACTION_PREFIX), (_EXPORT, EXPORT_PREFIX), (_DERIVATION, DERIVATION_PREFIX))
+    for pattern, prefix in kinds:
+        if pattern.fullmatch(run_id):
+            return prefix
+    raise ValueError(f"not a valid id of a compaction, export or derivation: {run_id!r}")
+
+
 def run_by_id(run_id: str) -> Key:
-    """Whose compaction or export it is: looked up where only the id is known, as in a workflow."""
-    if not _COMPACTION.fullmatch(run_id):
-        _checked(_EXPORT, run_id, "compaction or export id")
+    """Whose compaction, export or derivation it is: looked up where only the id is known, as in a workflow."""
+    _run_prefix(run_id)
     return Key(f"RUN#{run_id}", "META")
 
 

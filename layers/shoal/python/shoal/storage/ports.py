@@ -348,6 +348,41 @@ class Workflows(Protocol):
         """End an execution; one that has ended, or never was, is fine."""
 
 
+# --- other people's buckets ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamObject:
+    """An object of somebody else's bucket, as listed: `size` in bytes, `modified_at` in epoch seconds."""
+
+    key: str
+    size: int
+    etag: str
+    modified_at: float
+
+
+class Upstream(Protocol):
+    """Buckets that are not ours, from which an operator lets a tenant's records be pulled."""
+
+    def list(self, bucket: str, prefix: str) -> Iterator[UpstreamObject]:
+        """The objects below a prefix, in the order of their keys.
+
+        Raises:
+            NotFound: `bucket_not_found`.
+            Forbidden: `bucket_not_readable`: the deployment was not given the bucket.
+            StorageBusy: throttled or unavailable.
+        """
+
+    def copy(self, bucket: str, source: UpstreamObject, *, to: str) -> None:
+        """Copy an object into our bucket, as it was listed, without reading it here.
+
+        Raises:
+            NotFound: `object_not_found`, or it is another one by now.
+            Forbidden: `bucket_not_readable`.
+            StorageBusy: throttled or unavailable.
+        """
+
+
 class NotGiven:
     """Stands for a port that a process was not given: it can be handed around, but not used."""
 
@@ -372,6 +407,9 @@ class Ports:
     compactions: Workflows = cast("Workflows", NotGiven("compaction workflow"))  # noqa: RUF009 - never changes
     exports: Workflows = cast("Workflows", NotGiven("export workflow"))  # noqa: RUF009 - never changes
     reindexes: Workflows = cast("Workflows", NotGiven("reindex workflow"))  # noqa: RUF009 - never changes
+    derivations: Workflows = cast("Workflows", NotGiven("derivation workflow"))  # noqa: RUF009 - never changes
+    ingestions: Workflows = cast("Workflows", NotGiven("ingestion workflow"))  # noqa: RUF009 - never changes
+    upstream: Upstream = cast("Upstream", NotGiven("buckets of others"))  # noqa: RUF009 - never changes
     tasks: Queue = cast("Queue", NotGiven("queue of tasks"))  # noqa: RUF009 - never changes
     inference: Inference = cast("Inference", NotGiven("Bedrock"))  # noqa: RUF009 - never changes
     outbound: Outbound = cast("Outbound", NotGiven("way out"))  # noqa: RUF009 - never changes

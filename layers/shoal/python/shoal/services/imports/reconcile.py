@@ -45,8 +45,8 @@ def _look_after(ports: Ports, key: Key) -> bool:
     if head is None or not head.live:
         return fail(ports, job, "the dataset has been deleted") or _concluded(ports, job)
     if job.status is ImportStatus.AWAITING_UPLOAD:
-        # One without an upload is begun, or ended, by who looks after reindexes.
-        return job.format is not ImportFormat.REINDEX and _look_for_upload(ports, job)
+        # One without an upload is begun, or ended, by who looks after reindexes and content indexes.
+        return job.format.uploaded and _look_for_upload(ports, job)
     if job.status.terminal:
         ports.table.update(key, [Drop("gsi1pk"), Drop("gsi1sk")])
         return False

@@ -11,8 +11,8 @@ _log = logging.getLogger(__name__)
 
 
 def workflow_of(ports: Ports, job: Import) -> Workflows:
-    """The workflow that builds the import: of a file, or of another collection."""
-    return ports.reindexes if job.format is ImportFormat.REINDEX else ports.imports
+    """The workflow that builds the import: of a file, or of what another dataset holds."""
+    return ports.imports if job.format.uploaded else ports.reindexes
 
 
 def start_workflow(ports: Ports, job: Import) -> None:
