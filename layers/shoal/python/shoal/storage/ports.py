@@ -407,9 +407,9 @@ class Ports:
     compactions: Workflows = cast("Workflows", NotGiven("compaction workflow"))  # noqa: RUF009 - never changes
     exports: Workflows = cast("Workflows", NotGiven("export workflow"))  # noqa: RUF009 - never changes
     reindexes: Workflows = cast("Workflows", NotGiven("reindex workflow"))  # noqa: RUF009 - never changes
-    derivations: Workflows = cast("Workflows", NotGiven("derivation workflow"))  # noqa: RUF009 - never changes
-    ingestions: Workflows = cast("Workflows", NotGiven("ingestion workflow"))  # noqa: RUF009 - never changes
-    upstream: Upstream = cast("Upstream", NotGiven("buckets of others"))  # noqa: RUF009 - never changes
     tasks: Queue = cast("Queue", NotGiven("queue of tasks"))  # noqa: RUF009 - never changes
     inference: Inference = cast("Inference", NotGiven("Bedrock"))  # noqa: RUF009 - never changes
     outbound: Outbound = cast("Outbound", NotGiven("way out"))  # noqa: RUF009 - never changes
+    derivations: Workflows = cast("Workflows", NotGiven("derivation workflow"))  # noqa: RUF009 - never changes
+    ingestions: Workflows = cast("Workflows", NotGiven("ingestion workflow"))  # noqa: RUF009 - never changes
+    upstream: Upstream = cast("Upstream", NotGiven("buckets of others"))  # noqa: RUF009 - never changes
