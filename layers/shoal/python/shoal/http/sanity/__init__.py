@@ -1,0 +1,1 @@
+"""The dialect of Sanity: embeddings indexes over documents, the documents themselves, and webhooks."""
