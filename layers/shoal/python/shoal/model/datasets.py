@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from shoal.errors import InvalidInput
+from shoal.errors import Conflict, InvalidInput
 from shoal.model.bindings import Binding
 from shoal.model.limits import MAX_DIMENSION, MAX_NAME_CHARACTERS
 
@@ -113,6 +113,19 @@ def status_of(head: Head, *, newest_sequence: int) -> str:
     if head.open_imports:
         return "indexing"
     return "indexed" if head.row_count else "empty"
+
+
+def check_takes_writes(dataset: Dataset) -> None:
+    """See that others than its source may write to a dataset.
+
+    Raises:
+        Conflict: code `dataset_follows`.
+    """
+    if dataset.follows:
+        raise Conflict(
+            "dataset_follows",
+            f"{dataset.name} is kept in step with the dataset that it was derived from; write to that one",
+        )
 
 
 def check_name(name: object) -> str:

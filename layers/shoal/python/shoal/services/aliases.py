@@ -33,6 +33,7 @@ from shoal.services.alias_items import (
 )
 from shoal.services.append import Requirement
 from shoal.services.descriptors import describe_tenant
+from shoal.services.name_items import visible
 from shoal.services.paging import every_item
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import DatasetKeys, TenantKeys
@@ -252,7 +253,7 @@ def _read(ports: Ports, tenant: TenantKeys, scope: str, alias: str, dataset: str
                 stored,
                 parse_history(told) if stored else (),
                 taken=item is not None and stored is None,
-                target=None if dataset is None else items.get(tenant.name(scope, dataset).sk),
+                target=None if dataset is None else visible(items.get(tenant.name(scope, dataset).sk)),
             )
     raise _contended(alias)  # each time it was moved while its items were read
 

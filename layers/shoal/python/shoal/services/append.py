@@ -20,7 +20,7 @@ from shoal.errors import (
     TryAgain,
 )
 from shoal.index.checksums import sha256_hex
-from shoal.model.datasets import Dataset
+from shoal.model.datasets import Dataset, check_takes_writes
 from shoal.model.ids import job_id, new_log_name, transaction_token
 from shoal.model.jobs import JobKind
 from shoal.services.heads import keys_of
@@ -75,14 +75,17 @@ class _InDoubt(TryAgain):
 
 
 def append(ports: Ports, dataset: Dataset, entry: Entry) -> Accepted:
-    """Put a write into the log of a dataset.
+    """Put a write into the log of a dataset. One that follows another takes nothing but versions of that.
 
     Raises:
+        Conflict: `dataset_follows`.
         LimitReached: `vector_quota_exceeded`, or `backlog_full` while the indexer or a compaction is behind.
         NotFound: the dataset has been deleted.
         ShoalError: what the entry requires is not so: the error that goes with it.
         TryAgain: nothing was accepted.
     """
+    if entry.kind is not JobKind.RESTORE:
+        check_takes_writes(dataset)
     keys, weight = keys_of(dataset), _weight(dataset, entry)
     check_room(ports, dataset, kind=entry.kind, rows=entry.rows, size=weight)
     log_key = None

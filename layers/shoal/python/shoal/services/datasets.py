@@ -13,6 +13,7 @@ from shoal.services.alias_items import parse_name, parse_pointers, read_pointers
 from shoal.services.append import Requirement
 from shoal.services.descriptors import describe_dataset, describe_tenant
 from shoal.services.heads import keys_of, meta_item, new_head_item, parse_head, parse_meta
+from shoal.services.name_items import as_it_is, built_by, head_while_building, own_name_item, visible
 from shoal.services.paging import every_item
 from shoal.services.retry import retry_busy
 from shoal.services.settle import release_deleted
@@ -86,6 +87,13 @@ def create_dataset(
 def name_taken(name: str, by: Item | None) -> Conflict:
     """The error of a dataset whose name another one has, or an alias."""
     alias = parse_name(by) if by else None
+    run_id = built_by(by)
+    if run_id is not None:
+        return Conflict(
+            "dataset_exists",
+            f"dataset {name} already exists: it is being built; wait for {run_id}, or cancel it",
+            {"building": run_id},
+        )
     if alias is None:
         return Conflict("dataset_exists", f"dataset {name} already exists")
     target = alias.alias.target.name
@@ -96,15 +104,16 @@ def name_taken(name: str, by: Item | None) -> Conflict:
     )
 
 
-def creation(dataset: Dataset, head: Item, *, listed: bool = False) -> list[Write]:
+def creation(
+    dataset: Dataset, head: Item, *, listed: bool = False, building: str | None = None
+) -> list[Write]:
     """What puts a new dataset there, in one transaction: its name first, which must be free.
 
     Its log goes on from the watermark of HEAD, and the tenant has been told of the rows that HEAD counts.
-    `listed`: the sweep looks after it.
+    `listed`: the sweep looks after it. `building`: the run that makes it, until which it is not to be seen
+    (`services.name_items.appearance`).
     """
     keys = keys_of(dataset)
-    name_key = TenantKeys(dataset.tenant_id).name(dataset.scope, dataset.name)
-    name_item: Item = {"pk": name_key.pk, "sk": name_key.sk, "dataset_id": dataset.dataset_id}
     sequence = {
         "pk": keys.sequence.pk,
         "sk": keys.sequence.sk,
@@ -121,9 +130,9 @@ def creation(dataset: Dataset, head: Item, *, listed: bool = False) -> list[Writ
     }
     name_is_free = Absent("pk")
     return [
-        PutItem(name_item, condition=name_is_free),
+        PutItem(own_name_item(dataset, building=building), condition=name_is_free),
         PutItem(meta_item(dataset), condition=Absent("pk")),
-        PutItem(head),
+        PutItem(head_while_building(head, building=building)),
         PutItem(sequence),
         PutItem(settled),
     ]
@@ -135,7 +144,7 @@ def resolve(ports: Ports, tenant_id: str, *, scope: str, name: str) -> Dataset:
     Raises:
         NotFound: code `dataset_not_found`.
     """
-    entry = ports.table.get(TenantKeys(tenant_id).name(scope, name))
+    entry = visible(ports.table.get(TenantKeys(tenant_id).name(scope, name)))
     if entry is None:
         raise _not_found()
     meta = ports.table.get(DatasetKeys(tenant_id, entry["dataset_id"]).meta)
@@ -152,7 +161,7 @@ def get_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> Datas
     """
     seen = None
     for _ in range(_MOVES):
-        entry = ports.table.get(TenantKeys(tenant_id).name(scope, name))
+        entry = visible(ports.table.get(TenantKeys(tenant_id).name(scope, name)))
         if entry is None or entry["dataset_id"] == seen:
             raise _not_found()
         views = _views(ports, tenant_id, [entry["dataset_id"]])
@@ -163,7 +172,7 @@ def get_dataset(ports: Ports, tenant_id: str, *, scope: str, name: str) -> Datas
 
 
 def list_datasets(ports: Ports, tenant_id: str, *, scope: str) -> list[DatasetView]:
-    """All datasets of a scope, by name; an alias is none."""
+    """All datasets of a scope that are to be seen, by name; an alias is none."""
     prefix = TenantKeys(tenant_id).name(scope, "").sk
     ids: list[str] = []
     aliases: dict[str, list[str]] = defaultdict(list)
@@ -171,7 +180,7 @@ def list_datasets(ports: Ports, tenant_id: str, *, scope: str) -> list[DatasetVi
         alias = parse_name(item)
         if alias is not None:
             aliases[item["dataset_id"]].append(alias.alias.name)
-        elif not item.get("alias"):
+        elif not item.get("alias") and visible(item):
             ids.append(item["dataset_id"])
     return _views(ports, tenant_id, ids, aliases)
 
@@ -211,6 +220,7 @@ def delete_dataset(
     scope: str,
     name: str,
     force: bool = False,
+    building: str | None = None,
     requires: Sequence[Requirement] = (),
 ) -> None:
     """Delete a dataset: its name is free at once, its log is closed, its rows give back their quota.
@@ -223,6 +233,7 @@ def delete_dataset(
         scope: of its name.
         name: its own name, no alias.
         force: also where aliases point at it, which go with it.
+        building: the run that makes it, so long as it does; by default, only what is to be seen is deleted.
         requires: what else must be so, or becomes so at once.
 
     Raises:
@@ -234,12 +245,13 @@ def delete_dataset(
     name_key = TenantKeys(tenant_id).name(scope, name)
     for _ in range(_MOVES):
         entry = ports.table.get(name_key)
-        if entry is None:
+        if entry is None or built_by(entry) != building:
             raise _not_found()
         if entry.get("alias"):
             raise Conflict("is_alias", f"{name} is an alias; delete the dataset by its own name")
         keys = DatasetKeys(tenant_id, entry["dataset_id"])
-        if _deleted(ports, keys, name_key, scope=scope, force=force, requires=requires):
+        name_as_read = DeleteItem(name_key, condition=as_it_is(entry))
+        if _deleted(ports, keys, name_as_read, scope=scope, force=force, requires=requires):
             break
     else:
         raise TryAgain("aliases of the dataset are being moved all the time; send the request again")
@@ -255,7 +267,7 @@ def delete_dataset(
 def _deleted(
     ports: Ports,
     keys: DatasetKeys,
-    name_key: Key,
+    name: DeleteItem,
     *,
     scope: str,
     force: bool,
@@ -272,7 +284,7 @@ def _deleted(
         )
     left = tenant.deleted(keys.dataset_id)
     writes: list[Write] = [
-        DeleteItem(name_key, condition=Compare("dataset_id", "=", keys.dataset_id)),
+        name,
         PutItem({"pk": left.pk, "sk": left.sk, "dataset_id": keys.dataset_id}),
         UpdateItem(
             keys.head,

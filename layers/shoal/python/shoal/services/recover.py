@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from shoal.errors import Conflict, CorruptObject, TransactionCancelled
 from shoal.services.descriptor_files import DatasetDescriptor, decode_dataset, encode_dataset
 from shoal.services.heads import parse_meta
+from shoal.services.name_items import built_by
 from shoal.services.parallel import in_parallel
 from shoal.services.recovered_dataset import Plan, plan_dataset, put_dataset
 from shoal.services.recovered_tenant import (
@@ -180,6 +181,9 @@ def _live(
             report.damaged[keys.descriptor] = str(error)
             continue
         if not descriptor.live:
+            continue
+        if built_by(descriptor.head):
+            report.damaged[keys.descriptor] = f"{dataset.name} was being built; derive it once more"
             continue
         place = (dataset.scope, dataset.name)
         pair = (keys, descriptor)

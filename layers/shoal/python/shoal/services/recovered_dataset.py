@@ -11,6 +11,7 @@ from shoal.model.ids import new_token, transaction_token
 from shoal.model.manifests import Manifest
 from shoal.services.descriptor_files import DatasetDescriptor
 from shoal.services.heads import keys_of, parse_meta
+from shoal.services.name_items import own_name_item
 from shoal.services.parallel import in_parallel
 from shoal.services.recovered_log import Again, log_again
 from shoal.services.retry import retry_busy
@@ -79,9 +80,8 @@ def put_dataset(ports: Ports, plan: Plan) -> None:
     _remove_places(ports, keys)
     ports.table.batch_put([*plan.snapshots, *again.items])
     reserved, rows = int(head["reserved_total"]), int(head["row_count"])
-    name = TenantKeys(keys.tenant_id).name(plan.dataset.scope, plan.dataset.name)
     items: list[Item] = [
-        {"pk": name.pk, "sk": name.sk, "dataset_id": keys.dataset_id},
+        own_name_item(plan.dataset),
         plan.descriptor.meta,
         {**head, "fence": 0},
         {

@@ -6,7 +6,7 @@ is copied, and it is undone like anything else: by restoring a snapshot that was
 
 from shoal.errors import Conflict, NotFound
 from shoal.index.log_restore import LogRestore, encode_restore
-from shoal.model.datasets import Dataset
+from shoal.model.datasets import Dataset, check_takes_writes
 from shoal.model.jobs import JobKind
 from shoal.model.snapshots import check_restorable
 from shoal.services.append import Accepted, Entry, Requirement, append
@@ -34,10 +34,11 @@ def restore(
     Raises:
         NotFound: `snapshot_not_found`, or `dataset_not_found`: deleted just now.
         InvalidInput: `dimension_mismatch`, `metric_mismatch`.
-        Conflict: `not_related`, or `import_open`.
+        Conflict: `not_related`, `import_open` or `dataset_follows`.
         LimitReached: `vector_quota_exceeded`, or `backlog_full` while the indexer is behind.
         TryAgain: nothing was accepted.
     """
+    check_takes_writes(dataset)
     owner = source or dataset
     check_restorable(dataset, owner)
     named = get_snapshot(ports, owner, name)

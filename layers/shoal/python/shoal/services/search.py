@@ -20,6 +20,7 @@ from shoal.services.cell_search import CellSearch
 from shoal.services.disk_tier import DiskTier
 from shoal.services.filtered import Found, Limits
 from shoal.services.heads import parse_head, parse_meta
+from shoal.services.name_items import visible
 from shoal.services.parts import PartReader
 from shoal.services.query_trace import Trace
 from shoal.services.rounds import BUDGET_BYTES, imports_of
@@ -169,7 +170,7 @@ class Searcher:
                 with self._lock:
                     wanted += [] if dataset_id in self._metas else [keys.meta]
             items = {item["sk"]: item for item in self._ports.table.batch_get(wanted)}
-            entry = items.get(name_key.sk)
+            entry = visible(items.get(name_key.sk))
             if entry is None:
                 raise _not_found()
             opened = self._opened(dataset_id, items) if dataset_id is not None else None

@@ -9,7 +9,7 @@ from shoal.http.response import Response
 from shoal.http.vectorize.common import Wanted, body_of, index_of, mutation_id
 from shoal.http.vectorize.envelope import BAD_BODY, Fault, success
 from shoal.http.vectorize.filters import MAX_KEY_CHARACTERS
-from shoal.model.datasets import Dataset
+from shoal.model.datasets import Dataset, check_takes_writes
 from shoal.model.jobs import JobKind
 from shoal.services.append import Entry, append
 from shoal.services.heads import keys_of
@@ -43,6 +43,7 @@ def create(context: Context) -> Response:
     dataset = index_of(context)
     wanted = body_of(context, NewMetadataIndex)
     index = MetadataIndex(_property(wanted.propertyName), _kind(wanted.indexType))
+    check_takes_writes(dataset)
     if not add_index(context.ports, keys_of(dataset), index, most=MAX_METADATA_INDEXES):
         raise Fault(
             400, BAD_BODY, f"an index has at most {MAX_METADATA_INDEXES} metadata indexes; delete one first"
@@ -70,6 +71,7 @@ def delete(context: Context) -> Response:
     name = wanted.propertyName or wanted.property
     if name is None:
         raise Fault(400, BAD_BODY, "Failed to parse the request body as JSON: propertyName: Field required")
+    check_takes_writes(dataset)
     if not drop_index(context.ports, keys_of(dataset), name):
         raise Fault(
             400, 40005, f'vectorize.metadata_index.not_found - there is no metadata index on "{name:.128}"'

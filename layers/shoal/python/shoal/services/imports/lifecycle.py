@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shoal.errors import ConditionFailed, Conflict, InvalidInput, LimitReached, NotFound, TransactionCancelled
-from shoal.model.datasets import Dataset
+from shoal.model.datasets import Dataset, check_takes_writes
 from shoal.model.ids import new_import_id, transaction_token
 from shoal.model.imports import ErrorMode, Import, ImportFormat, ImportStatus, too_many_cell_sets
 from shoal.model.limits import (
@@ -58,9 +58,10 @@ def create_import(
     Raises:
         LimitReached: `vector_quota_exceeded`: the tenant is at its quota already.
         NotFound: `dataset_not_found`.
-        Conflict: `too_many_imports`: under way, or indexed and not merged.
+        Conflict: `too_many_imports`: under way, or indexed and not merged; `dataset_follows`.
         TryAgain: nothing was created.
     """
+    check_takes_writes(dataset)
     check_quota(ports, dataset.tenant_id, vector_quota)
     _check_room(ports, dataset)
     now = ports.clock()
