@@ -1,0 +1,1 @@
+"""Indexes, aliases and tasks of the Openverse ingestion server."""
