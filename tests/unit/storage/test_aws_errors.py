@@ -67,7 +67,7 @@ CALLS = {
     "sqs": ["SendMessage"],
     "sts": ["AssumeRole"],
     "lambda": ["Invoke"],
-    "ssm": ["GetParameter"],
+    "ssm": ["GetParameter", "PutParameter"],
     "stepfunctions": ["StartExecution", "DescribeExecution", "StopExecution"],
 }
 # What the services answer beyond their models, by their documentation.

@@ -193,6 +193,25 @@ MEANINGS: Mapping[str, Meaning] = {
     "ParameterNotFound": Meaning.MISSING,
     "ParameterVersionNotFound": Meaning.MISSING,
     "InvalidKeyId": Meaning.LOUD,
+    "ParameterAlreadyExists": Meaning.THERE,
+    "TooManyUpdates": Meaning.BUSY,
+    "ParameterLimitExceeded": Meaning.LOUD,
+    "ParameterMaxVersionLimitExceeded": Meaning.LOUD,
+    "HierarchyLevelLimitExceededException": Meaning.MISUSE,
+    "ParameterPatternMismatchException": Meaning.MISUSE,
+    "UnsupportedParameterType": Meaning.MISUSE,
+    **dict.fromkeys(
+        (
+            # Types, tiers, patterns and policies of parameters, which ours have none of.
+            "HierarchyTypeMismatchException",
+            "IncompatiblePolicyException",
+            "InvalidAllowedPatternException",
+            "InvalidPolicyAttributeException",
+            "InvalidPolicyTypeException",
+            "PoliciesLimitExceededException",
+        ),
+        Meaning.LOUD,
+    ),
 }
 
 REASONS: Mapping[str, Meaning] = {

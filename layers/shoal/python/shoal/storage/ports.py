@@ -362,14 +362,17 @@ class UpstreamObject:
 
 
 class Upstream(Protocol):
-    """Buckets that are not ours, from which an operator lets a tenant's records be pulled."""
+    """Buckets that are not ours, from which an operator lets a tenant's records be pulled.
+
+    A name that is no bucket's, or that is ours, is refused (InvalidInput: `invalid_bucket`, `own_bucket`).
+    """
 
     def list(self, bucket: str, prefix: str) -> Iterator[UpstreamObject]:
         """The objects below a prefix, in the order of their keys.
 
         Raises:
             NotFound: `bucket_not_found`.
-            Forbidden: `bucket_not_readable`: the deployment was not given the bucket.
+            InvalidInput: `bucket_not_readable`: the deployment was not given the bucket.
             StorageBusy: throttled or unavailable.
         """
 
@@ -377,8 +380,22 @@ class Upstream(Protocol):
         """Copy an object into our bucket, as it was listed, without reading it here.
 
         Raises:
-            NotFound: `object_not_found`, or it is another one by now.
-            Forbidden: `bucket_not_readable`.
+            NotFound: `bucket_not_found`, or `object_not_found`: it is gone, or another one by now.
+            InvalidInput: `bucket_not_readable`, `object_not_readable`.
+            StorageBusy: throttled or unavailable.
+        """
+
+
+# --- secrets of the deployment -------------------------------------------------------------------------------
+
+
+class Secrets(Protocol):
+    """Random keys of the deployment's own: made when first asked for, kept encrypted, and never shown."""
+
+    def key(self, name: str) -> bytes:
+        """The key of that name, 32 bytes: the same for ever, for all who ask, at once or later.
+
+        Raises:
             StorageBusy: throttled or unavailable.
         """
 
@@ -413,3 +430,4 @@ class Ports:
     derivations: Workflows = cast("Workflows", NotGiven("derivation workflow"))  # noqa: RUF009 - never changes
     ingestions: Workflows = cast("Workflows", NotGiven("ingestion workflow"))  # noqa: RUF009 - never changes
     upstream: Upstream = cast("Upstream", NotGiven("buckets of others"))  # noqa: RUF009 - never changes
+    secrets: Secrets = cast("Secrets", NotGiven("secrets"))  # noqa: RUF009 - never changes

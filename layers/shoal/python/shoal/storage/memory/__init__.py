@@ -8,8 +8,10 @@ from shoal.storage.memory.inference import MemoryInference
 from shoal.storage.memory.objects import MemoryObjects
 from shoal.storage.memory.outbound import MemoryOutbound
 from shoal.storage.memory.queue import MemoryQueue, Received
+from shoal.storage.memory.secrets import MemorySecrets
 from shoal.storage.memory.table import MemoryTable
 from shoal.storage.memory.uploads import MemoryUploads
+from shoal.storage.memory.upstream import MemoryUpstream
 from shoal.storage.memory.workflows import MemoryWorkflows
 
 __all__ = [
@@ -17,8 +19,10 @@ __all__ = [
     "MemoryObjects",
     "MemoryOutbound",
     "MemoryQueue",
+    "MemorySecrets",
     "MemoryTable",
     "MemoryUploads",
+    "MemoryUpstream",
     "MemoryWorkflows",
     "Received",
 ]
