@@ -55,13 +55,19 @@ def dynamodb_client(session: "Session | None" = None) -> "DynamoDBClient":
     return cast("DynamoDBClient", made)
 
 
-def s3_client(session: "Session | None" = None, *, credentials: "Credentials | None" = None) -> "S3Client":
+def s3_client(
+    session: "Session | None" = None,
+    *,
+    credentials: "Credentials | None" = None,
+    read_seconds: float = S3_SECONDS,
+) -> "S3Client":
     """An S3 client; it also signs upload URLs that work in every region.
 
-    `credentials`: of a session that AWS has given; None: the process's own.
+    `credentials`: of a session that AWS has given; None: the process's own. `read_seconds`: how long S3 may take
+    before it answers, or goes on answering.
     """
     # Left alone, URLs come out signed in version 2, which the newer regions refuse.
-    config = client_config(read_seconds=S3_SECONDS, signature="s3v4")
+    config = client_config(read_seconds=read_seconds, signature="s3v4")
     signed_by: Mapping[str, Any] = (
         {}
         if credentials is None
