@@ -7,6 +7,7 @@ from shoal.http.native.vectors import ID
 from shoal.http.native.write_types import DeleteIn, Written
 from shoal.http.native.written import (
     ACCEPTED_ANSWER,
+    FOLLOWS,
     WAIT_PARAMETERS,
     WAITED_ANSWER,
     answer,
@@ -89,6 +90,7 @@ ROUTES = (
         errors={
             400: "invalid_request",
             404: "dataset_not_found",
+            409: FOLLOWS,
             413: "payload_too_large",
             429: "backlog_full, rate_limited",
         },
@@ -103,7 +105,12 @@ ROUTES = (
         "Delete a vector, there or not",
         "vectors",
         answers=_ANSWERS,
-        errors={400: "invalid_request", 404: "dataset_not_found", 429: "backlog_full, rate_limited"},
+        errors={
+            400: "invalid_request",
+            404: "dataset_not_found",
+            409: FOLLOWS,
+            429: "backlog_full, rate_limited",
+        },
         parameters=(ID, *WAIT_PARAMETERS),
     ),
 )

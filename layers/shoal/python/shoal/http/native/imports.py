@@ -166,7 +166,7 @@ ROUTES = (
         errors={
             400: "invalid_format, invalid_error_mode, invalid_request",
             404: "dataset_not_found",
-            409: "too_many_imports",
+            409: "too_many_imports, dataset_follows",
             429: "vector_quota_exceeded, rate_limited",
         },
         request=CreateImport,

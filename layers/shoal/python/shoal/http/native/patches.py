@@ -7,6 +7,7 @@ from shoal.http.native.vectors import ID, listed_errors
 from shoal.http.native.write_types import PatchIn, PatchLine, Written, WrittenLines
 from shoal.http.native.written import (
     ACCEPTED_ANSWER,
+    FOLLOWS,
     WAIT_PARAMETERS,
     WAITED_ANSWER,
     answer,
@@ -65,6 +66,7 @@ ROUTES = (
         errors={
             400: "invalid_ndjson, invalid_encoding, invalid_request, too_many_ids: over 10,000",
             404: "dataset_not_found",
+            409: FOLLOWS,
             413: "payload_too_large",
             429: "backlog_full, rate_limited",
         },
@@ -83,6 +85,7 @@ ROUTES = (
         errors={
             400: "invalid_request",
             404: "dataset_not_found, not_found: where it was waited for",
+            409: FOLLOWS,
             429: "backlog_full, rate_limited",
         },
         request=PatchIn,

@@ -175,7 +175,7 @@ ROUTES = (
         errors={
             400: "invalid_request, dimension_mismatch, metric_mismatch",
             404: _NOT_FOUND,
-            409: "not_related, import_open",
+            409: "not_related, import_open, dataset_follows",
             429: "vector_quota_exceeded, backlog_full, rate_limited",
         },
         request=RestoreIn,

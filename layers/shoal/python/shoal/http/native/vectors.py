@@ -13,6 +13,7 @@ from shoal.http.native.types import UploadRecord
 from shoal.http.native.write_types import WrittenLines
 from shoal.http.native.written import (
     ACCEPTED_ANSWER,
+    FOLLOWS,
     WAIT_PARAMETERS,
     WAITED_ANSWER,
     answer,
@@ -102,6 +103,7 @@ ROUTES = (
         errors={
             400: "invalid_ndjson, invalid_encoding, invalid_request",
             404: "dataset_not_found",
+            409: FOLLOWS,
             413: "payload_too_large: over 10 MiB, unpacked; over 4.5 MiB a body must come gzipped",
             429: "vector_quota_exceeded, backlog_full, rate_limited",
         },

@@ -20,6 +20,7 @@ WAIT_SECONDS = 20
 MAX_WAIT_SECONDS = 25
 """The gateway gives up after 30 s, and what comes before and after the waiting takes its part of that."""
 WAITED_ANSWER = "Indexed, with what it did (or failed, with the reason); only where it was waited for."
+FOLLOWS = "dataset_follows: it is kept in step with another one; write to that"
 ACCEPTED_ANSWER = "Accepted and safe; `pending` where it was waited for in vain."
 
 WAIT_PARAMETERS = (
