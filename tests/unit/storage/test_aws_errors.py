@@ -38,6 +38,7 @@ from shoal.storage import (
     aws_queue,
     aws_table,
     aws_uploads,
+    aws_upstream,
     aws_workflows,
 )
 from shoal.storage.aws_errors import MEANINGS, Meaning, meaning_of, translated
@@ -63,6 +64,8 @@ CALLS = {
         "UploadPart",
         "CompleteMultipartUpload",
         "AbortMultipartUpload",
+        "CopyObject",
+        "UploadPartCopy",
     ],
     "sqs": ["SendMessage"],
     "sts": ["AssumeRole"],
@@ -123,6 +126,7 @@ def test_these_are_the_calls_that_the_adapters_make() -> None:
         aws_multipart,
         aws_queue,
         aws_uploads,
+        aws_upstream,
         aws_workflows,
         aws_outbound,
         aws_parameters,

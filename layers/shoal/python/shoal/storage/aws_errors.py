@@ -94,6 +94,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "TooManyParts": Meaning.MISUSE,
     "EncryptionTypeMismatch": Meaning.LOUD,
     "InvalidObjectState": Meaning.LOUD,  # archived, which no rule of ours does
+    "ObjectNotInActiveTierError": Meaning.LOUD,  # the same, of what is copied
     "NoSuchBucket": Meaning.LOUD,
     "AccessDenied": Meaning.LOUD,
     "403": Meaning.LOUD,

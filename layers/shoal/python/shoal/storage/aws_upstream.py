@@ -139,6 +139,6 @@ def _refusals(bucket: str) -> Iterator[None]:
                     f"Shoal may not read the bucket {bucket}: name it in the setting ingest_buckets, and see that "
                     "the bucket's policy, and its key where it is encrypted with one, allow it",
                 ) from error
-            case "InvalidObjectState":
+            case "InvalidObjectState" | "ObjectNotInActiveTierError":
                 raise InvalidInput("object_not_readable", "it is archived; restore it first") from error
         raise
