@@ -129,7 +129,7 @@ def secrets_of(ports: Ports, webhook: Webhook) -> tuple[str, ...]:
 def rotate_secret(
     ports: Ports, tenant_id: str, webhook_id: str, *, keep_old: bool = True
 ) -> tuple[Webhook, str]:
-    """Make a webhook's next secret, which is told this once; the one before is good for another day, or not at all.
+    """Make a webhook's next secret, told this once; the one before is good for another day, or not at all.
 
     Raises:
         NotFound: `webhook_not_found`.
