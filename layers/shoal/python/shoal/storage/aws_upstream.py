@@ -36,9 +36,14 @@ class AwsUpstream:
         self._own = own
         self._part_bytes = part_bytes
 
+    def check(self, bucket: str) -> None:
+        """See that a name may be that of somebody else's bucket."""
+        check_bucket(bucket, own=self._own)
+
     def list(self, bucket: str, prefix: str) -> Iterator[UpstreamObject]:
         """The objects below a prefix, in the order of their keys."""
-        request: dict[str, Any] = {"Bucket": check_bucket(bucket, own=self._own), "Prefix": prefix}
+        self.check(bucket)
+        request: dict[str, Any] = {"Bucket": bucket, "Prefix": prefix}
         while True:
             with translated("list objects of", bucket), _refusals(bucket):
                 answer = self._client.list_objects_v2(**request)
@@ -55,7 +60,7 @@ class AwsUpstream:
 
     def copy(self, bucket: str, source: UpstreamObject, *, to: str) -> None:
         """Copy an object as it was listed: its ETag is compared by S3, with each part."""
-        check_bucket(bucket, own=self._own)
+        self.check(bucket)
         check_object_key(to)
         where = {
             "CopySource": {"Bucket": bucket, "Key": source.key},

@@ -364,15 +364,22 @@ class UpstreamObject:
 class Upstream(Protocol):
     """Buckets that are not ours, from which an operator lets a tenant's records be pulled.
 
-    A name that is no bucket's, or that is ours, is refused (InvalidInput: `invalid_bucket`, `own_bucket`).
+    A name that is no bucket's, or that is ours, is refused.
     """
+
+    def check(self, bucket: str) -> None:
+        """See that a name may be that of somebody else's bucket; whether there is one is not asked.
+
+        Raises:
+            InvalidInput: `invalid_bucket`, `own_bucket`.
+        """
 
     def list(self, bucket: str, prefix: str) -> Iterator[UpstreamObject]:
         """The objects below a prefix, in the order of their keys.
 
         Raises:
             NotFound: `bucket_not_found`.
-            InvalidInput: `bucket_not_readable`: the deployment was not given the bucket.
+            InvalidInput: as `check`; `bucket_not_readable`: the deployment was not given the bucket.
             StorageBusy: throttled or unavailable.
         """
 
@@ -381,7 +388,7 @@ class Upstream(Protocol):
 
         Raises:
             NotFound: `bucket_not_found`, or `object_not_found`: it is gone, or another one by now.
-            InvalidInput: `bucket_not_readable`, `object_not_readable`.
+            InvalidInput: as `check`; `bucket_not_readable`, `object_not_readable`.
             StorageBusy: throttled or unavailable.
         """
 

@@ -12,12 +12,8 @@ may lead to any bucket, ours too.
 """
 
 
-def check_bucket(bucket: str, *, own: str | None = None) -> str:
-    """The name of a bucket, if it may be somebody else's.
-
-    Args:
-        bucket: its name.
-        own: the name of ours; None where that is not known.
+def check_bucket(bucket: str, *, own: str) -> None:
+    """Refuse a name that is no bucket's, or `own`, the name of ours.
 
     Raises:
         InvalidInput: `invalid_bucket`, or `own_bucket`.
@@ -36,4 +32,3 @@ def check_bucket(bucket: str, *, own: str | None = None) -> str:
         raise InvalidInput(
             "own_bucket", "this is the bucket of Shoal itself: records are pulled from buckets of others only"
         )
-    return bucket

@@ -26,6 +26,10 @@ class MemoryUpstream:
         stored = self.buckets.setdefault(bucket, MemoryObjects(self._clock)).put(key, body)
         return UpstreamObject(stored.key, stored.size, stored.etag, stored.modified_at)
 
+    def check(self, bucket: str) -> None:
+        """See that a name may be that of somebody else's bucket."""
+        check_bucket(bucket, own=OWN)
+
     def list(self, bucket: str, prefix: str) -> Iterator[UpstreamObject]:
         """The objects below a prefix, in the order of their keys."""
         for found in self._bucket(bucket).list(prefix):
@@ -40,7 +44,7 @@ class MemoryUpstream:
         self._objects.put(to, theirs.get(source.key))
 
     def _bucket(self, bucket: str) -> MemoryObjects:
-        check_bucket(bucket, own=OWN)
+        self.check(bucket)
         if bucket in self.closed:
             raise InvalidInput("bucket_not_readable", f"Shoal may not read the bucket {bucket}")
         if bucket not in self.buckets:
