@@ -23,6 +23,7 @@ _MODEL = re.compile(r"[A-Za-z0-9:._-]{1,128}")
 _FAMILY = re.compile(r"items|categories")
 _SNAPSHOT = re.compile(r"[a-z0-9_-]{1,64}")
 _TERM_LIST = re.compile(r"[a-z0-9_-]{1,64}")
+_DOCUMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 SEQUENCE_DIGITS = 16
 GSI = "gsi1"
@@ -40,6 +41,8 @@ FOLLOWS = "FOLLOWS"
 """Index partition of the datasets that are kept in step with another one."""
 INGESTIONS = "INGESTIONS"
 """Index partition of the tasks of the Openverse dialect that have something left to do."""
+DERIVATIONS = "DERIVATIONS"
+"""Index partition of the runs that derive a dataset and have not ended."""
 IMPORT_PREFIX = "IMPORT#"
 """Sort keys of a dataset's imports begin with it."""
 EXPORT_PREFIX = "EXPORT#"
@@ -50,6 +53,8 @@ COMPACTION_PREFIX = "COMPACTION#"
 """Sort keys of a dataset's compactions begin with it."""
 DERIVATION_PREFIX = "DERIVE#"
 """Sort keys of the runs that derive a dataset begin with it."""
+CONTENT_FAILURE_PREFIX = "CONTENT#FAILED#"
+"""Sort keys of what a content index knows of documents that it could not embed begin with it."""
 CHILD_PREFIX = "CHILD#"
 """Sort keys of what a dataset knows of those derived from it begin with it."""
 SOURCE_PREFIX = "SOURCE#"
@@ -312,6 +317,12 @@ class DatasetKeys:
     def content(self) -> Key:
         """What a content index selects, and how far it is; of a dataset of documents, how far its writes are."""
         return Key(self.partition, "CONTENT")
+
+    def content_failure(self, document_id: str) -> Key:
+        """A document that a content index selects and could not embed."""
+        return Key(
+            self.partition, f"{CONTENT_FAILURE_PREFIX}{_checked(_DOCUMENT, document_id, 'document id')}"
+        )
 
     @property
     def settled(self) -> Key:
