@@ -42,6 +42,11 @@ def import_item(job: Import) -> dict[str, Any]:
 
 def put_new(job: Import) -> list[Write]:
     """What stores a new import, in a transaction: its dataset must be there; the import; whose it is."""
+    return [CheckItem(dataset_keys_of(job).head, Compare("state", "=", "live")), *put_with_dataset(job)]
+
+
+def put_with_dataset(job: Import) -> list[Write]:
+    """What stores a new import in the transaction that makes its dataset: the import; whose it is."""
     pointer = import_by_id(job.import_id)
     owner: Item = {
         "pk": pointer.pk,
@@ -51,7 +56,6 @@ def put_new(job: Import) -> list[Write]:
     }
     listed = {**import_item(job), "gsi1pk": IMPORTS, "gsi1sk": job.import_id}
     return [
-        CheckItem(dataset_keys_of(job).head, Compare("state", "=", "live")),
         PutItem(listed, condition=Absent("pk")),
         PutItem(owner, condition=Absent("pk")),
     ]

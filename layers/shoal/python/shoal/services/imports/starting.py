@@ -12,6 +12,9 @@ from shoal.services.wake import wake_indexer
 from shoal.storage.keys import parse_upload_key
 from shoal.storage.ports import Action, Assign, Compare, ObjectHead, Ports
 
+STARTING = "starting"
+"""Stage of an import that is open, and whose workflow has not come to its first step."""
+
 
 def start_uploaded(ports: Ports, key: str) -> bool:
     """Start the import whose upload is the object `key`, as the event of S3 says; whether it was ours to start.
@@ -67,7 +70,7 @@ def open_import(ports: Ports, job: Import, *changes: Action) -> bool:
             Assign("status", ImportStatus.VALIDATING.value),
             *changes,
             Assign("started_at", ports.clock()),
-            Assign("stage", "starting"),
+            Assign("stage", STARTING),
         ),
         condition=Compare("status", "=", ImportStatus.AWAITING_UPLOAD.value),
     )

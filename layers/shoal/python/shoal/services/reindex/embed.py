@@ -34,6 +34,7 @@ from shoal.services.collections.embedding import EmbeddedObjects, embed_objects
 from shoal.services.collections.objects import SourceObject
 from shoal.services.embedding import Embedder
 from shoal.services.imports.chunks import Rejects, store_chunk
+from shoal.services.imports.rejected import rejected_line
 from shoal.services.imports.workspace import Step, Workspace
 from shoal.services.reindex.plan import source_of
 from shoal.services.reindex.version import objects_of, open_version
@@ -135,8 +136,7 @@ class _Embedding:
         before = sum(batch.objects for batch in self._batches)
         places = {source.object_id: place for place, source in enumerate(objects, start=before + 1)}
         for one in made.failed:
-            record = orjson.dumps({"object_id": one.object_id, "stage": one.stage.value})
-            self._rejects.add(places[one.object_id], one.detail, record)
+            self._rejects.add(places[one.object_id], one.detail, rejected_line(one))
         self._batches.append(made)
 
     # --- batches

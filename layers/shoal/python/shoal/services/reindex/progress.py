@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-import orjson
-
 from shoal.errors import CorruptObject, ObjectMissing
 from shoal.model.import_work import ChunkRecord
 from shoal.model.imports import Import, ImportFormat, ImportStatus
-from shoal.model.tasks import FailedObject, FailureStage, Task, TaskStatus
+from shoal.model.tasks import FailedObject, Task, TaskStatus
 from shoal.services.imports.items import keys_of_import
 from shoal.services.imports.lookup import find_import
+from shoal.services.imports.rejected import rejected_of
 from shoal.services.reindex.lookup import import_of, read_reindex, settings_of
 from shoal.services.retry import retry_busy
 from shoal.storage.ports import Ports
@@ -18,7 +17,6 @@ MAX_CHILDREN = 1000
 """Sub-tasks that are listed."""
 MAX_FAILED = 1000
 """Objects that failed which are listed."""
-_FAILED_BYTES = 4 * 1000 * 1000
 _STAGES = {TaskStatus.PENDING: "waiting", TaskStatus.PROCESSING: "starting"}
 
 
@@ -58,20 +56,7 @@ def progress_of(ports: Ports, task: Task) -> ReindexProgress:
 def failed_of(ports: Ports, task: Task, *, limit: int = MAX_FAILED) -> list[FailedObject]:
     """The first objects that could not be embedded, once all of them have been tried."""
     job = import_of(ports, task)
-    if job is None or not job.has_rejects:
-        return []
-    key = keys_of_import(job).rejects
-    try:
-        data = retry_busy(lambda: ports.objects.get(key, byte_range=(0, _FAILED_BYTES)))
-    except ObjectMissing:  # expired
-        return []
-    lines = data[: data.rfind(b"\n") + 1].splitlines()[:limit]
-    return [_failed(orjson.loads(line)) for line in lines]
-
-
-def _failed(reject: dict[str, str]) -> FailedObject:
-    record = orjson.loads(reject["record"])
-    return FailedObject(record["object_id"], reject["reason"], FailureStage(record["stage"]))
+    return rejected_of(ports, job, limit=limit) if job else []
 
 
 # --- sub-tasks: pieces of the source -----------------------------------------------------------------------
