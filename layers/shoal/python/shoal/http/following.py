@@ -5,33 +5,47 @@ Whoever notices answers that there is no such dataset, and has done nothing; but
 is there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 
 from shoal.errors import InvalidInput, NotFound, TryAgain
 from shoal.http.context import Context
+from shoal.http.native.common import existing_name, json_object
+from shoal.http.native.places import Place, in_body
 from shoal.http.response import Response
 from shoal.http.router import Handler, Route
-from shoal.model.datasets import NATIVE_SCOPE, check_name
+from shoal.model.datasets import NATIVE_SCOPE
 from shoal.services.aliases import pointed_at
+
+type _Look = Callable[[Context], Place]
+"""Which name a request means.
+
+Raises NotFound or InvalidInput where it means none.
+"""
 
 _TRIES = 8
 _NAMED_BY = {"/datasets/{name}": "name", "/indexes/{index_name}": "index_name"}
 """What stands for the name of a dataset in the paths of the dialects that share the native scope."""
+_NAMED_IN_BODY = frozenset({"/v1/query", "/v1/fetch", "/v1/list", "/v1/count", "/v1/stats"})
+"""Paths of reads whose body names the dataset."""
 
 
 def following(routes: Sequence[Route]) -> tuple[Route, ...]:
-    """The routes, those below the name of a dataset with handlers that follow an alias."""
+    """The routes, those that name a dataset with handlers that follow an alias."""
     return tuple(map(_following, routes))
 
 
 def _following(route: Route) -> Route:
+    if route.template in _NAMED_IN_BODY:
+        return replace(route, handler=_with_tries(route.handler, _by_body))
     parameter = next((name for part, name in _NAMED_BY.items() if part in route.template), None)
-    return route if parameter is None else replace(route, handler=_with_tries(route.handler, parameter))
+    if parameter is None:
+        return route
+    return replace(route, handler=_with_tries(route.handler, partial(_by_path, parameter)))
 
 
-def _with_tries(handler: Handler, parameter: str) -> Handler:
+def _with_tries(handler: Handler, look: _Look) -> Handler:
     @wraps(handler)
     def follow(context: Context) -> Response:
         seen = None
@@ -39,7 +53,7 @@ def _with_tries(handler: Handler, parameter: str) -> Handler:
             try:
                 return handler(context)
             except NotFound as missing:
-                target = _target(context, parameter) if missing.code == "dataset_not_found" else None
+                target = _target(context, look) if missing.code == "dataset_not_found" else None
                 if target is None or target == seen:  # no alias, or it is something else that is missing
                     raise
                 seen = target
@@ -48,10 +62,18 @@ def _with_tries(handler: Handler, parameter: str) -> Handler:
     return follow
 
 
-def _target(context: Context, parameter: str) -> str | None:
-    """The id of the dataset that the name in the path points at, where that is an alias."""
+def _target(context: Context, look: _Look) -> str | None:
+    """The id of the dataset that the name points at, where that is an alias."""
     try:
-        name = check_name(context.parameters[parameter])
-    except InvalidInput:
+        place = look(context)
+    except (InvalidInput, NotFound):
         return None
-    return pointed_at(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE, name=name)
+    return pointed_at(context.ports, context.principal.tenant_id, scope=place.scope, name=place.name)
+
+
+def _by_path(parameter: str, context: Context) -> Place:
+    return Place(NATIVE_SCOPE, existing_name(context.parameters[parameter]))
+
+
+def _by_body(context: Context) -> Place:
+    return in_body(json_object(context.body()))

@@ -6,10 +6,10 @@ import orjson
 
 from shoal.errors import NotFound
 from shoal.http.context import Context
-from shoal.http.native.common import dataset_name, flag, parse_body, record_id
-from shoal.http.native.types import FetchIn
+from shoal.http.native.common import flag, json_object, parse_body, parse_fields, record_id
+from shoal.http.native.places import Place, in_body, in_path
+from shoal.http.native.types import FetchIn, FetchNamed
 from shoal.http.response import Response, fits, json_response
-from shoal.model.datasets import NATIVE_SCOPE
 from shoal.model.queries import Match
 from shoal.services.fetch import Fetched, fetch
 
@@ -19,6 +19,7 @@ def get(context: Context) -> Response:
     wanted = record_id(context)
     found = _fetch(
         context,
+        in_path(context),
         [wanted],
         include_values=flag(context, "include_values"),
         include_document=flag(context, "include_document"),
@@ -30,9 +31,19 @@ def get(context: Context) -> Response:
 
 def fetch_many(context: Context) -> Response:
     """Show the vectors of a list of ids."""
-    wanted = parse_body(FetchIn, context.body())
+    return _fetched(context, in_path(context), parse_body(FetchIn, context.body()))
+
+
+def fetch_named(context: Context) -> Response:
+    """Show the vectors of a list of ids; the dataset is named in the body."""
+    fields = json_object(context.body())
+    return _fetched(context, in_body(fields), parse_fields(FetchNamed, fields))
+
+
+def _fetched(context: Context, place: Place, wanted: FetchIn) -> Response:
     found = _fetch(
         context,
+        place,
         wanted.ids,
         include_values=wanted.include_values,
         include_document=wanted.include_document,
@@ -51,13 +62,14 @@ def fetch_many(context: Context) -> Response:
         shown = shown * 3 // 4  # the escapes of the gateway's envelope made it outgrow the service's estimate
 
 
-def _fetch(context: Context, ids: list[str], *, include_values: bool, include_document: bool) -> Fetched:
-    name = dataset_name(context)
+def _fetch(
+    context: Context, place: Place, ids: list[str], *, include_values: bool, include_document: bool
+) -> Fetched:
     return fetch(
         context.searcher,
         context.principal.tenant_id,
-        scope=NATIVE_SCOPE,
-        name=name,
+        scope=place.scope,
+        name=place.name,
         ids=ids,
         include_values=include_values,
         include_document=include_document,

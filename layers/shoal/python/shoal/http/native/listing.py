@@ -7,17 +7,17 @@ import orjson
 from shoal.errors import InvalidInput
 from shoal.http.context import Context
 from shoal.http.native.common import (
-    dataset_name,
     flag,
     json_object,
     optional_timestamp,
+    parse_body,
     parse_fields,
 )
 from shoal.http.native.datasets import recall_body
 from shoal.http.native.fetch import record_body
-from shoal.http.native.listing_types import ListIn, SelectionIn
+from shoal.http.native.listing_types import DatasetNamed, ListIn, ListNamed, SelectionIn, SelectionNamed
+from shoal.http.native.places import Place, in_body, in_path
 from shoal.http.response import Response, fits, json_response
-from shoal.model.datasets import NATIVE_SCOPE
 from shoal.model.filters import parse_filter
 from shoal.model.limits import MAX_LIST
 from shoal.model.selection import Selection
@@ -36,33 +36,58 @@ def list_by_query(context: Context) -> Response:
         fields["cursor"] = cursor
     for name in ("include_values", "include_document"):
         fields[name] = flag(context, name)
-    return _list(context, fields)
+    return _list(context, in_path(context), parse_fields(ListIn, fields))
 
 
 def list_by_body(context: Context) -> Response:
     """A page of records; what is asked for is in the body, for filters that an address cannot hold."""
-    return _list(context, json_object(context.body()))
+    return _list(context, in_path(context), parse_body(ListIn, context.body()))
+
+
+def list_named(context: Context) -> Response:
+    """A page of records of the dataset that the body names."""
+    fields = json_object(context.body())
+    return _list(context, in_body(fields), parse_fields(ListNamed, fields))
 
 
 def count_by_query(context: Context) -> Response:
     """How many records there are, or pass; what is asked for is in the query string, the filter as JSON."""
-    return _count(context, _selection_fields(context))
+    return _count(context, in_path(context), parse_fields(SelectionIn, _selection_fields(context)))
 
 
 def count_by_body(context: Context) -> Response:
     """How many records there are, or pass; what is asked for is in the body."""
     body = context.body()
-    return _count(context, json_object(body) if body.strip() else {})
+    wanted = parse_fields(SelectionIn, json_object(body) if body.strip() else {})
+    return _count(context, in_path(context), wanted)
+
+
+def count_named(context: Context) -> Response:
+    """How many records there are, or pass, in the dataset that the body names."""
+    fields = json_object(context.body())
+    return _count(context, in_body(fields), parse_fields(SelectionNamed, fields))
 
 
 def stats(context: Context) -> Response:
     """The figures of a dataset."""
+    return _stats(context, in_path(context))
+
+
+def stats_named(context: Context) -> Response:
+    """The figures of the dataset that the body names."""
+    fields = json_object(context.body())
+    place = in_body(fields)
+    parse_fields(DatasetNamed, fields)
+    return _stats(context, place)
+
+
+def _stats(context: Context, place: Place) -> Response:
     found = dataset_stats(
         context.ports,
         context.searcher,
         context.principal.tenant_id,
-        scope=NATIVE_SCOPE,
-        name=dataset_name(context),
+        scope=place.scope,
+        name=place.name,
     )
     view = found.view
     body = {
@@ -89,8 +114,7 @@ def stats(context: Context) -> Response:
     return json_response(200, body)
 
 
-def _list(context: Context, fields: dict[str, Any]) -> Response:
-    wanted = parse_fields(ListIn, fields)
+def _list(context: Context, place: Place, wanted: ListIn) -> Response:
     if wanted.limit < 1:
         raise InvalidInput("invalid_limit", f"limit must be between 1 and {MAX_LIST}")
     limit = min(wanted.limit, MAX_LIST)
@@ -107,8 +131,8 @@ def _list(context: Context, fields: dict[str, Any]) -> Response:
             context.ports,
             context.searcher,
             context.principal.tenant_id,
-            scope=NATIVE_SCOPE,
-            name=dataset_name(context),
+            scope=place.scope,
+            name=place.name,
             request=request,
         )
         body = {
@@ -123,13 +147,12 @@ def _list(context: Context, fields: dict[str, Any]) -> Response:
         limit = len(page.records) * 3 // 4
 
 
-def _count(context: Context, fields: dict[str, Any]) -> Response:
-    wanted = parse_fields(SelectionIn, fields)
+def _count(context: Context, place: Place, wanted: SelectionIn) -> Response:
     count, version = count_records(
         context.searcher,
         context.principal.tenant_id,
-        scope=NATIVE_SCOPE,
-        name=dataset_name(context),
+        scope=place.scope,
+        name=place.name,
         selection=_selection(wanted),
     )
     return json_response(200, {"count": count, "version": version}, {"x-shoal-version": str(version)})

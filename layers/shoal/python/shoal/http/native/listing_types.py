@@ -32,6 +32,26 @@ class ListIn(SelectionIn):
     include_document: bool = False
 
 
+class ListNamed(ListIn):
+    """A page of records of a named dataset, or of `openverse/<index>`."""
+
+    dataset: str
+
+
+class SelectionNamed(SelectionIn):
+    """Which records of a named dataset, or of `openverse/<index>`."""
+
+    dataset: str
+
+
+class DatasetNamed(Body):
+    """A dataset by its name, or `openverse/<index>`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    dataset: str
+
+
 class ListResult(Body):
     """A page of one version. Ask again with `next_cursor`; where it is null, this was the last page."""
 

@@ -1,6 +1,7 @@
 """Queries: the nearest records of a vector or of a text, by either of two paths."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,13 +10,14 @@ import orjson
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from shoal.errors import InvalidInput, ModelError, ModelFailed, NotFound, RequestError
+from shoal.errors import InvalidInput, ModelError, ModelFailed, RequestError
 from shoal.http.context import Context
-from shoal.http.native.common import existing_name, explain, faults_of, json_object
+from shoal.http.native.common import explain, faults_of, json_object
+from shoal.http.native.places import Place, in_body, in_path
 from shoal.http.native.query_types import QueryByPath
 from shoal.http.native.read_your_writes import wait_for_writes
 from shoal.http.response import Response, json_response, weight
-from shoal.model.datasets import NATIVE_SCOPE, Dataset
+from shoal.model.datasets import Dataset
 from shoal.model.filters import parse_filter
 from shoal.model.limits import MAX_NPROBE, MAX_RESPONSE_BYTES, MAX_TOP_K
 from shoal.model.queries import Explanation, Match, QueryAnswer, QueryRequest
@@ -32,30 +34,28 @@ _OUT_OF_RANGE = {
 
 def query(context: Context) -> Response:
     """Answer a query; the dataset is named in the body."""
-    return _answer(context, None)
+    return _answer(context, in_body)
 
 
 def query_by_path(context: Context) -> Response:
     """Answer a query; the dataset is named in the path, and a name in the body is not looked at."""
-    return _answer(context, context.parameters["name"])
+    return _answer(context, lambda _: in_path(context))
 
 
-def _answer(context: Context, name: str | None) -> Response:
+def _answer(context: Context, place_in: Callable[[dict[str, Any]], Place]) -> Response:
     started = time.perf_counter()
     fields = json_object(context.body())
-    if name is None:
-        name = _named_dataset(fields)
-    name = existing_name(name)
+    place = place_in(fields)
     wanted = _parse(fields)
     request = _request(wanted)
-    wait_for_writes(context, name, job=wanted.job_id, version=wanted.min_version)
+    wait_for_writes(context, place, job=wanted.job_id, version=wanted.min_version)
     # Counted before the work, so that many at once cannot slip through, and given back where there was none.
     quotas.charge_query(context.ports, context.principal)
     try:
         answer = context.searcher.query(
             context.principal.tenant_id,
-            scope=NATIVE_SCOPE,
-            name=name,
+            scope=place.scope,
+            name=place.name,
             request=request,
             embed=None if wanted.text is None else partial(_embedded, context, wanted.text),
         )
@@ -63,15 +63,6 @@ def _answer(context: Context, name: str | None) -> Response:
         quotas.refund_query(context.ports, context.principal)
         raise
     return _response(answer, started)
-
-
-def _named_dataset(fields: dict[str, Any]) -> str:
-    name = fields.get("dataset")
-    if name is None or name == "":
-        raise NotFound("dataset_not_found", "dataset is required")
-    if not isinstance(name, str):
-        raise InvalidInput("invalid_request", "dataset: must be a string")
-    return name
 
 
 def _parse(fields: dict[str, Any]) -> QueryByPath:

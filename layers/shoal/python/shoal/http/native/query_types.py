@@ -43,7 +43,7 @@ class QueryByPath(Body):
 
 
 class QueryIn(QueryByPath):
-    """A query of a named dataset."""
+    """A query of a named dataset, or of `openverse/<index>`."""
 
     model_config = shown_as(
         {"dataset": "products", "vector": _VECTOR},

@@ -2,7 +2,7 @@
 
 from shoal.errors import Conflict, InvalidInput
 from shoal.http.context import Context
-from shoal.model.datasets import NATIVE_SCOPE
+from shoal.http.native.places import Place
 from shoal.model.ids import parse_job_id
 from shoal.services import datasets
 from shoal.services.heads import keys_of
@@ -12,8 +12,8 @@ MAX_SECONDS = 10
 _RETRY_SECONDS = 1
 
 
-def wait_for_writes(context: Context, name: str, *, job: str | None, version: int | None) -> None:
-    """Wait until the dataset of that name has applied a job and is at a version, where they are named.
+def wait_for_writes(context: Context, place: Place, *, job: str | None, version: int | None) -> None:
+    """Wait until the dataset of that place has applied a job and is at a version, where they are named.
 
     What is read afterwards is at least as new, as HEAD is read consistently.
 
@@ -24,7 +24,7 @@ def wait_for_writes(context: Context, name: str, *, job: str | None, version: in
     """
     if job is None and version is None:
         return
-    dataset = datasets.resolve(context.ports, context.principal.tenant_id, scope=NATIVE_SCOPE, name=name)
+    dataset = datasets.resolve(context.ports, context.principal.tenant_id, scope=place.scope, name=place.name)
     keys = keys_of(dataset)
     sequence = 0
     if job is not None:

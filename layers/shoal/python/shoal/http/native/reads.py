@@ -2,13 +2,24 @@
 numpy and hnswlib are most of a cold start, and the other functions only need to know that these paths exist.
 """
 
+from collections.abc import Mapping
+
 from shoal.http.context import Context
-from shoal.http.native.listing_types import CountResult, ListIn, ListResult, SelectionIn, StatsOut
+from shoal.http.native.listing_types import (
+    CountResult,
+    DatasetNamed,
+    ListIn,
+    ListNamed,
+    ListResult,
+    SelectionIn,
+    SelectionNamed,
+    StatsOut,
+)
 from shoal.http.native.query_types import QueryByPath, QueryIn, QueryResult
-from shoal.http.native.types import FetchIn, FetchResult, RecordOut
+from shoal.http.native.types import Body, FetchIn, FetchNamed, FetchResult, RecordOut
 from shoal.http.native.vectors import ID
 from shoal.http.response import Response
-from shoal.http.router import Answer, Parameter, Route
+from shoal.http.router import Answer, Handler, Parameter, Route
 from shoal.model.tenants import Scope
 
 QUERY_FUNCTION = "query"
@@ -29,6 +40,10 @@ _LIST_ERRORS = {
 }
 _COUNT_ANSWERS = {200: Answer("The exact number.", CountResult)}
 _COUNT_ERRORS = {400: "invalid_filter, invalid_request", 404: "dataset_not_found"}
+_FETCH_ANSWERS = {200: Answer("Those found, those missing, and those left for another request.", FetchResult)}
+_FETCH_ERRORS = {400: "invalid_request", 404: "dataset_not_found"}
+_STATS_ANSWERS = {200: Answer("The figures of the current version.", StatsOut)}
+_STATS_ERRORS = {404: "dataset_not_found"}
 _SELECTION = (
     Parameter("filter", "A filter on metadata, as JSON."),
     Parameter("prefix", "How the ids begin."),
@@ -85,10 +100,59 @@ def _stats(context: Context) -> Response:
     return listing.stats(context)
 
 
+def _stats_named(context: Context) -> Response:
+    from shoal.http.native import listing
+
+    return listing.stats_named(context)
+
+
+def _list_named(context: Context) -> Response:
+    from shoal.http.native import listing
+
+    return listing.list_named(context)
+
+
+def _count_named(context: Context) -> Response:
+    from shoal.http.native import listing
+
+    return listing.count_named(context)
+
+
 def _fetch_many(context: Context) -> Response:
     from shoal.http.native.fetch import fetch_many
 
     return fetch_many(context)
+
+
+def _fetch_named(context: Context) -> Response:
+    from shoal.http.native.fetch import fetch_named
+
+    return fetch_named(context)
+
+
+def _named(
+    path: str,
+    handler: Handler,
+    summary: str,
+    tag: str,
+    request: type[Body],
+    *,
+    answers: Mapping[int, Answer],
+    errors: Mapping[int, str],
+) -> Route:
+    """A read of the dataset that the body names, as there is one below the dataset's path."""
+    return Route(
+        "POST",
+        path,
+        handler,
+        Scope.READ,
+        summary,
+        tag,
+        answers=answers,
+        errors=errors,
+        request=request,
+        function=QUERY_FUNCTION,
+    )
 
 
 ROUTES = (
@@ -123,8 +187,8 @@ ROUTES = (
         Scope.READ,
         "Read vectors by id",
         "vectors",
-        answers={200: Answer("Those found, those missing, and those left for another request.", FetchResult)},
-        errors={400: "invalid_request", 404: "dataset_not_found"},
+        answers=_FETCH_ANSWERS,
+        errors=_FETCH_ERRORS,
         request=FetchIn,
         function=QUERY_FUNCTION,
     ),
@@ -190,8 +254,8 @@ ROUTES = (
         Scope.READ,
         "Show a dataset in figures",
         "datasets",
-        answers={200: Answer("The figures of the current version.", StatsOut)},
-        errors={404: "dataset_not_found"},
+        answers=_STATS_ANSWERS,
+        errors=_STATS_ERRORS,
         function=QUERY_FUNCTION,
     ),
     Route(
@@ -209,5 +273,41 @@ ROUTES = (
             Parameter("include_document", "Whether to answer with the document too.", "boolean"),
         ),
         function=QUERY_FUNCTION,
+    ),
+    _named(
+        "/v1/fetch",
+        _fetch_named,
+        "Read vectors by id of a dataset named in the body",
+        "vectors",
+        FetchNamed,
+        answers=_FETCH_ANSWERS,
+        errors=_FETCH_ERRORS,
+    ),
+    _named(
+        "/v1/list",
+        _list_named,
+        "List vectors of a dataset named in the body",
+        "vectors",
+        ListNamed,
+        answers=_LIST_ANSWERS,
+        errors=_LIST_ERRORS,
+    ),
+    _named(
+        "/v1/count",
+        _count_named,
+        "Count vectors of a dataset named in the body",
+        "vectors",
+        SelectionNamed,
+        answers=_COUNT_ANSWERS,
+        errors=_COUNT_ERRORS,
+    ),
+    _named(
+        "/v1/stats",
+        _stats_named,
+        "Show a dataset named in the body in figures",
+        "datasets",
+        DatasetNamed,
+        answers=_STATS_ANSWERS,
+        errors={400: "invalid_request", **_STATS_ERRORS},
     ),
 )

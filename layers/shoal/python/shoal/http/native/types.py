@@ -147,6 +147,12 @@ class FetchIn(Body):
     include_document: bool = False
 
 
+class FetchNamed(FetchIn):
+    """Ids to read of a named dataset, or of `openverse/<index>`."""
+
+    dataset: str
+
+
 class FetchResult(Body):
     """Records in the order asked for. `unprocessed_ids` did not fit any more: ask for them again."""
 
