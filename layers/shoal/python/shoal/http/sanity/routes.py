@@ -1,0 +1,143 @@
+"""Every route of the dialect of Sanity. All are served by one function: most of them read documents or embed."""
+
+from shoal.http.router import Answer, Handler, Parameter, Route
+from shoal.http.sanity import failures as failed
+from shoal.http.sanity import indexes, webhooks
+from shoal.http.sanity.errors import sanity_error
+from shoal.http.sanity.index_types import (
+    CreateIndex,
+    Enabled,
+    Failures,
+    FoundList,
+    IndexCreated,
+    IndexList,
+    IndexOut,
+    QueryIndex,
+)
+from shoal.http.sanity.project import VERSION_PREFIX
+from shoal.http.sanity.query import query
+from shoal.model.tenants import Scope
+
+PREFIX = f"{VERSION_PREFIX}/embeddings-index"
+_DATASET = PREFIX + "/{dataset}"
+_INDEX = _DATASET + "/{index_name}"
+_TAG = "sanity: embeddings indexes"
+_PROJECT = Parameter(
+    "projectId", "The project, where neither the host nor the header x-sanity-project-id names it."
+)
+_BAD_DATASET = "invalid_dataset"
+_UNKNOWN_DATASET = "dataset_not_found"
+_UNKNOWN_INDEX = "dataset_not_found, index_not_found"
+
+
+def _route(
+    method: str,
+    template: str,
+    handler: Handler,
+    scope: Scope,
+    summary: str,
+    *,
+    answer: Answer,
+    errors: dict[int, str],
+    request: type[CreateIndex | QueryIndex] | None = None,
+    parameters: tuple[Parameter, ...] = (),
+) -> Route:
+    return Route(
+        method,
+        template,
+        handler,
+        scope,
+        summary,
+        _TAG,
+        answers={200: answer},
+        errors={401: "unauthorized: no valid key, or it is not of the project that the request names"}
+        | errors,
+        request=request,
+        parameters=(_PROJECT, *parameters),
+        function="content",
+        answer_error=sanity_error,
+    )
+
+
+ROUTES: tuple[Route, ...] = (
+    # Before the list of a dataset's indexes: none can be called so.
+    _route(
+        "GET",
+        f"{PREFIX}/status",
+        indexes.status,
+        Scope.READ,
+        "Are there embeddings indexes?",
+        answer=Answer("There are.", Enabled),
+        errors={},
+    ),
+    _route(
+        "POST",
+        PREFIX + "/query/{dataset}/{index_name}",
+        query,
+        Scope.READ,
+        "Find the documents nearest to a text",
+        answer=Answer("What was found; an empty list where nothing was.", FoundList),
+        errors={
+            400: f"{_BAD_DATASET}, invalid_query, invalid_max_results, invalid_filter, text_too_long",
+            404: f"{_UNKNOWN_INDEX}; no_matches: nothing was found, with the header x-shoal-strict: 1",
+            429: "query_quota_exceeded, token_cap_reached",
+        },
+        request=QueryIndex,
+    ),
+    _route(
+        "POST",
+        _DATASET,
+        indexes.create,
+        Scope.WRITE,
+        "Make an index of a dataset",
+        answer=Answer("It is made, and being built.", IndexCreated),
+        errors={
+            400: f"{_BAD_DATASET}, invalid_request, invalid_index_name, invalid_filter, invalid_projection, "
+            "invalid_groq: with the position",
+            409: "index_exists, too_many_indexes",
+            429: "vector_quota_exceeded",
+        },
+        request=CreateIndex,
+    ),
+    _route(
+        "GET",
+        _DATASET,
+        indexes.list_all,
+        Scope.READ,
+        "List the indexes of a dataset",
+        answer=Answer("The indexes.", IndexList),
+        errors={400: _BAD_DATASET, 404: _UNKNOWN_DATASET},
+    ),
+    _route(
+        "GET",
+        _INDEX,
+        indexes.get,
+        Scope.READ,
+        "Show an index",
+        answer=Answer("The index.", IndexOut),
+        errors={400: _BAD_DATASET, 404: _UNKNOWN_INDEX},
+    ),
+    _route(
+        "DELETE",
+        _INDEX,
+        indexes.delete,
+        Scope.WRITE,
+        "Delete an index",
+        answer=Answer("The index as it was.", IndexOut),
+        errors={400: _BAD_DATASET, 404: _UNKNOWN_INDEX},
+    ),
+    _route(
+        "GET",
+        f"{_INDEX}/failures",
+        failed.failures,
+        Scope.READ,
+        "List the documents that could not be embedded",
+        answer=Answer("A page of them.", Failures),
+        errors={400: f"{_BAD_DATASET}, invalid_request", 404: _UNKNOWN_INDEX},
+        parameters=(
+            Parameter("limit", "Of one page: 1 to 1000, or else 100.", "integer"),
+            Parameter("after", "Where to go on: `next` of the page before."),
+        ),
+    ),
+    *webhooks.ROUTES,
+)
