@@ -27,6 +27,7 @@ _FIELDS: Mapping[str, set[str]] = {
     },
     "Pass": {*_PATHS, "Result"},
     "Choice": {"Choices", "Default", "InputPath", "OutputPath"},
+    "Wait": {"Seconds", "SecondsPath", "InputPath", "OutputPath"},
     "Succeed": {"InputPath", "OutputPath"},
     "Fail": {"Error", "Cause", "ErrorPath", "CausePath"},
 }

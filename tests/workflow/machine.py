@@ -52,7 +52,7 @@ class Runner:
     """What a run needs beside its definition.
 
     `pool` runs the items of maps, all at once; they and `invoke` must then be able to go to its processes. `wait`
-    is told the seconds before each retry.
+    is told the seconds before each retry, and those that a state waits.
     """
 
     objects: ObjectStore
@@ -93,6 +93,11 @@ class Runner:
         seen = at(state.get("InputPath", "$"), given, context)
         if state["Type"] == "Choice":
             return chosen(state, seen), at(state.get("OutputPath", "$"), seen, context)
+        if state["Type"] == "Wait":
+            if self.wait is not None:
+                told = at(state["SecondsPath"], seen, context) if "SecondsPath" in state else state["Seconds"]
+                self.wait(float(told))
+            return state.get("Next"), at(state.get("OutputPath", "$"), seen, context)
         try:
             result = self._attempts(name, state, seen, context)
         except StateFailed as failed:

@@ -227,3 +227,15 @@ def test_what_is_no_json_is_an_error_of_the_function() -> None:
 def test_what_the_runner_does_not_know_is_refused(state: dict[str, Any], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         check({"StartAt": "A", "States": {"A": state, "Done": {"Type": "Succeed"}, "Failed": FAILED}})
+
+
+def test_a_state_waits_for_as_long_as_it_is_told() -> None:
+    waited: list[float] = []
+    waiting = machine(
+        "Told",
+        Told={"Type": "Wait", "SecondsPath": "$.seconds", "Next": "Fixed"},
+        Fixed={"Type": "Wait", "Seconds": 5, "End": True},
+    )
+    runner = Runner(MemoryObjects(lambda: 0.0), lambda *_: {}, wait=waited.append)
+    assert runner.run(waiting, {"seconds": 2}, {}).output == {"seconds": 2}
+    assert waited == [2, 5]
