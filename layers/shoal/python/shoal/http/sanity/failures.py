@@ -6,14 +6,13 @@ from shoal.http.response import Response, json_response
 from shoal.http.sanity.index_types import failure_body
 from shoal.http.sanity.project import dataset_name, project_of
 from shoal.model.limits import MAX_LIST
+from shoal.services.content.indexes import failures_of, get_index
 
 _DEFAULT_LIMIT = 100
 
 
 def failures(context: Context) -> Response:
     """List the documents that failed, with the reason of each."""
-    from shoal.services.content.indexes import failures_of, get_index
-
     project_of(context)
     name = dataset_name(context)
     limit = _limit(context)

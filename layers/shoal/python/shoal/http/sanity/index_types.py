@@ -32,8 +32,8 @@ class CreateIndex(Body):
 
 
 class IndexOut(Body):
-    """An index. `startDocumentCount` documents were selected when it was made, `remainingDocumentCount` of them are
-    still to be embedded; `failedDocumentCount` cannot be, and `failures` says why.
+    """An index. `startDocumentCount` documents were selected when it was made, `remainingDocumentCount` of them
+    are still to be embedded; `failedDocumentCount` cannot be, and `failures` says why.
 
     Only an index whose build has failed, or that cannot be kept current at the moment, has an `error`.
     """

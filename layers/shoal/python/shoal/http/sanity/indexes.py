@@ -6,6 +6,8 @@ from shoal.http.response import Response, json_response
 from shoal.http.sanity.index_types import index_body
 from shoal.http.sanity.project import dataset_name, project_of
 from shoal.model.content_indexes import check_index
+from shoal.services.content.documents import ensure_documents
+from shoal.services.content.indexes import create_index, delete_index, get_index, list_indexes
 from shoal.services.content.webhooks import ensure_webhook
 
 CREATED = "Index created. Documents enqueued for indexing."
@@ -13,9 +15,6 @@ CREATED = "Index created. Documents enqueued for indexing."
 
 def create(context: Context) -> Response:
     """Make an index. A dataset that holds nothing yet comes into being with it."""
-    from shoal.services.content.documents import ensure_documents
-    from shoal.services.content.indexes import create_index
-
     project_id, name = project_of(context), dataset_name(context)
     body = json_object(context.body())
     spec = check_index(body.get("indexName"), body.get("filter"), body.get("projection"))
@@ -36,8 +35,6 @@ def create(context: Context) -> Response:
 
 def list_all(context: Context) -> Response:
     """List the indexes of a dataset."""
-    from shoal.services.content.indexes import list_indexes
-
     project_id, name = project_of(context), dataset_name(context)
     found = list_indexes(context.ports, context.principal.tenant_id, dataset_name=name)
     return json_response(200, [index_body(index, project_id=project_id) for index in found])
@@ -45,8 +42,6 @@ def list_all(context: Context) -> Response:
 
 def get(context: Context) -> Response:
     """Show an index."""
-    from shoal.services.content.indexes import get_index
-
     project_id, name = project_of(context), dataset_name(context)
     found = get_index(
         context.ports, context.principal.tenant_id, dataset_name=name, name=context.parameters["index_name"]
@@ -56,8 +51,6 @@ def get(context: Context) -> Response:
 
 def delete(context: Context) -> Response:
     """Delete an index; the answer shows it as it was. Its documents stay."""
-    from shoal.services.content.indexes import delete_index
-
     project_id, name = project_of(context), dataset_name(context)
     found = delete_index(
         context.ports, context.principal.tenant_id, dataset_name=name, name=context.parameters["index_name"]

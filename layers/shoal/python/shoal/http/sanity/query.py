@@ -7,6 +7,7 @@ from shoal.http.response import Response, json_response
 from shoal.http.sanity.project import dataset_name, project_of
 from shoal.http.studio.answering import counted
 from shoal.model.content_indexes import check_query
+from shoal.services.content.querying import query_index
 
 STRICT_HEADER = "x-shoal-strict"
 """With `1`, a query that finds nothing is answered as the documentation has it: with a 404."""
@@ -14,8 +15,6 @@ STRICT_HEADER = "x-shoal-strict"
 
 def query(context: Context) -> Response:
     """Find the documents nearest to a text."""
-    from shoal.services.content.querying import query_index
-
     project_of(context)
     name, index_name = dataset_name(context), context.parameters["index_name"]
     body = json_object(context.body())

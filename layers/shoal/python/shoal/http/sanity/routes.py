@@ -1,8 +1,12 @@
-"""Every route of the dialect of Sanity. All are served by one function: most of them read documents or embed."""
+"""Every route of the dialect of Sanity, all served by one function: most of them read documents, or embed.
 
+Their handlers are imported with the first call, by that function alone: what reads and embeds is most of a cold
+start, and the others only have to know these paths.
+"""
+
+from shoal.http.context import Context
+from shoal.http.response import Response
 from shoal.http.router import Answer, Handler, Parameter, Route
-from shoal.http.sanity import failures as failed
-from shoal.http.sanity import indexes, webhooks
 from shoal.http.sanity.errors import sanity_error
 from shoal.http.sanity.index_types import (
     CreateIndex,
@@ -15,7 +19,7 @@ from shoal.http.sanity.index_types import (
     QueryIndex,
 )
 from shoal.http.sanity.project import VERSION_PREFIX
-from shoal.http.sanity.query import query
+from shoal.http.sanity.webhook_types import WebhookAnswer
 from shoal.model.tenants import Scope
 
 PREFIX = f"{VERSION_PREFIX}/embeddings-index"
@@ -28,6 +32,54 @@ _PROJECT = Parameter(
 _BAD_DATASET = "invalid_dataset"
 _UNKNOWN_DATASET = "dataset_not_found"
 _UNKNOWN_INDEX = "dataset_not_found, index_not_found"
+
+
+def _status(context: Context) -> Response:
+    from shoal.http.sanity.indexes import status
+
+    return status(context)
+
+
+def _create(context: Context) -> Response:
+    from shoal.http.sanity.indexes import create
+
+    return create(context)
+
+
+def _list(context: Context) -> Response:
+    from shoal.http.sanity.indexes import list_all
+
+    return list_all(context)
+
+
+def _get(context: Context) -> Response:
+    from shoal.http.sanity.indexes import get
+
+    return get(context)
+
+
+def _delete(context: Context) -> Response:
+    from shoal.http.sanity.indexes import delete
+
+    return delete(context)
+
+
+def _query(context: Context) -> Response:
+    from shoal.http.sanity.query import query
+
+    return query(context)
+
+
+def _failures(context: Context) -> Response:
+    from shoal.http.sanity.failures import failures
+
+    return failures(context)
+
+
+def _webhook(context: Context) -> Response:
+    from shoal.http.sanity.webhooks import receive
+
+    return receive(context)
 
 
 def _route(
@@ -64,7 +116,7 @@ ROUTES: tuple[Route, ...] = (
     _route(
         "GET",
         f"{PREFIX}/status",
-        indexes.status,
+        _status,
         Scope.READ,
         "Are there embeddings indexes?",
         answer=Answer("There are.", Enabled),
@@ -73,7 +125,7 @@ ROUTES: tuple[Route, ...] = (
     _route(
         "POST",
         PREFIX + "/query/{dataset}/{index_name}",
-        query,
+        _query,
         Scope.READ,
         "Find the documents nearest to a text",
         answer=Answer("What was found; an empty list where nothing was.", FoundList),
@@ -87,7 +139,7 @@ ROUTES: tuple[Route, ...] = (
     _route(
         "POST",
         _DATASET,
-        indexes.create,
+        _create,
         Scope.WRITE,
         "Make an index of a dataset",
         answer=Answer("It is made, and being built.", IndexCreated),
@@ -102,7 +154,7 @@ ROUTES: tuple[Route, ...] = (
     _route(
         "GET",
         _DATASET,
-        indexes.list_all,
+        _list,
         Scope.READ,
         "List the indexes of a dataset",
         answer=Answer("The indexes.", IndexList),
@@ -111,7 +163,7 @@ ROUTES: tuple[Route, ...] = (
     _route(
         "GET",
         _INDEX,
-        indexes.get,
+        _get,
         Scope.READ,
         "Show an index",
         answer=Answer("The index.", IndexOut),
@@ -120,7 +172,7 @@ ROUTES: tuple[Route, ...] = (
     _route(
         "DELETE",
         _INDEX,
-        indexes.delete,
+        _delete,
         Scope.WRITE,
         "Delete an index",
         answer=Answer("The index as it was.", IndexOut),
@@ -129,7 +181,7 @@ ROUTES: tuple[Route, ...] = (
     _route(
         "GET",
         f"{_INDEX}/failures",
-        failed.failures,
+        _failures,
         Scope.READ,
         "List the documents that could not be embedded",
         answer=Answer("A page of them.", Failures),
@@ -139,5 +191,23 @@ ROUTES: tuple[Route, ...] = (
             Parameter("after", "Where to go on: `next` of the page before."),
         ),
     ),
-    *webhooks.ROUTES,
+    Route(
+        "POST",
+        "/webhooks/sanity/{webhook_id}",
+        _webhook,
+        None,
+        "Tell of a document that was created, changed or deleted",
+        "sanity: webhooks",
+        answers={200: Answer("It is kept, or ignored: a draft, or a version of a release.", WebhookAnswer)},
+        errors={
+            400: "invalid_request, invalid_document: no _id or _type",
+            401: "signature_missing, signature_malformed, signature_invalid, signature_expired: older than five "
+            "minutes",
+            404: "webhook_not_found",
+            413: "document_too_large",
+            429: "backlog_full, vector_quota_exceeded",
+        },
+        function="content",
+        answer_error=sanity_error,
+    ),
 )

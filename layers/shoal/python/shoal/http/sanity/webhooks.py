@@ -7,20 +7,17 @@ it counts; so changes may come in any order, and again.
 from shoal.errors import NotFound
 from shoal.http.context import Context
 from shoal.http.response import Response, json_response
-from shoal.http.router import Answer, Route
-from shoal.http.sanity.errors import sanity_error
 from shoal.http.sanity.webhook_types import SIGNATURE_HEADER, WebhookAnswer, change_told
 from shoal.model.content_documents import is_published
 from shoal.model.datasets import Dataset
 from shoal.model.signatures import check_signature
+from shoal.services.content.documents import find_documents, put_versions
 from shoal.services.content.webhooks import Webhook, read_webhook, secrets_of
 from shoal.services.tenants import get_tenant
 
 
 def receive(context: Context) -> Response:
     """Take a change of a document."""
-    from shoal.services.content.documents import put_versions
-
     webhook = read_webhook(context.ports, context.parameters["webhook_id"])
     body = context.body()
     sent_ms = check_signature(
@@ -48,8 +45,6 @@ def _documents(context: Context, webhook: Webhook) -> Dataset:
     Raises:
         NotFound: `webhook_not_found`: it is deleted, and may have been made anew with another webhook.
     """
-    from shoal.services.content.documents import find_documents
-
     gone = NotFound(
         "webhook_not_found", "the webhook's dataset is deleted; an index of the new one shows its webhookId"
     )
@@ -66,26 +61,3 @@ def _vector_quota(context: Context, webhook: Webhook) -> int | None:
     """Records that the webhook's tenant may hold: its own quota, or the deployment's."""
     own = get_tenant(context.ports, webhook.tenant_id).vector_quota
     return context.deps.limits.vector_quota if own is None else own
-
-
-ROUTES = (
-    Route(
-        "POST",
-        "/webhooks/sanity/{webhook_id}",
-        receive,
-        None,
-        "Tell of a document that was created, changed or deleted",
-        "sanity: webhooks",
-        answers={200: Answer("It is kept, or ignored: a draft, or a version of a release.", WebhookAnswer)},
-        errors={
-            400: "invalid_request, invalid_document: no _id or _type",
-            401: "signature_missing, signature_malformed, signature_invalid, signature_expired: older than five "
-            "minutes",
-            404: "webhook_not_found",
-            413: "document_too_large",
-            429: "backlog_full, vector_quota_exceeded",
-        },
-        function="content",
-        answer_error=sanity_error,
-    ),
-)
