@@ -215,7 +215,7 @@ def test_what_is_no_json_is_an_error_of_the_function() -> None:
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
-        ({"Type": "Wait", "Seconds": 1, "End": True}, "type Wait"),
+        ({"Type": "Parallel", "End": True}, "type Parallel"),
         (task("plan", End=True, HeartbeatSeconds=5), "HeartbeatSeconds"),
         (task("plan", Next="Nowhere"), "no such state: Nowhere"),
         ({**mapped(**EACH), "ItemBatcher": {}}, "ItemBatcher"),
