@@ -5,6 +5,7 @@ from shoal.http.native import (
     compaction,
     datasets,
     deletes,
+    derivations,
     exports,
     health,
     imports,
@@ -17,6 +18,7 @@ from shoal.http.native import (
     term_lists,
     usage,
     vectors,
+    webhooks,
 )
 from shoal.http.router import Route
 
@@ -29,6 +31,7 @@ ROUTES: tuple[Route, ...] = (
     *patches.ROUTES,
     *imports.ROUTES,
     *exports.ROUTES,
+    *derivations.ROUTES,
     *compaction.ROUTES,
     *snapshots.ROUTES,
     *aliases.ROUTES,
@@ -37,4 +40,5 @@ ROUTES: tuple[Route, ...] = (
     *models.ROUTES,
     *keys.ROUTES,
     *usage.ROUTES,
+    *webhooks.ROUTES,
 )
