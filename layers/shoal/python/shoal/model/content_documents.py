@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -22,7 +21,7 @@ DOCUMENTS_SCOPE = "sanity"
 """Scope of the names of datasets of documents."""
 MARKER_KEPT_SECONDS = 7 * 86_400
 """How long a deletion is remembered: nothing is delivered later than that."""
-_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _UNPUBLISHED = ("drafts.", "versions.")
 _MAX_TYPE_CHARACTERS = 256
 _SHOWN = 80
@@ -30,7 +29,7 @@ _FIRST_MS, _LAST_MS = 0, 10**15
 """Moments outside of these are taken for the nearest of them: 1970, and the year 33658."""
 
 
-class DocumentField(StrEnum):
+class DocumentField:
     """Members of the metadata of a document's record."""
 
     TYPE = "_type"
@@ -96,8 +95,8 @@ def check_document_id(value: object, *, where: str = "_id") -> str:
     if not _ID.fullmatch(value):
         raise InvalidInput(
             "invalid_document_id",
-            f"{where}: {value[:_SHOWN]!r} cannot be an id: 1 to 128 of a-z, A-Z, 0-9, '.', '_' and '-', not "
-            "beginning with '-' or '.'",
+            f"{where}: {value[:_SHOWN]!r} cannot be an id: 1 to 128 of a-z, A-Z, 0-9, '.', '_' and '-', "
+            "not beginning with '-' or '.', without '..'",
         )
     return value
 
@@ -180,12 +179,10 @@ def encoded_change(change: Change, *, now: float) -> EncodedChange:
         }
         return EncodedChange(change.document_id, orjson.dumps(fields), b"")
     text = encoded_body(change.document_id, change.body)
-    rev = change.body.get("_rev")
-    mark = rev if isinstance(rev, str) and rev else hashlib.sha256(text).hexdigest()[:32]
     fields = {
         DocumentField.TYPE: change.type,
         DocumentField.UPDATED_MS: ms,
-        DocumentField.VERSION: f"{ms:016d}.0.{mark[:128]}",
+        DocumentField.VERSION: _version(change, text),
     }
     for name in (DocumentField.REV, DocumentField.UPDATED_AT):
         if isinstance(said := change.body.get(name), str):
@@ -215,13 +212,28 @@ def encoded_body(document_id: str, body: Mapping[str, Any]) -> bytes:
     return text
 
 
-def decoded_change(document_id: str, metadata: bytes, text: bytes) -> Change:
-    """A record as it was before `encoded_change`."""
+def decoded_change(document_id: str, metadata: bytes, text: bytes | None) -> Change:
+    """A record as it was before `encoded_change`; without its text, a document has `_id` and `_type` alone."""
     fields = orjson.loads(metadata)
     ms = int(fields[DocumentField.UPDATED_MS])
     if fields.get(DocumentField.DELETED):
         return Deletion(document_id, ms)
+    if text is None:
+        return Document(document_id, {"_id": document_id, "_type": fields[DocumentField.TYPE]}, ms)
     return Document(document_id, orjson.loads(text), ms)
+
+
+def version_of_document(document: Document) -> str:
+    """What orders a version of a document, as its record says it."""
+    return _version(document, None)
+
+
+def _version(document: Document, text: bytes | None) -> str:
+    """`text` is its compact JSON, where that is at hand."""
+    rev = document.body.get("_rev")
+    if not isinstance(rev, str) or not rev:
+        rev = hashlib.sha256(orjson.dumps(document.body) if text is None else text).hexdigest()[:32]
+    return f"{clamped(document.updated_ms):016d}.0.{rev[:128]}"
 
 
 def version_of(metadata: bytes) -> str:

@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from shoal.errors import ObjectMissing
+from shoal.errors import InvalidInput, ObjectMissing
 from shoal.index.checksums import verify
 from shoal.index.log_codec import LogDeleteWhere, decode
 from shoal.model.content_documents import (
@@ -30,22 +30,38 @@ _PAGE = 100
 _ROWS_A_PART = 4096
 
 
-def read_documents(snapshot: Snapshot | None, ids: Sequence[str]) -> dict[str, Change]:
+def read_documents(
+    snapshot: Snapshot | None, ids: Sequence[str], *, bodies: bool = True, most_bytes: int | None = None
+) -> dict[str, Change]:
     """What a version holds of these ids, by id: documents, drafts among them, and deletions that are remembered.
 
-    Of ids that are nowhere there is nothing. `snapshot` None is a dataset into which nothing was ever written.
+    Of ids that are nowhere there is nothing.
+
+    Args:
+        snapshot: the version; None is a dataset into which nothing was ever written.
+        ids: of documents.
+        bodies: without them documents have a body of `_id` and `_type` alone.
+        most_bytes: of the documents together; None: any number.
 
     Raises:
         CorruptObject: something stored is not what names it.
+        InvalidInput: `transaction_too_large`: the documents have over `most_bytes` together.
     """
     found: dict[str, Change] = {}
+    size = 0
     waiting = tuple(ids)
     while waiting:
         fetched = fetch_from(
-            snapshot, waiting, include_values=False, include_document=True, budget=BUDGET_BYTES
+            snapshot, waiting, include_values=False, include_document=bodies, budget=BUDGET_BYTES
         )
         for record in fetched.records:
-            found[record.id] = decoded_change(record.id, record.metadata, record.document)
+            found[record.id] = decoded_change(record.id, record.metadata, record.document if bodies else None)
+            size += len(record.document)
+        if most_bytes is not None and size > most_bytes:
+            raise InvalidInput(
+                "transaction_too_large",
+                f"the documents have over {most_bytes} bytes together; change fewer at a time",
+            )
         waiting = fetched.unprocessed_ids
     return found
 
