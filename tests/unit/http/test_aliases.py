@@ -180,12 +180,15 @@ CALLS: dict[str, Any] = {
     "GET /v1/datasets/{name}/snapshots/{snapshot}": None,
     "POST /v1/datasets/{name}/restore": {"snapshot": "first"},
     "POST /v1/datasets/{name}/clone": {"name": "copy"},
+    "POST /v1/datasets/{name}/derive": {"name": "part"},
+    "GET /v1/datasets/{name}/derivation": None,
     "DELETE /v1/datasets/{name}/snapshots/{snapshot}": None,
 }
 """Calls that succeed on a dataset with one record and a snapshot `first`, by method and path, with their body."""
 OTHERWISE = {
     "DELETE /v1/datasets/{name}": "409 is_alias",
     "GET /v1/datasets/{name}/compaction": "404 compaction_not_found",
+    "POST /v1/datasets/{name}/derivation/rebuild": "409 not_derived",
     "GET /v1/datasets/{name}/imports/{import_id}": "404 import_not_found",
     "POST /v1/datasets/{name}/imports/{import_id}/complete": "404 import_not_found",
     "POST /v1/datasets/{name}/imports/{import_id}/cancel": "404 import_not_found",

@@ -30,6 +30,8 @@ def path_of(route: Route, *, job_id: str = "job_" + "0" * 32, key_id: str = "0" 
         "{alias+}": "theirs/ours",
         "{alias}": "live",
         "{list}": "theirs",
+        "{derivation_id}": "drv_" + "0" * 32,
+        "{webhook_id}": "A" * 16,
     }
     path = route.template
     for parameter, value in parts.items():
@@ -56,9 +58,11 @@ BODIES: dict[str, Any] = {
     "POST /v1/datasets/{name}/snapshots": {"name": "new"},
     "POST /v1/datasets/{name}/restore": {"snapshot": "monday"},
     "POST /v1/datasets/{name}/clone": {"name": "new"},
+    "POST /v1/datasets/{name}/derive": {"name": "new"},
     "PUT /v1/model-aliases/{alias+}": {"embedding_model_id": "static-128"},
     "PUT /v1/aliases/{alias}": {"dataset": "products"},
     "PUT /v1/term-lists/{list}": {"terms": ["mine"]},
+    "PUT /v1/sanity/project": {"project_id": "theirs"},
     "POST /v1/keys": {"name": "new"},
     "POST /auth/keys": {"name": "new"},
 }

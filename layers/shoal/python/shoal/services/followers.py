@@ -13,10 +13,11 @@ from shoal.errors import ConditionFailed, ShoalError
 from shoal.model.datasets import Head
 from shoal.services.heads import read_head
 from shoal.services.listed import look_after_listed
+from shoal.services.name_items import visible
 from shoal.services.paging import every_item
 from shoal.services.retry import retry_busy
 from shoal.services.wake import send
-from shoal.storage.keys import CHILD_PREFIX, FOLLOWS, DatasetKeys
+from shoal.storage.keys import CHILD_PREFIX, FOLLOWS, DatasetKeys, TenantKeys
 from shoal.storage.ports import Assign, Compare, Exists, Item, Key, Ports, PutItem, UpdateItem, Write
 
 _log = logging.getLogger(__name__)
@@ -70,6 +71,17 @@ def child_writes(source: DatasetKeys, child: Child) -> list[Write]:
 def children_of(ports: Ports, source: DatasetKeys) -> list[Child]:
     """All that were derived from a dataset and are still told of."""
     return [_parse(item) for item in every_item(ports, source.partition, prefix=CHILD_PREFIX)]
+
+
+def visible_children(ports: Ports, source: DatasetKeys) -> list[Child]:
+    """Those derived from a dataset that are still there and to be seen, by the name that each was given."""
+    children = children_of(ports, source)
+    names = {
+        child.dataset_id: TenantKeys(source.tenant_id).name(child.scope, child.name) for child in children
+    }
+    found = retry_busy(lambda: ports.table.batch_get(list(names.values())))
+    there = {(item["sk"], item["dataset_id"]) for item in found if visible(item)}
+    return [child for child in children if (names[child.dataset_id].sk, child.dataset_id) in there]
 
 
 def say_synced(ports: Ports, source: DatasetKeys, dataset_id: str, *, version: int) -> None:

@@ -54,3 +54,8 @@ def in_body(fields: Mapping[str, Any]) -> Place:
     if not 1 <= len(name) <= _MAX_CHARACTERS or not name.isprintable():
         raise NotFound("dataset_not_found", "dataset not found")
     return Place(OPENVERSE, name)
+
+
+def shown(scope: str, name: str) -> str:
+    """How a dataset is named to whoever is told of it."""
+    return name if scope == NATIVE_SCOPE else f"{scope}/{name}"
