@@ -62,7 +62,7 @@ class AwsUpstream:
         """Copy an object as it was listed: its ETag is compared by S3, with each part."""
         self.check(bucket)
         check_object_key(to)
-        where = {
+        where: dict[str, Any] = {
             "CopySource": {"Bucket": bucket, "Key": source.key},
             "CopySourceIfMatch": f'"{source.etag}"',
         }

@@ -63,7 +63,7 @@ def create_import(
     """
     check_takes_writes(dataset)
     check_quota(ports, dataset.tenant_id, vector_quota)
-    _check_room(ports, dataset)
+    check_imports_room(ports, dataset)
     now = ports.clock()
     keys = ImportKeys(dataset.tenant_id, dataset.dataset_id, new_import_id(now))
     upload_id = None
@@ -113,7 +113,12 @@ def check_quota(ports: Ports, tenant_id: str, vector_quota: int | None) -> None:
         )
 
 
-def _check_room(ports: Ports, dataset: Dataset) -> None:
+def check_imports_room(ports: Ports, dataset: Dataset) -> None:
+    """See that one more import may be under way.
+
+    Raises:
+        Conflict: `too_many_imports`: under way, or indexed and not merged.
+    """
     head = read_head(ports, keys_of(dataset))
     if head is not None and head.cell_sets >= MAX_CELL_SETS:
         raise Conflict(

@@ -22,6 +22,7 @@ from shoal.storage.ports import (
     Key,
     Ports,
     PutItem,
+    UpdateItem,
     Write,
 )
 from shoal.storage.ports import Action as Change
@@ -98,18 +99,24 @@ def change_task(ports: Ports, task: OpenverseTask, **changes: Any) -> OpenverseT
     Raises:
         StorageBusy: storage is busy; whether it changed is not known.
     """
+    changed, write = change_write(task, **changes)
+    try:
+        retry_busy(lambda: ports.table.update(write.key, write.actions, condition=write.condition))
+    except ConditionFailed:
+        return None
+    return changed
+
+
+def change_write(task: OpenverseTask, **changes: Any) -> tuple[OpenverseTask, UpdateItem]:
+    """A task as changes make it, and what stores them in a transaction, unless somebody else has changed it."""
     changed = replace(task, **changes, revision=task.revision + 1)
     actions: list[Change] = [Assign(name, _stored(getattr(changed, name))) for name in (*changes, "revision")]
     listing = _listing(changed)
     actions += [Assign(*pair) for pair in {**listing, **_expiry(changed)}.items()]
     if not listing:
         actions += [Drop("gsi1pk"), Drop("gsi1sk")]
-    key, unchanged = key_of(task.tenant_id, task.task_id), Compare("revision", "=", task.revision)
-    try:
-        retry_busy(lambda: ports.table.update(key, actions, condition=unchanged))
-    except ConditionFailed:
-        return None
-    return changed
+    unchanged = Compare("revision", "=", task.revision)
+    return changed, UpdateItem(key_of(task.tenant_id, task.task_id), tuple(actions), condition=unchanged)
 
 
 def change_running(
