@@ -1,16 +1,21 @@
 """Lambda function `reindex`: the steps of a reindex's workflow that are not those of an import.
 
-It does not know the workflow, which knows it: where the end of one reindex lets another begin, the sweep starts
-that one's.
+The same workflow builds content indexes; the format of the import says which of the two it is. The function does
+not know the workflow, which knows it: where the end of one reindex lets another begin, the sweep starts that of
+the other.
 """
 
 import time
 from typing import Any
 
 from shoal import runtime
+from shoal.model.imports import ImportFormat
 from shoal.observability import bind
 from shoal.runtime_models import models
+from shoal.services.content.activate import activate_step
+from shoal.services.content.build import embed_step, plan_step
 from shoal.services.embedding import Embedder
+from shoal.services.imports.lookup import find_import
 from shoal.services.imports.steps import run_step
 from shoal.services.imports.workspace import Step
 from shoal.services.reindex.deploying import deploy_step
@@ -38,15 +43,24 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     bind(import_id=import_id)
     if event["step"] == FAIL:
         return handle_failure(ports, event, seconds=PATIENCE_SECONDS, pause=time.sleep)
+    job = find_import(ports, import_id)
+    of_content = job is not None and job.format is ImportFormat.CONTENT
+    if event["step"] == DEPLOY and of_content:
+        return dict(activate_step(ports, import_id))
     if event["step"] == DEPLOY:
         return deploy_step(ports, import_id, seconds=PATIENCE_SECONDS, pause=time.sleep)
-    return run_step(ports, event, steps())
+    return run_step(ports, event, steps(of_content=of_content))
 
 
-def steps() -> dict[str, Step]:
+def steps(*, of_content: bool) -> dict[str, Step]:
     """The steps, with the models of the deployment."""
     cap = runtime.settings(*NEEDS).embedding_tokens_per_day
     embedder = Embedder(runtime.ports(*NEEDS), models(*NEEDS), tokens_a_day=cap)
+    if of_content:
+        return {
+            "plan": plan_step(embedder.registry, seconds=PATIENCE_SECONDS, pause=time.sleep),
+            "embed": embed_step(embedder),
+        }
     return {
         "plan": plan_with(embedder.registry, seconds=PATIENCE_SECONDS, pause=time.sleep),
         "embed": embed_with(embedder),

@@ -45,13 +45,16 @@ class EmbedItem(WorkRecord):
 
 
 class SourceVersion(WorkRecord):
-    """The version of the source that is embedded, and how many objects are in it."""
+    """The version of the source that is embedded, up to which place of its log that goes, and how many objects are
+    in it.
+    """
 
     dataset_id: str
     version: int
     manifest: str | None
     manifest_sha256: str | None
     objects: int
+    watermark: int = 0
 
 
 class EmbeddedBatch(WorkRecord):

@@ -17,7 +17,7 @@ from shoal.model.records import Vectors
 from shoal.model.splitting import split
 from shoal.model.tasks import FailedObject, FailureStage
 from shoal.model.templates import text_of
-from shoal.services.collections.objects import SourceObject, metadata_of
+from shoal.services.collections.objects import Describe, SourceObject, metadata_of
 from shoal.services.embedding import Embedder
 
 __all__ = ["EmbeddedObjects", "SourceObject", "embed_objects"]
@@ -50,22 +50,29 @@ class EmbeddedObjects:
 
 @dataclass(slots=True)
 class _Texts:
-    """An object on its way: the texts of its parts, then their vectors."""
+    """An object on its way: the texts of its parts, then the rows of their vectors."""
 
     source: SourceObject
     texts: list[str]
     truncated: bool = False
-    vectors: list[Vectors] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
     problem: str | None = None
 
 
-def embed_objects(embedder: Embedder, dataset: Dataset, objects: Sequence[SourceObject]) -> EmbeddedObjects:
+def embed_objects(
+    embedder: Embedder,
+    dataset: Dataset,
+    objects: Sequence[SourceObject],
+    *,
+    describe: Describe = metadata_of,
+) -> EmbeddedObjects:
     """Make records of objects, as a collection's binding says.
 
     Args:
         embedder: the models.
         dataset: a dataset with a binding.
         objects: objects of distinct ids.
+        describe: makes the metadata of their records.
 
     Raises:
         LimitReached: code `token_cap_reached`.
@@ -78,19 +85,21 @@ def embed_objects(embedder: Embedder, dataset: Dataset, objects: Sequence[Source
         raise ValueError(f"dataset {dataset.name} has no embedding model")
     if len({source.object_id for source in objects}) != len(objects):
         raise ValueError("an object comes twice")
-    return _Embedding(embedder, dataset, binding).of(objects)
+    return _Embedding(embedder, dataset, binding, describe).of(objects)
 
 
 class _Embedding:
     """One call of `embed_objects`."""
 
-    def __init__(self, embedder: Embedder, dataset: Dataset, binding: Binding) -> None:
+    def __init__(self, embedder: Embedder, dataset: Dataset, binding: Binding, describe: Describe) -> None:
         self._embedder = embedder
         self._dataset = dataset
         self._binding = binding
+        self._describe = describe
         self._model: EmbeddingModel = embedder.registry.find(binding.model_id)
         self._failed: list[FailedObject] = []
         self._tokens = 0
+        self._vectors: list[Vectors] = []
 
     def of(self, objects: Sequence[SourceObject]) -> EmbeddedObjects:
         """The records."""
@@ -144,7 +153,7 @@ class _Embedding:
         """Split a text of which the model read the beginning only; whether there was one."""
         if not one.truncated or len(one.texts) > 1:
             return False
-        one.vectors, one.problem = [], None
+        one.rows, one.problem = [], None
         self._split(one)
         return True
 
@@ -156,42 +165,57 @@ class _Embedding:
         texts = [text for one in prepared for text in one.texts]
         if not texts:
             return
+        owners = [one for one in prepared for _ in one.texts]
         embedded = self._embedder.documents(self._dataset.tenant_id, self._model.model_id, texts)
         self._tokens += embedded.tokens
-        place = 0
-        for one in prepared:
-            for _ in one.texts:
-                problem = embedded.failed.get(place)
-                if problem is None:
-                    one.vectors.append(embedded.vectors[place])
-                    one.truncated = one.truncated or place in embedded.truncated
-                elif one.problem is None or one.problem in _NOTHING_IN_IT:
-                    one.problem = problem
-                place += 1
+        first = sum(map(len, self._vectors))
+        self._vectors.append(embedded.vectors)
+        for row, one in enumerate(owners, start=first):
+            one.rows.append(row)
+        for place, problem in sorted(embedded.failed.items()):
+            one = owners[place]
+            one.rows.remove(first + place)
+            if one.problem is None or one.problem in _NOTHING_IN_IT:
+                one.problem = problem
+        for place in embedded.truncated - embedded.failed.keys():
+            owners[place].truncated = True
+
+    def _kept(self) -> Vectors:
+        """The vectors of all texts so far: float32, shape (n, dimension)."""
+        match self._vectors:
+            case []:
+                return np.zeros((0, self._dataset.dimension), dtype=np.float32)
+            case [only]:
+                return only
+            case several:
+                return np.concatenate(several)
 
     def _records(self, prepared: Sequence[_Texts]) -> EmbeddedObjects:
         ids: list[str] = []
         metadata: list[bytes] = []
-        vectors: list[Vectors] = []
+        rows: list[int] = []
         parts: dict[str, int] = {}
         cut: list[str] = []
         characters = 0
+        kept, middles = self._kept(), list[Vectors]()
         for one in prepared:
             source = one.source
             # A part without a word in it is left out; any other that failed takes its object along.
-            if one.problem is not None and (not one.vectors or one.problem not in _NOTHING_IN_IT):
+            if one.problem is not None and (not one.rows or one.problem not in _NOTHING_IN_IT):
                 self._fail(source, one.problem, FailureStage.INFERENCE)
                 continue
-            found, more = one.vectors, None
+            found, more = one.rows, None
             if len(found) > 1 and self._binding.aggregation is Aggregation.AVERAGE:
-                middle = self._middle(found)
+                middle = self._middle(kept[found])
                 if middle is None:
                     self._fail(source, NO_DIRECTION, FailureStage.INFERENCE)
                     continue
-                found, more = [middle], {Field.AVERAGE: True}
+                found, more = [len(kept) + len(middles)], {Field.AVERAGE: True}
+                middles.append(middle)
             try:
                 encoded = [
-                    metadata_of(source, part=part, parts=len(found), more=more) for part in range(len(found))
+                    self._describe(source, part=part, parts=len(found), more=more)
+                    for part in range(len(found))
                 ]
             except InvalidInput as error:
                 self._fail(source, error.message, FailureStage.UPSERT)
@@ -199,13 +223,16 @@ class _Embedding:
             name = source.object_id
             ids += [part_id(name, part) for part in range(len(found))]
             metadata += encoded
-            vectors += found
+            rows += found
             parts[name] = len(found)
             cut += [name] if one.truncated else []
             characters += sum(map(len, one.texts))
+        if middles:
+            kept = np.concatenate([kept, np.stack(middles)])
+        vectors: Vectors = kept[np.array(rows, dtype=np.intp)].astype(np.float32, copy=False)
         return EmbeddedObjects(
             ids=ids,
-            vectors=self._stacked(vectors),
+            vectors=vectors,
             metadata=metadata,
             parts=parts,
             failed=self._failed,
@@ -215,9 +242,9 @@ class _Embedding:
             cut=tuple(cut),
         )
 
-    def _middle(self, found: Sequence[Vectors]) -> Vectors | None:
+    def _middle(self, found: Vectors) -> Vectors | None:
         """The mean of some vectors; of length 1 where the model's are. None where it has no direction then."""
-        middle = np.mean(np.stack(found), axis=0, dtype=np.float64)
+        middle = np.mean(found, axis=0, dtype=np.float64)
         length = float(np.linalg.norm(middle))
         if self._model.normalised:
             if length < 1e-6:
@@ -227,12 +254,6 @@ class _Embedding:
             return None
         mean: Vectors = middle.astype(np.float32)
         return mean
-
-    def _stacked(self, vectors: Sequence[Vectors]) -> Vectors:
-        if not vectors:
-            return np.zeros((0, self._dataset.dimension), dtype=np.float32)
-        stacked: Vectors = np.stack(vectors).astype(np.float32, copy=False)
-        return stacked
 
     def _fail(self, source: SourceObject, detail: str, stage: FailureStage) -> None:
         info = source.more.get(Field.INFO)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -22,9 +22,20 @@ class SourceObject:
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Describe(Protocol):
+    """Makes the metadata of one record of an object, as `metadata_of` does."""
+
+    def __call__(
+        self, source: SourceObject, *, part: int, parts: int, more: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """Compact JSON."""
+
+
 def object_of_json(found: Mapping[str, Any]) -> SourceObject:
     """An object as a request or the body of a task has it."""
-    more = {name: value for name in CARRIED if (value := found.get(name)) is not None}
+    more: dict[str, Any] = {}
+    if len(found) > 2:  # most have an id and a payload only
+        more = {name: value for name in CARRIED if (value := found.get(name)) is not None}
     return SourceObject(found["object_id"], found.get(Field.PAYLOAD) or {}, more)
 
 

@@ -1,9 +1,9 @@
 """Content indexes as their owners see and steer them: made, looked at, deleted.
 
-An index is a dataset in the scope of its documents, bound to the embedding model of the deployment, with one record
-a document. It is built by an import of its own (`plan`, `embed`, the steps of imports, `activate`), and from then on
-follows the documents (`following`). Dataset, selection, build and what tells the documents of it are put
-there in one transaction; who dies behind it leaves the start of the build to the sweep.
+An index is a dataset in the scope of its documents, bound to the embedding model of the deployment. It has one
+record for each document. It is built by an import of its own (`build`, steps of imports, `activate`), and then
+follows the documents (`following`). Dataset, selection, build and what tells the documents of it are put there in
+one transaction; who dies behind it leaves the start of the build to the sweep.
 """
 
 import logging

@@ -9,7 +9,7 @@ from shoal.services.heads import read_head
 from shoal.services.imports.ending import conclude, fail
 from shoal.services.imports.items import dataset_keys_of, keys_of_import, parse_import
 from shoal.services.imports.lookup import read_import
-from shoal.services.imports.starting import start, upload_of
+from shoal.services.imports.starting import open_import, start, upload_of
 from shoal.services.imports.workflow import how_to_try_again, start_workflow, workflow_of
 from shoal.services.listed import look_after_listed
 from shoal.services.retry import retry_busy
@@ -45,12 +45,23 @@ def _look_after(ports: Ports, key: Key) -> bool:
     if head is None or not head.live:
         return fail(ports, job, "the dataset has been deleted") or _concluded(ports, job)
     if job.status is ImportStatus.AWAITING_UPLOAD:
-        # One without an upload is begun, or ended, by who looks after reindexes and content indexes.
-        return job.format.uploaded and _look_for_upload(ports, job)
+        return _begun(ports, job)
     if job.status.terminal:
         ports.table.update(key, [Drop("gsi1pk"), Drop("gsi1sk")])
         return False
     return _look_at_workflow(ports, job)
+
+
+def _begun(ports: Ports, job: Import) -> bool:
+    """Whether an import that waits was begun, or ended."""
+    match job.format:
+        case ImportFormat.REINDEX:  # by who looks after reindexes
+            return False
+        case ImportFormat.CONTENT:  # by whoever makes the index, at once
+            waited = ports.clock() > job.created_at + _GRACE_SECONDS
+            return waited and open_import(ports, job)
+        case _:
+            return _look_for_upload(ports, job)
 
 
 def _look_for_upload(ports: Ports, job: Import) -> bool:
@@ -96,6 +107,8 @@ def _took_too_long(job: Import) -> str:
     hours = IMPORT_SECONDS // 3600
     if job.format is ImportFormat.REINDEX:
         return f"the reindex took over {hours} hours: the model is too slow for so many objects"
+    if job.format is ImportFormat.CONTENT:
+        return f"the build took over {hours} hours: the model is too slow for so many documents; select fewer"
     return f"the import took over {hours} hours; split the file"
 
 

@@ -23,6 +23,7 @@ from shoal.model.limits import (
 from shoal.model.manifests import PartRef
 from shoal.services.heads import read_head
 from shoal.services.imports.chunks import chunk_records
+from shoal.services.imports.documents import outdated_rows
 from shoal.services.imports.items import dataset_keys_of
 from shoal.services.imports.rejects_file import store_rejects
 from shoal.services.imports.workspace import Step, Workspace
@@ -69,11 +70,10 @@ def _settle(work: Workspace, one_shard_bytes: int) -> Settled:
     rejected = sum(record.rejected for record in records)
     if work.job.too_many_rejected(rejected):
         raise ImportRejected(_why_too_many(work, rejected, first_bad))
-    reindex = work.job.format is ImportFormat.REINDEX
-    if not accepted and not rejected and not reindex:
+    if not accepted and not rejected and work.job.format.uploaded and not work.fresh().skipped:
         raise ImportRejected("the file holds no records")
     if accepted > MAX_IMPORT_ROWS:
-        raise ImportRejected(_why_too_large(accepted, reindex=reindex))
+        raise ImportRejected(_why_too_large(accepted, work.job.format))
     _charge(work, accepted)
     kept, rows = _last_of_each_id(work, records)
     head = _live_head(work)
@@ -103,9 +103,11 @@ def _totals(records: Sequence[ChunkRecord]) -> list[Assign]:
     ]
 
 
-def _why_too_large(accepted: int, *, reindex: bool) -> str:
-    if reindex:
+def _why_too_large(accepted: int, file_format: ImportFormat) -> str:
+    if file_format is ImportFormat.REINDEX:
         return f"the objects have {accepted} parts together, and a reindex takes {MAX_IMPORT_ROWS}"
+    if file_format is ImportFormat.CONTENT:
+        return f"the filter selects {accepted} documents, and an index takes {MAX_IMPORT_ROWS}; select fewer"
     return f"the file holds {accepted} records, and an import takes {MAX_IMPORT_ROWS}; split the file"
 
 
@@ -205,12 +207,17 @@ def _over_quota(quota: int, accepted: int, counter: Item | None) -> ImportReject
 def _last_of_each_id(
     work: Workspace, records: Sequence[ChunkRecord]
 ) -> tuple[dict[str, PartRef | None], int]:
-    """For each chunk the rows that count, None where all do; and how many count in all."""
+    """For each chunk the rows that count, None where all do; and how many count in all.
+
+    A document counts only if the dataset holds no later version of it.
+    """
     full = [record for record in records if record.accepted]
     if not full:
         return {}, 0
     loaded = in_parallel(lambda record: _hashes(work, record), full)
     last = last_of_each(np.concatenate(loaded))
+    if work.job.format is ImportFormat.DOCUMENTS:
+        last &= ~outdated_rows(work, full, loaded, last)
     kept: dict[str, PartRef | None] = {}
     start = 0
     for record in full:

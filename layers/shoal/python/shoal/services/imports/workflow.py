@@ -28,4 +28,10 @@ def start_workflow(ports: Ports, job: Import) -> None:
 
 def how_to_try_again(job: Import) -> str:
     """What the owner of an import that failed through no fault of theirs may do."""
-    return "restart the reindex" if job.format is ImportFormat.REINDEX else "try again with a new import"
+    match job.format:
+        case ImportFormat.REINDEX:
+            return "restart the reindex"
+        case ImportFormat.CONTENT:
+            return "delete the index and create it again"
+        case _:
+            return "try again with a new import"

@@ -25,13 +25,14 @@ from shoal.model.reindex_work import (
     BATCH_BYTES,
     EmbeddedBatch,
     EmbedItem,
+    RowSource,
     SourceVersion,
     batch_size,
     keeps_batches,
 )
 from shoal.model.tasks import FailedObject, FailureStage
 from shoal.services.collections.embedding import EmbeddedObjects, embed_objects
-from shoal.services.collections.objects import SourceObject
+from shoal.services.collections.objects import Describe, SourceObject, metadata_of
 from shoal.services.embedding import Embedder
 from shoal.services.imports.chunks import Rejects, store_chunk
 from shoal.services.imports.rejected import rejected_line
@@ -39,16 +40,35 @@ from shoal.services.imports.workspace import Step, Workspace
 from shoal.services.reindex.plan import source_of
 from shoal.services.reindex.version import objects_of, open_version
 from shoal.services.retry import retry_busy
+from shoal.services.snapshot import Snapshot
 from shoal.storage.ports import Absent, Add, AnyOf, Assign, Compare
 
 EMBED_SECONDS = 600.0
 """After which a call that keeps its batches leaves the rest to the next one, well before its function ends."""
 
 
+type Objects = Callable[[Workspace, Snapshot, Sequence[RowSource]], Iterator[SourceObject]]
+"""The objects to embed in some rows of the source: the same ones, in the same order, whenever it is asked."""
+
+
+def _of_collection(
+    _work: Workspace, snapshot: Snapshot, sources: Sequence[RowSource]
+) -> Iterator[SourceObject]:
+    return objects_of(snapshot, sources)
+
+
 def embed_with(
-    embedder: Embedder, *, seconds: float = EMBED_SECONDS, timer: Callable[[], float] = time.monotonic
+    embedder: Embedder,
+    *,
+    objects: Objects = _of_collection,
+    describe: Describe = metadata_of,
+    seconds: float = EMBED_SECONDS,
+    timer: Callable[[], float] = time.monotonic,
 ) -> Step:
-    """The step, with these models, for a process that has so long."""
+    """The step, with these models, for a process that has so long.
+
+    `objects` finds what is to be embedded, `describe` makes the metadata of its records.
+    """
 
     def embed(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:
         """Embed the objects of the piece `item`, unless an earlier attempt has.
@@ -61,7 +81,8 @@ def embed_with(
         piece = EmbedItem.of_item(item)
         if work.recorded(f"chunk-{piece.number:06d}", ChunkRecord) is None:
             try:
-                _Embedding(work, embedder, piece, until=timer() + seconds, timer=timer).run()
+                until = timer() + seconds
+                _Embedding(work, embedder, piece, objects, describe, until=until, timer=timer).run()
             except (LimitReached, NotFound, ModelDenied, ModelFailed) as final:
                 raise ImportRejected(final.message) from final
         return {}
@@ -90,6 +111,8 @@ class _Embedding:
         work: Workspace,
         embedder: Embedder,
         piece: EmbedItem,
+        objects: Objects,
+        describe: Describe,
         *,
         until: float,
         timer: Callable[[], float],
@@ -100,6 +123,8 @@ class _Embedding:
         self._work = work
         self._embedder = embedder
         self._piece = piece
+        self._objects = objects
+        self._describe = describe
         self._spec = embedder.registry.find(binding.model_id)
         self._until = until
         self._timer = timer
@@ -111,7 +136,7 @@ class _Embedding:
         work = self._work
         version = work.needed("source", SourceVersion)
         snapshot = open_version(work.ports, source_of(work.ports, work.job.tenant_id, version), version)
-        objects = objects_of(snapshot, self._piece.sources) if snapshot else iter(())
+        objects = self._objects(work, snapshot, self._piece.sources) if snapshot else iter(())
         for number, some in enumerate(batches(objects, batch_size(self._spec))):
             if not self._goes_on():
                 break
@@ -165,7 +190,7 @@ class _Embedding:
         return made if ours else self._read(there)
 
     def _embedded(self, objects: Sequence[SourceObject]) -> _Batch:
-        found = embed_objects(self._embedder, self._work.dataset, objects)
+        found = embed_objects(self._embedder, self._work.dataset, objects, describe=self._describe)
         return _Batch(
             objects=len(objects),
             columns=_columns(found),

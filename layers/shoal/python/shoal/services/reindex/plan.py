@@ -1,8 +1,9 @@
 """Step `plan`: which version of the source is embedded, and in which pieces."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import floor
 from typing import Any
 
@@ -27,7 +28,7 @@ from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Assign, Ports
 
 _log = logging.getLogger(__name__)
-SOURCE_DELETED = "the source collection has been deleted"
+SOURCE_DELETED = "the source has been deleted"
 _CHANGES = 10
 
 
@@ -46,7 +47,8 @@ def plan_with(registry: ModelRegistry, *, seconds: float, pause: Pause) -> Step:
         found = reindex_of(work)
         version = work.recorded("source", SourceVersion)
         if version is None:
-            version = _version(work, found, seconds, pause)
+            counts = partial(_objects_in, work.ports)
+            version = take_version(work, found.pair.source, counts, seconds=seconds, pause=pause)
         planned = work.recorded("plan", Plan)
         if planned is None:
             source = source_of(work.ports, work.job.tenant_id, version)
@@ -72,7 +74,7 @@ def reindex_of(work: Workspace) -> Reindex:
 
 
 def source_of(ports: Ports, tenant_id: str, version: SourceVersion) -> Dataset:
-    """The collection that is embedded.
+    """The dataset that is embedded.
 
     Raises:
         ImportRejected: it has been deleted.
@@ -84,12 +86,28 @@ def source_of(ports: Ports, tenant_id: str, version: SourceVersion) -> Dataset:
     return dataset
 
 
-def _version(work: Workspace, found: Reindex, seconds: float, pause: Pause) -> SourceVersion:
+def take_version(
+    work: Workspace,
+    source_id: str,
+    count: Callable[[Snapshot], int],
+    *,
+    seconds: float,
+    pause: Pause,
+) -> SourceVersion:
     """A version of the source in which all is that was in its log when the import was open already.
 
-    What comes later, the line writes to the destination as well.
+    Args:
+        work: the import.
+        source_id: the dataset that is embedded.
+        count: how many objects there are to be embedded.
+        seconds: how long to wait for the log of the source.
+        pause: how to wait.
+
+    Raises:
+        ImportRejected: the source is gone.
+        StorageBusy: its log is not applied yet; another attempt waits on.
     """
-    ports, keys = work.ports, DatasetKeys(work.job.tenant_id, found.pair.source)
+    ports, keys = work.ports, DatasetKeys(work.job.tenant_id, source_id)
     counter = retry_busy(lambda: ports.table.get(keys.sequence))
     newest = int(counter["next"]) if counter else 0
     wake_indexer(ports, keys)
@@ -98,19 +116,24 @@ def _version(work: Workspace, found: Reindex, seconds: float, pause: Pause) -> S
     except NotFound:
         raise ImportRejected(SOURCE_DELETED) from None
     if head is None:
-        raise StorageBusy("the reindex waits for what was written to its source")
+        raise StorageBusy("the import waits for what was written to its source")
     made = SourceVersion(
-        dataset_id=found.pair.source,
+        dataset_id=source_id,
         version=head.version,
         manifest=head.manifest,
         manifest_sha256=head.manifest_sha256,
         objects=0,
+        watermark=head.watermark,
     )
-    dataset = source_of(ports, work.job.tenant_id, made)
-    snapshot = open_version(ports, dataset, made)
-    several = read_counts(ports, keys_of(dataset)).most_parts > 1
-    objects = count_objects(snapshot, many_parts=several) if snapshot else 0
+    snapshot = open_version(ports, source_of(ports, work.job.tenant_id, made), made)
+    objects = count(snapshot) if snapshot else 0
     return work.record("source", made.model_copy(update={"objects": objects}))[0]
+
+
+def _objects_in(ports: Ports, snapshot: Snapshot) -> int:
+    """What comes after the version is taken, the line writes to the destination as well."""
+    several = read_counts(ports, keys_of(snapshot.dataset)).most_parts > 1
+    return count_objects(snapshot, many_parts=several)
 
 
 def _spec(registry: ModelRegistry, found: Reindex) -> EmbeddingModel:
@@ -135,6 +158,13 @@ def items_of(
     """The pieces of a version. `limits`: as `model.reindex_work.grouped` takes them, for tests."""
     # Rows of further parts take no embedding, but are not told apart before they are read.
     rows = max(1, snapshot.manifest.row_count // max(objects, 1)) * rows_an_item(objects, spec)
+    return pieces_of(snapshot, rows, objects=objects, dimension=dimension, **limits)
+
+
+def pieces_of(
+    snapshot: Snapshot, rows: int, *, objects: int, dimension: int, **limits: int
+) -> list[EmbedItem]:
+    """The pieces of a version in which so many objects are, of at most so many rows each."""
     groups = list(grouped(list(parts_of(snapshot, rows, **limits)), rows, **limits))
     sizes = [sum(part.rows for part in group) for group in groups]
     samples: Sequence[int] = sample_shares(sizes, dimension=dimension, rows=objects)
