@@ -68,7 +68,12 @@ def follow_derivation(ports: Ports, task: OpenverseTask, *, begin: float = 0.0) 
 def complete(ports: Ports, task: OpenverseTask, run: Derivation) -> OpenverseTask:
     """End a task whose index is there."""
     kept = run.rows_total - run.rows_removed
-    made = f"{kept} of {run.rows_total} records of {run.source_name} are in {run.name}"
     pull = Pull.of(task)
-    detail = f"{pull.told}; {made}" if pull.planned else made
-    return finish_task(ports, task, detail=detail, removed_by_term=run.removed_by_term, work={})
+    told = (
+        task.detail,
+        pull.told if pull.planned else None,
+        f"{kept} of {run.rows_total} records of {run.source_name} are in {run.name}",
+    )
+    return finish_task(
+        ports, task, detail="; ".join(filter(None, told)), removed_by_term=run.removed_by_term, work={}
+    )

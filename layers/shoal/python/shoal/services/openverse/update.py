@@ -118,7 +118,7 @@ def update(ports: Ports, reader: PartReader, task: OpenverseTask, *, budget_seco
     if head is not None and head.watermark < now.last:
         wake_indexer(ports, keys)
         return wait_for_others(ports, task)
-    finish_task(ports, task, detail=now.told, work={})
+    finish_task(ports, task, detail="; ".join(filter(None, (task.detail, now.told))), work={})
     return AGAIN
 
 
