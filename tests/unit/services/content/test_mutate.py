@@ -103,7 +103,7 @@ def test_a_write_in_between_is_seen() -> None:
     dataset = documents_of(world)
     put(world, dataset, document("a", 10, n=1, m=1), document("b", 10))
     put_versions(world.ports, dataset, [document("b", 11)], vector_quota=None)
-    came = []
+    came: list[object] = []
 
     def pause(_: float) -> None:
         if not came:

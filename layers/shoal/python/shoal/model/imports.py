@@ -70,6 +70,9 @@ class Import:
     A reindex (`task_id` is that of its task) counts more than records: the `objects` that it has tried to embed,
     the `tokens` that its model read, the `characters` of texts, how many objects had too many (`truncated`), and
     the `most_parts` of one object.
+
+    An import of documents has good ones that it does not take: drafts and versions of releases (`skipped`), and
+    those of which the dataset holds a later version (`outdated`).
     """
 
     import_id: str
@@ -110,6 +113,8 @@ class Import:
     characters: int = 0
     truncated: int = 0
     most_parts: int = 0
+    skipped: int = 0
+    outdated: int = 0
 
     @property
     def percent_complete(self) -> int:

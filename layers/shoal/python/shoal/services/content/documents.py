@@ -5,10 +5,7 @@ late its version is, and is dropped when it is applied where a later one is ther
 other, or one that comes twice, leave what the latest says.
 """
 
-import hashlib
 from collections.abc import Sequence
-
-import numpy as np
 
 from shoal.errors import Conflict, NotFound
 from shoal.model.content_documents import (
@@ -21,7 +18,7 @@ from shoal.model.content_documents import (
     encoded_change,
 )
 from shoal.model.datasets import Dataset, Metric
-from shoal.model.records import Vectors
+from shoal.model.document_lines import spread
 from shoal.model.writes import WriteCondition
 from shoal.services import write
 from shoal.services.append import Accepted, Requirement
@@ -35,8 +32,6 @@ __all__ = ["Change", "Deletion", "Document", "ensure_documents", "find_documents
 DIMENSION = 1
 NEWER = WriteCondition("if_newer_than", DocumentField.VERSION)
 _ATTEMPTS = 8
-_NUMBER_BITS = 24
-"""What a float32 below 1 holds exactly."""
 
 
 def find_documents(ports: Ports, tenant_id: str, name: str) -> Dataset:
@@ -155,13 +150,3 @@ def counted(dataset: Dataset) -> tuple[Requirement, ...]:
     """What every write brings along: who reads documents to change them sees that there was one in between."""
     bump = UpdateItem(keys_of(dataset).content, (Add("changes", 1),), condition=Exists("pk"))
     return (Requirement(bump, NotFound("dataset_not_found", "dataset not found")),)
-
-
-def spread(ids: Sequence[str]) -> Vectors:
-    """The vectors of documents: float32, shape (n, 1), evenly spread over [0, 1) by their ids.
-
-    Rows that were all equal could not be dealt out to cells.
-    """
-    numbers = [int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest()) for name in ids]
-    low = np.array(numbers, dtype=np.uint64) & np.uint64((1 << _NUMBER_BITS) - 1)
-    return np.ascontiguousarray((low / np.float64(1 << _NUMBER_BITS)).astype(np.float32).reshape(-1, 1))

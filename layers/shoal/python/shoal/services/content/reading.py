@@ -105,7 +105,9 @@ class Changed:
     more: bool
 
 
-def changed_since(ports: Ports, snapshot: Snapshot, cursor: Cursor, *, most: int) -> Changed | None:
+def changed_since(
+    ports: Ports, snapshot: Snapshot, cursor: Cursor, *, most: int, up_to: int | None = None
+) -> Changed | None:
     """The next ids that the log may have changed between a cursor and a version.
 
     None: the log does not tell any more, and everything has to be looked at again. What became of an id is to be
@@ -115,16 +117,18 @@ def changed_since(ports: Ports, snapshot: Snapshot, cursor: Cursor, *, most: int
         ports: where the log is.
         snapshot: the version, of a dataset of documents.
         cursor: how far the caller is.
-        most: ids, at least 1; some more where one place of the log has them.
+        most: ids, at least 1.
+        up_to: the last place of the log to look at; None: all that the version has applied.
 
     Raises:
         CorruptObject: something stored is not what names it.
     """
-    dataset, up_to = snapshot.dataset, snapshot.manifest.watermark
+    applied = snapshot.manifest.watermark
+    end = applied if up_to is None else min(up_to, applied)
     ids: dict[str, None] = {}
     at = cursor
-    while at.sequence < up_to:
-        jobs = _places(ports, dataset, at.sequence, up_to)
+    while at.sequence < end:
+        jobs = _places(ports, snapshot.dataset, at.sequence, end)
         if jobs is None:
             return None
         for job in jobs:

@@ -8,10 +8,11 @@ from typing import Any
 from shoal.errors import CorruptObject, ImportStopped, NotFound, StorageBusy
 from shoal.index.checksums import sha256_hex
 from shoal.model.import_work import Product, Settled
-from shoal.model.imports import Import, ImportStatus
+from shoal.model.imports import Import, ImportFormat, ImportStatus
 from shoal.model.jobs import JobKind
 from shoal.services.commit import drain
 from shoal.services.heads import read_head
+from shoal.services.imports.documents import put_again
 from shoal.services.imports.ending import conclude, fail
 from shoal.services.imports.items import dataset_keys_of
 from shoal.services.imports.log_entries import enter_log
@@ -38,8 +39,13 @@ def commit_with(patience_seconds: float) -> Step:
             ImportStopped: the import has ended.
             StorageBusy: it was not applied in time; another attempt waits on.
         """
-        job = work.job
+        job, seen = work.job, None
         if job.committed is None:
+            if job.format is ImportFormat.DOCUMENTS:
+                # What was written while the import was open may be older than what the file holds.
+                seen = _newest_place(work)
+                drain(work.ports, job.tenant_id, job.dataset_id, owner=f"import-{job.import_id}")
+                put_again(work, after=work.sequence, up_to=seen)
             job = _enter(work)
         give_up_at = time.monotonic() + patience_seconds
         while True:
@@ -49,6 +55,8 @@ def commit_with(patience_seconds: float) -> Step:
             settle(work.ports, dataset_keys_of(job))
             job = conclude(work.ports, job)
             if job.status.terminal:
+                if seen is not None:
+                    _put_late_ones(work, job, after=seen)
                 return {"status": job.status.value}
             if time.monotonic() > give_up_at:
                 break
@@ -60,6 +68,21 @@ def commit_with(patience_seconds: float) -> Step:
 
 
 commit = commit_with(_PATIENCE_SECONDS)
+
+
+def _newest_place(work: Workspace) -> int:
+    """The place of the log that was taken last."""
+    counter = retry_busy(lambda: work.ports.table.get(dataset_keys_of(work.job).sequence))
+    return int(counter["next"]) if counter else 0
+
+
+def _put_late_ones(work: Workspace, job: Import, *, after: int) -> None:
+    """Put documents again that were written just before the import entered the log."""
+    try:
+        put_again(work, after=after, up_to=(job.committed or 0) - 1)
+    except (ImportStopped, StorageBusy) as reason:
+        # The import is completed, and nothing may say otherwise.
+        _log.warning("late writes are left", extra={"import_id": job.import_id, "reason": str(reason)})
 
 
 def _enter(work: Workspace) -> Import:

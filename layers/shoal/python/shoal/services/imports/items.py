@@ -103,6 +103,8 @@ def parse_import(item: Item) -> Import:
         characters=int(item.get("characters", 0)),
         truncated=int(item.get("truncated", 0)),
         most_parts=int(item.get("most_parts", 0)),
+        skipped=int(item.get("skipped", 0)),
+        outdated=int(item.get("outdated", 0)),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from shoal.errors import ImportStopped
 from shoal.index.column_file import Blobs, Columns, joined
 from shoal.model.datasets import Metric
+from shoal.model.document_lines import DocumentParser
 from shoal.model.import_work import Chunk, ChunkRecord
 from shoal.model.imports import ImportFormat
 from shoal.model.ndjson import BOM
@@ -18,6 +19,7 @@ from shoal.services.imports.chunks import Rejects, count_chunk, store_chunk
 from shoal.services.imports.lines import count_lines, is_long, line_blocks, owned_bytes
 from shoal.services.imports.source import READ_BYTES, source_of
 from shoal.services.imports.workspace import Workspace
+from shoal.storage.ports import Add
 
 
 def validate(work: Workspace, item: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,9 +65,7 @@ class _Reading:
     def __init__(self, work: Workspace, chunk: Chunk) -> None:
         self._work = work
         self._chunk = chunk
-        self._parser = BlockParser(
-            dimension=work.dataset.dimension, refuse_zero=work.dataset.metric is Metric.COSINE
-        )
+        self._parser = _parser_of(work)
         self._rejects = Rejects()
         self._lines = 0
         self._counting = False
@@ -141,4 +141,19 @@ class _Reading:
                 joined(self._namespaces),
                 joined(self._documents),
             )
-        return store_chunk(self._work, self._chunk, columns=columns, rejects=self._rejects, lines=self._lines)
+        skipped = self._parser.skipped if isinstance(self._parser, DocumentParser) else 0
+        return store_chunk(
+            self._work,
+            self._chunk,
+            columns=columns,
+            rejects=self._rejects,
+            lines=self._lines,
+            more=(Add("skipped", skipped),) if skipped else (),
+        )
+
+
+def _parser_of(work: Workspace) -> BlockParser | DocumentParser:
+    """What judges the lines of such a file."""
+    if work.job.format is ImportFormat.DOCUMENTS:
+        return DocumentParser(now=work.job.created_at)
+    return BlockParser(dimension=work.dataset.dimension, refuse_zero=work.dataset.metric is Metric.COSINE)
