@@ -37,11 +37,18 @@ def operations() -> tuple[Operation, ...]:
     return tuple(load_operations())
 
 
+class _Objects(MemoryObjects):
+    """A bucket in memory that hashes nothing: that is S3's work, not that of who is measured."""
+
+    def _etag(self, content: bytes) -> str:
+        return f"{len(content):032x}"
+
+
 def memory_ports(objects: ObjectStore | None = None) -> Ports:
     """Everything in memory."""
     clock = time.time
     return Ports(
-        objects or MemoryObjects(clock),
+        objects or _Objects(clock),
         MemoryTable(clock),
         MemoryQueue(clock),
         MemoryQueue(clock),
@@ -90,7 +97,8 @@ class Collections(Deployment):
         """Requests that write documents, a thousand each, as the gateway hands them over."""
         path = f"{_API}/embeddings/upsertion-tasks/run"
         some = (documents[start : start + TASK_OBJECTS] for start in range(0, len(documents), TASK_OBJECTS))
-        return [self.event(path, b'{"items":[%s]}' % b",".join(each)) for each in some]
+        # JSON that is not packed arrives as text.
+        return [self.event(path, (b'{"items":[%s]}' % b",".join(each)).decode()) for each in some]
 
     def accept(self, events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """The tasks that requests made."""

@@ -4,7 +4,7 @@
 strings of a payload are taken, in the order of their keys at every level: JSON writers do not agree on another.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,8 +23,9 @@ _NESTING = frozenset({dict, list})
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A field of a template: the keys of its path."""
+    """A field of a template: its path, whole and as keys."""
 
+    path: str
     keys: tuple[str, ...]
 
 
@@ -50,7 +51,7 @@ def text_of(payload: Any, template: str | None) -> str:
         if isinstance(piece, str):
             text.append(piece)
         else:
-            value = _written(_at(payload, piece.keys))
+            value = _written(_at(payload, piece))
             found = found or bool(value.strip())
             text.append(value)
     return "".join(text) if found else ""
@@ -110,14 +111,15 @@ def _joined(values: list[Any], between: str, room: int) -> str:
     return between.join([text for text in texts if text])
 
 
-def _at(payload: Any, keys: tuple[str, ...]) -> Any:
+def _at(payload: Any, wanted: _Field) -> Any:
     """What is there under a path, which is tried as it stands first, as filters do; None where nothing is."""
-    whole = ".".join(keys)
-    if isinstance(payload, Mapping) and whole in payload:
-        return payload[whole]
-    value = payload
-    for key in keys:
-        if not isinstance(value, Mapping):
+    if not isinstance(payload, dict):
+        return None
+    if wanted.path in payload:
+        return payload[wanted.path]
+    value: Any = payload
+    for key in wanted.keys:
+        if not isinstance(value, dict):
             return None
         value = value.get(key)
     return value
@@ -173,7 +175,8 @@ def _pieces(template: str) -> Iterator[_Piece]:
             if literal:
                 yield "".join(literal)
                 literal = []
-            yield _Field(_path(template[at + 1 : end], at))
+            keys = _path(template[at + 1 : end], at)
+            yield _Field(".".join(keys), keys)
             at = end + 1
     if literal:
         yield "".join(literal)

@@ -80,8 +80,10 @@ class Embedder:
     def _embed(self, tenant_id: str, model_id: str, texts: Sequence[str], purpose: Purpose) -> Embedded:
         model = self._models.open(model_id)
         longest = model.spec.max_tokens
-        # An estimate for every model: counting exactly takes a tokenizer as long as embedding does.
-        expected = sum(min(longest, estimate_tokens(text)) for text in texts)
+        expected = 0
+        if self._cap.is_set:
+            # An estimate for every model: counting exactly takes a tokenizer as long as embedding does.
+            expected = sum(min(longest, estimate_tokens(text)) for text in texts)
         with self._cap.reserved(tenant_id, expected) as reserved:
             found = model.embed(texts, purpose=purpose)
             reserved.read = found.tokens

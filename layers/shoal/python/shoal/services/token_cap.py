@@ -29,6 +29,11 @@ class TokenCap:
         self._ports = ports
         self._cap = tokens_a_day
 
+    @property
+    def is_set(self) -> bool:
+        """Whether tokens are counted at all."""
+        return self._cap is not None
+
     @contextmanager
     def reserved(self, tenant_id: str, expected: int) -> Iterator[Reserved]:
         """Set the expected tokens aside for what is done in the context; at its end those that were read count,

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
-from shoal.http.studio.payloads import Info, Payload
+from shoal.http.studio.payloads import WrittenInfo, WrittenPayload
 from shoal.http.studio.types import ModelId, ObjectId, StudioBody, Time
 from shoal.model.bindings import MAX_TASK_OBJECTS
 
@@ -42,8 +42,8 @@ class ItemIn(StudioBody):
     """An object: its payload becomes the text that is embedded, and is what filters and searches return."""
 
     object_id: ObjectId
-    payload: Payload | None = None
-    item_info: Info | None = None
+    payload: WrittenPayload | None = None
+    item_info: WrittenInfo | None = None
 
 
 class UpsertionIn(TaskIn):
@@ -52,7 +52,7 @@ class UpsertionIn(TaskIn):
     items: Annotated[list[ItemIn], Field(max_length=MAX_TASK_OBJECTS)]
 
     def objects(self) -> list[dict[str, Any]]:
-        """What is to be stored. Payloads are handed on as they are: copying them takes as long as reading them."""
+        """What is to be stored."""
         return [
             {"object_id": item.object_id, "payload": item.payload, "item_info": item.item_info}
             for item in self.items

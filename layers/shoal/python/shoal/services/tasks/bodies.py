@@ -30,7 +30,10 @@ _OPERATIONS = ("upsert", "insert", "delete")
 
 @dataclass(frozen=True, slots=True)
 class UpsertBody:
-    """Objects to embed: `object_id`, `payload`, and other fields of `model.bindings.Field` by their names."""
+    """Objects to embed: `object_id`, `payload`, and other fields of `model.bindings.Field` by their names.
+
+    A payload is a JSON object, or its compact JSON as an `orjson.Fragment`.
+    """
 
     objects: Sequence[Mapping[str, Any]]
 
@@ -174,7 +177,7 @@ def _deletion(object_ids: Sequence[str]) -> tuple[bytes, int]:
 def _object(found: Mapping[str, Any], where: str, vectors: Mapping[str, Any] | None = None) -> bytes:
     name = check_object_id(found.get("object_id"), f"{where}.object_id")
     payload = found.get(Field.PAYLOAD)
-    if payload is not None and not isinstance(payload, dict):
+    if payload is not None and not isinstance(payload, dict | orjson.Fragment):
         raise InvalidInput("invalid_payload", f"{where}.payload must be an object")
     said: dict[str, Any] = {"object_id": name, Field.PAYLOAD: payload or {}}
     said |= {field: value for field in CARRIED if (value := found.get(field)) is not None}

@@ -89,13 +89,17 @@ class MemoryObjects:
         head = ObjectHead(
             key=key,
             size=len(content or b""),
-            etag=hashlib.md5(content or b"", usedforsecurity=False).hexdigest(),
+            etag=self._etag(content or b""),
             version_id=f"v{self._count:08}",
             modified_at=self._clock(),
         )
         version = _Version(head, content)
         self._versions.setdefault(key, []).append(version)
         return version
+
+    def _etag(self, content: bytes) -> str:
+        """As S3 makes it. What measures time need not do S3's work."""
+        return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
     def _current(self, key: str) -> _Version | None:
         versions = self._versions.get(key)
