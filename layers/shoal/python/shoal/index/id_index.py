@@ -120,6 +120,11 @@ def remap(source: Entries, moves: Mapping[str, tuple[str, NDArray[np.int64]]]) -
     return _trimmed(tuple(names), table[kept])
 
 
+def only(source: Entries, kept: NDArray[np.bool_]) -> Entries:
+    """Some of the entries: those of which `kept` (bool, shape (n,)) is true."""
+    return _trimmed(source.shard_ids, source.table[kept])
+
+
 @dataclass(frozen=True, slots=True)
 class Located:
     """Where n hashes were found; arrays of shape (n,).

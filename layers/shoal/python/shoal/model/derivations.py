@@ -11,7 +11,7 @@ from pydantic import Field
 from shoal.errors import InvalidInput
 from shoal.model.filters import parse_filter
 from shoal.model.manifests import PartRef
-from shoal.model.merge_policy import REBUILD_DEAD_SHARE
+from shoal.model.merge_policy import LEAST_DEAD_BYTES, REBUILD_DEAD_SHARE
 from shoal.model.reindex_work import RowSource
 from shoal.model.work import WorkRecord
 
@@ -69,6 +69,8 @@ class Derivation:
     `name` and `scope` are those of the derived dataset. `progress` goes from 0 to 100. `rows_total` are the live
     rows of the source in the version that is taken, `rows_removed` those of them that the condition leaves out;
     `removed_by_term` how many of these hold each term (a record may hold several), the most frequent first.
+    `entered`: the version is in the log of the derived dataset. `asked_at`: when what is left was last asked to be
+    written anew.
     """
 
     run_id: str
@@ -92,6 +94,7 @@ class Derivation:
     strategy: Strategy | None = None
     source_version: int | None = None
     entered: bool = False
+    asked_at: float | None = None
     completed_at: float | None = None
     error_message: str | None = None
 
@@ -199,15 +202,25 @@ def progress_at(stage: str, *, done: int = 0, total: int = 0) -> float:
 # --- masking or rewriting
 
 
-def strategy_for(*, rows: int, dead: int, follows: bool) -> Strategy:
+def strategy_for(*, rows: int, dead: int, row_bytes: int, follows: bool) -> Strategy:
     """Whether shards are shared with rows of them left out, or what is left of them is written anew.
+
+    A row that is left out costs every query that meets it: its cell is read with it. To write the rest anew costs
+    as much as an import of the rest, once; it is what is done about dead rows of any dataset from this share on.
 
     Args:
         rows: of all shards, dead ones included.
         dead: rows of them that are dead, or left out.
+        row_bytes: bytes of a vector.
         follows: whether the dataset is kept in step: its next version would bring the shared shards back.
     """
-    return "rewrite" if dead > REBUILD_DEAD_SHARE * rows and dead and not follows else "mask"
+    hollow = is_hollow(rows=rows, dead=dead, row_bytes=row_bytes)
+    return "rewrite" if hollow and not follows else "mask"
+
+
+def is_hollow(*, rows: int, dead: int, row_bytes: int) -> bool:
+    """Whether so many of all rows are dead that what is left should be written anew."""
+    return dead > REBUILD_DEAD_SHARE * rows and dead * row_bytes > LEAST_DEAD_BYTES
 
 
 def most_frequent(counts: Mapping[str, int], most: int = MOST_TERMS_TOLD) -> tuple[tuple[str, int], ...]:
@@ -273,6 +286,12 @@ class Taken(WorkRecord):
     by_term: tuple[tuple[int, int], ...] = Field(strict=False)
     strategy: Strategy
     masks: PartRef | None
+
+
+class RewriteAsked(WorkRecord):
+    """When what is left was to be written anew first (epoch seconds)."""
+
+    at: float
 
 
 class Entered(WorkRecord):

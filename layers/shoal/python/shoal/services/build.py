@@ -31,6 +31,7 @@ from shoal.services.publish_import import placed_by_size
 from shoal.services.resident import resident_shard
 from shoal.services.snapshot import DeadRows, Snapshot, open_snapshot
 from shoal.services.sweep import unlist
+from shoal.services.swept import unmasked
 from shoal.services.wake import wake_indexer
 from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Ports
@@ -239,6 +240,7 @@ def _catch_up(
         update={
             "version": head.version + 1,
             "row_count": row_count,
+            "masked": manifest.masked and counted is None,
             "resident": product.shard,
             "deltas": survivors,
             "runs": runs,
@@ -307,6 +309,8 @@ def _merged_runs(
         horizon = manifest.tombstone_horizon
         drop_up_to = manifest.watermark if horizon is None else horizon
     merged = id_index.combine(snapshot.entries_newest_first(touched), drop_tombstones_up_to=drop_up_to)
+    if all_touched and manifest.masked:
+        merged = unmasked(snapshot, merged)
     moves = {shard_id: (product.shard_id, rows) for shard_id, rows in product.row_maps.items()}
     merged = id_index.remap(merged, moves)
     runs = tuple(run for run in manifest.runs if run not in touched)

@@ -8,13 +8,10 @@ from numpy.typing import NDArray
 from shoal.services.cells import Cells
 from shoal.services.snapshot import DeadRows, Snapshot
 
-_BITMAP_BYTES = 256
-"""What a bitmap takes beside its containers."""
-
 
 def dead_rows(snapshot: Snapshot) -> DeadRows:
     """The dead rows of each shard that has any."""
-    return snapshot.reader.made(f"dead#{_version(snapshot)}", snapshot.dead, _weight)
+    return snapshot.dead_rows()
 
 
 def dead_numbers(snapshot: Snapshot, cells: Cells) -> NDArray[np.int64]:
@@ -35,15 +32,3 @@ def contains(ascending: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray
 
 def _version(snapshot: Snapshot) -> str:
     return f"{snapshot.manifest.dataset_id}/{snapshot.manifest.version}"
-
-
-def _weight(dead: DeadRows) -> int:
-    """Bytes that bitmaps take in memory."""
-    found = [rows.get_statistics() for rows in dead.values()]
-    return sum(
-        _BITMAP_BYTES
-        + one["n_bytes_array_containers"]
-        + one["n_bytes_run_containers"]
-        + one["n_bytes_bitset_containers"]
-        for one in found
-    )

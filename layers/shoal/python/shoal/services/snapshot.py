@@ -1,7 +1,7 @@
 """A dataset at one version, opened for reading: manifest, dead rows, shards, id index, each loaded when needed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -36,6 +36,8 @@ _CONNECTION_BYTES = 128 * 1024
 """What an open SQLite database takes beside its bytes, as measured: a small delta is mostly this."""
 _MANIFEST_BYTES, _PIECE_BYTES = 4096, 2048
 """What a manifest takes in memory, by itself and for each piece that it names: six times its JSON."""
+_BITMAP_BYTES = 256
+"""What a bitmap takes beside its containers."""
 
 type DeadRows = dict[str, BitMap]
 
@@ -154,6 +156,11 @@ class Snapshot:
         standing = {shard.shard_id for shard in self.all_shards()}
         return {shard_id: rows for shard_id, rows in gathered.items() if shard_id in standing}
 
+    def dead_rows(self) -> DeadRows:
+        """The same, gathered once in a container."""
+        name = f"dead#{self.manifest.dataset_id}/{self.manifest.version}"
+        return self.reader.made(name, self.dead, _weight_of_dead)
+
     # --- id index
 
     def entries_newest_first(self, runs: Sequence[RunRef] | None = None) -> list[Entries]:
@@ -167,7 +174,37 @@ class Snapshot:
 
         Few hashes are looked up in single blocks of the runs that are not in memory, many in whole runs: all
         at once where they have at most `held_bytes`.
+
+        Of what is masked an id is known, with its sequence, but it is nowhere: its row is dead, or was when the
+        shard was written anew with others.
         """
+        located = self._located(hashes, held_bytes=held_bytes)
+        if not self.manifest.masked:
+            return located
+        gone = self.is_gone(located.shard_ids, located.shard, located.row)
+        return replace(located, shard=np.where(gone, -1, located.shard), row=np.where(gone, -1, located.row))
+
+    def is_gone(
+        self, shard_ids: Sequence[str], shards: NDArray[np.integer], rows: NDArray[np.integer]
+    ) -> NDArray[np.bool_]:
+        """Which rows are dead, or of shards that are no more: bool, shape (n,).
+
+        Args:
+            shard_ids: names of shards.
+            shards: numbers of them, shape (n,); others stand for no shard, of which nothing is gone.
+            rows: numbers of rows, shape (n,).
+        """
+        dead, standing = self.dead_rows(), {shard.shard_id for shard in self.all_shards()}
+        found = np.zeros(len(rows), dtype=np.bool_)
+        for number, shard_id in enumerate(shard_ids):
+            here = np.flatnonzero(shards == number)
+            if shard_id not in standing:
+                found[here] = True
+            elif shard_id in dead and len(here):
+                found[here] = np.isin(rows[here], np.frombuffer(dead[shard_id].to_array(), dtype=np.uint32))
+        return found
+
+    def _located(self, hashes: NDArray[np.uint64], *, held_bytes: int) -> Located:
         if len(hashes) > PROBE_AT_MOST:
             if sum(run.size for run in self.manifest.runs) <= held_bytes:
                 return id_index.find(self.entries_newest_first(), hashes)
@@ -232,6 +269,18 @@ def cell_set_part(dataset: Dataset, ref: CellSetRef) -> Part[CellSet]:
     """The cells of an import."""
     decode = partial(decode_cell_set, dimension=dataset.dimension, metric=dataset.metric)
     return Part(ref.key, ref.size, ref.sha256, decode, lambda found: ref.size + found.memory_bytes)
+
+
+def _weight_of_dead(dead: DeadRows) -> int:
+    """Bytes that bitmaps take in memory."""
+    found = [rows.get_statistics() for rows in dead.values()]
+    return sum(
+        _BITMAP_BYTES
+        + one["n_bytes_array_containers"]
+        + one["n_bytes_run_containers"]
+        + one["n_bytes_bitset_containers"]
+        for one in found
+    )
 
 
 def _weight_of_cells(cells: Cells) -> int:

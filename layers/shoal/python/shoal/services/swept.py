@@ -111,6 +111,17 @@ def _taken(entries: Entries, starts: dict[str, int], taken_by: NDArray[np.uint32
     return taken_by[place]
 
 
+def unmasked(snapshot: Snapshot, entries: Entries) -> Entries:
+    """What all runs of a masked version say together, without the entries of what is masked.
+
+    No older entry of their ids is left that would show instead, and whatever has to be newer than they are is: so
+    the version is not masked any more where these are its entries.
+    """
+    table = entries.table
+    placed = np.where(table["row"] == TOMBSTONE, -1, table["shard"].astype(np.int64))
+    return id_index.only(entries, ~snapshot.is_gone(entries.shard_ids, placed, table["row"]))
+
+
 def nothing_left(snapshot: Snapshot, died: Mapping[str, BitMap]) -> bool:
     """Whether no row of a version is alive after these have died."""
     if row_total(died) < snapshot.manifest.row_count:
@@ -122,4 +133,4 @@ def nothing_left(snapshot: Snapshot, died: Mapping[str, BitMap]) -> bool:
 def emptied(manifest: Manifest) -> Manifest:
     """A version without its rows, and so without anything that is known of them."""
     nothing = {"resident": None, "deltas": (), "cell_sets": (), "runs": (), "recall": None}
-    return manifest.model_copy(update={**nothing, "dead_base": None, "dead_increments": ()})
+    return manifest.model_copy(update={**nothing, "dead_base": None, "dead_increments": (), "masked": False})

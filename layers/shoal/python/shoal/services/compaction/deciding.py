@@ -12,8 +12,14 @@ from shoal.storage.ports import Ports
 
 
 def work_due(snapshot: Snapshot, *, thorough: bool = False, one_shard_bytes: int = ONE_SHARD_BYTES) -> Due:
-    """What is to be done; cheap where nothing is. The arguments are those of `merge_policy.due`."""
+    """What is to be done; cheap where nothing is. The arguments are those of `merge_policy.due`.
+
+    Nothing is due for a dataset that follows another: its shards are those of its source, which is looked after,
+    and its next version would bring them back.
+    """
     manifest = snapshot.manifest
+    if snapshot.dataset.follows:
+        return Nothing()
     if not thorough and not could_be_due(manifest, one_shard_bytes=one_shard_bytes):
         return Nothing()
     return due(manifest, dead_counts(snapshot), thorough=thorough, one_shard_bytes=one_shard_bytes)

@@ -25,6 +25,7 @@ from shoal.services.heads import Swap
 from shoal.services.outbox import Outbox
 from shoal.services.publish_import import placed_by_size
 from shoal.services.snapshot import DeadRows, Snapshot, run_part
+from shoal.services.swept import unmasked
 from shoal.storage.ports import Ports
 
 _log = logging.getLogger(__name__)
@@ -95,6 +96,7 @@ def publish_compaction(
             "recall": product.recall if visible else None,
             "created_at": ports.clock(),
             "compacted_at": ports.clock(),
+            "masked": manifest.masked and indexed is None,
         }
     )
     following = following.model_copy(update={"row_count": _audited(snapshot, following, dead, indexed)})
@@ -147,6 +149,8 @@ def _merged_runs(
     of_inputs &= merged.table["row"] != id_index.TOMBSTONE
     _check_none_lost(snapshot, inputs, alive, merged.table, np.flatnonzero(of_inputs))
     others = Entries(merged.shard_ids, merged.table[~of_inputs])
+    if manifest.masked and len(touched) == len(manifest.runs):
+        others = unmasked(snapshot, others)
     # What is alive was in the inputs with the highest sequence of its id, so `others` has nothing newer of it.
     joined = id_index.combine([alive, others], drop_tombstones_up_to=drop_up_to)
     left = tuple(run for run in manifest.runs if run not in touched)

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from shoal.model.derivations import Condition, Derivation, DerivationStatus, Lineage, filter_of
+from shoal.model.derivations import Condition, Derivation, DerivationStatus, Lineage, filter_of, progress_at
 from shoal.model.manifests import PartRef
 from shoal.services.pipeline.items import find_run
 from shoal.storage.keys import DERIVATIONS, DatasetKeys, WorkKeys
@@ -52,13 +52,15 @@ def derivation_item(run: Derivation) -> dict[str, Any]:
         "vector_quota": run.vector_quota,
         "status": run.status.value,
         "stage": run.stage,
-        "progress": run.progress,
         "expires_at": int(run.created_at) + KEPT_SECONDS,
     }
 
 
 def parse_derivation(item: Item) -> Derivation:
     """A run as stored."""
+    status, stage = DerivationStatus(item["status"]), str(item["stage"])
+    looked_at, to_look_at = int(item.get("looked_at", 0)), int(item.get("to_look_at", 0))
+    completed = status is DerivationStatus.COMPLETED
     return Derivation(
         run_id=item["run_id"],
         tenant_id=item["tenant_id"],
@@ -72,15 +74,16 @@ def parse_derivation(item: Item) -> Derivation:
         follow=bool(item["follow"]),
         first=bool(item["first"]),
         vector_quota=_whole(item.get("vector_quota")),
-        status=DerivationStatus(item["status"]),
-        stage=item["stage"],
-        progress=float(item["progress"]),
+        status=status,
+        stage=stage,
+        progress=100.0 if completed else progress_at(stage, done=looked_at, total=to_look_at),
         rows_total=int(item.get("rows_total", 0)),
         rows_removed=int(item.get("rows_removed", 0)),
         removed_by_term=_told(item.get("removed_by_term", ())),
         strategy=item.get("strategy"),
         source_version=_whole(item.get("source_version")),
         entered=bool(item.get("entered")),
+        asked_at=_moment(item.get("asked_at")),
         completed_at=_moment(item.get("completed_at")),
         error_message=item.get("error_message"),
     )

@@ -26,7 +26,8 @@ class Roots:
     """Where everything that is needed begins.
 
     `manifests`: by key, the SHA-256 (hex) that something names them with, None where they were only found.
-    `products`: of imports that wait in a log, by key, with their SHA-256. `log_keys`: of writes that wait.
+    `products`: of imports that wait in a log, by key, with their SHA-256. `log_keys`: of writes that wait, and of
+    what derived datasets remember of shards.
     """
 
     manifests: Mapping[str, str | None]

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from shoal.errors import CorruptObject, ObjectMissing
 from shoal.model.datasets import Head
 from shoal.model.limits import MANIFEST_KEPT_SECONDS
+from shoal.model.manifests import PartRef
 from shoal.services.descriptor_files import decode_dataset
 from shoal.services.heads import parse_head
 from shoal.services.janitor.garbage import readable_versions
@@ -25,6 +26,7 @@ from shoal.services.retry import retry_busy
 from shoal.storage.keys import (
     COMPACTION_PREFIX,
     DELETED_PREFIX,
+    DERIVATION_PREFIX,
     EXPORT_PREFIX,
     NAME_PREFIX,
     SNAPSHOT_PREFIX,
@@ -125,6 +127,8 @@ def _look_at(ports: Ports, datasets: Iterable[DatasetKeys], found: _Found) -> No
         for item in waiting:
             if item.get("manifest") is not None:
                 found.manifests[str(item["manifest"])] = str(item["manifest_sha256"])
+            if item.get("masks") is not None:
+                found.log_keys.add(PartRef.model_validate_json(item["masks"]).key)
             if item.get("log_key") is not None:
                 key = str(item["log_key"])
                 if key.startswith(TenantKeys(keys.tenant_id).objects):
@@ -134,7 +138,9 @@ def _look_at(ports: Ports, datasets: Iterable[DatasetKeys], found: _Found) -> No
 
 
 def _state(ports: Ports, keys: DatasetKeys) -> tuple[DatasetKeys, list[tuple[Head, float]], list[Item]]:
-    """HEAD before and after, each with the moment of its deletion; and the places and runs that wait."""
+    """HEAD before and after, each with the moment of its deletion; and the places and runs that wait, with what a
+    derived dataset remembers.
+    """
     first = _head(ports, keys)
     if first is None:
         return keys, [], []
@@ -143,8 +149,10 @@ def _state(ports: Ports, keys: DatasetKeys) -> tuple[DatasetKeys, list[tuple[Hea
         unapplied = sequence_sk(first[0].watermark + 1)
         # All of them now: HEAD is looked at once more after them.
         waiting = list(every_item(ports, keys.partition, start=unapplied, stop=_LAST_SK))
-    runs = _pinned(ports, [keys], (COMPACTION_PREFIX, EXPORT_PREFIX))
+    runs = _pinned(ports, [keys], (COMPACTION_PREFIX, DERIVATION_PREFIX, EXPORT_PREFIX))
     waiting += [item for _, item in runs if item.get("completed_at") is None]
+    lineage = retry_busy(lambda: ports.table.get(keys.derivation))
+    waiting += [lineage] if lineage is not None else []
     second = _head(ports, keys)
     return keys, [head for head in (first, second) if head is not None], waiting
 
