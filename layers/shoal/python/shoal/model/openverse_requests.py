@@ -39,7 +39,14 @@ _NEEDED = {
 }
 _EITHER = ("alias", "index_suffix")
 """One of which, and not both, says what is to be deleted."""
-KNOWN_FIELDS = (*_FIELDS, "callback_url")
+_USED: Mapping[Action, tuple[str, ...]] = {
+    Action.REINDEX: ("index_suffix",),
+    Action.INGEST_UPSTREAM: ("index_suffix",),
+    Action.CREATE_AND_POPULATE_FILTERED_INDEX: ("origin_index_suffix", "destination_index_suffix"),
+    Action.DELETE_INDEX: (*_EITHER, "force_delete"),
+    **_NEEDED,
+}
+_SUFFIX = "_suffix"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,41 +110,39 @@ class WrongName:
     detail: str
 
 
-def wrong_name(body: Mapping[str, Any]) -> WrongName | None:
-    """What is wrong with the suffixes and the alias of a body without faults; None where nothing is.
+def used_fields(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a body without faults that its action makes use of.
 
     An empty suffix of what is to be made counts as none, as with the original.
     """
+    action = Action(body["action"])
+    used = {name: body[name] for name in _USED[action] if name in body}
+    if action in (*_NEEDED, Action.DELETE_INDEX):
+        return used
+    return {name: value for name, value in used.items() if value}
+
+
+def wrong_name(body: Mapping[str, Any]) -> WrongName | None:
+    """What is wrong with the suffixes and the alias of a body without faults; None where nothing is."""
     model, action = str(body["model"]), Action(body["action"])
-    fitting = MAX_NAME_CHARACTERS - len(model) - 1
-    most = {
-        "alias": MAX_NAME_CHARACTERS,
-        "index_suffix": fitting,
-        "origin_index_suffix": fitting,
-        "destination_index_suffix": fitting - len(FILTERED),
-    }
-    for name, characters in most.items():
-        value = body.get(name)
-        if value is None or (value == "" and _may_be_empty(name, action)):
+    for name, value in used_fields(body).items():
+        if name != "alias" and not name.endswith(_SUFFIX):
             continue
-        pattern = f"^[a-z0-9_-]{{1,{characters}}}$"
-        if not re.fullmatch(pattern.strip("^$"), value):
+        most = MAX_NAME_CHARACTERS
+        if name != "alias":
+            most -= len(f"{model}-")
+        if name == "destination_index_suffix":
+            most -= len(FILTERED)
+        pattern = f"[a-z0-9_-]{{1,{most}}}"
+        if not re.fullmatch(pattern, value):
             return WrongName(
-                f"{value!r} does not match {pattern!r}",
-                f"{name} must be 1-{characters} characters of a-z, 0-9, _ and -",
+                f"{value!r} does not match {f'^{pattern}$'!r}",
+                f"{name} must be 1-{most} characters of a-z, 0-9, _ and -",
             )
-    if action in (Action.REINDEX, Action.INGEST_UPSTREAM) and str(body.get("index_suffix")).endswith(
-        FILTERED
-    ):
-        return WrongName(
-            f"{body['index_suffix']!r} does not match '^.*(?<!{FILTERED})$'",
-            f"index_suffix must not end in {FILTERED}: only filtered indexes are called so; make them with "
-            f"{Action.CREATE_AND_POPULATE_FILTERED_INDEX}",
-        )
+        if action in (Action.REINDEX, Action.INGEST_UPSTREAM) and value.endswith(FILTERED):
+            return WrongName(
+                f"{value!r} does not match '^.*(?<!{FILTERED})$'",
+                f"{name} must not end in {FILTERED}: only filtered indexes are called so; make them with "
+                f"{Action.CREATE_AND_POPULATE_FILTERED_INDEX}",
+            )
     return None
-
-
-def _may_be_empty(name: str, action: Action) -> bool:
-    if name == "index_suffix":
-        return action not in (*_NEEDED, Action.DELETE_INDEX)
-    return name != "alias"

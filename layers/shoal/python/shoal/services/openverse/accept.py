@@ -20,7 +20,7 @@ from shoal.model.openverse import (
     filtered_name,
     index_name,
 )
-from shoal.model.openverse_requests import KNOWN_FIELDS
+from shoal.model.openverse_requests import used_fields
 from shoal.model.openverse_times import parse_moment
 from shoal.services.datasets import resolve
 from shoal.services.derived.starting import source_named
@@ -85,11 +85,16 @@ def _task_of(
         action=Action(body["action"]),
         model=str(body["model"]),
         created_at=ports.clock(),
-        request={name: body[name] for name in KNOWN_FIELDS if name in body and name != "callback_url"},
-        callback_url=url if isinstance(url, str) and url.strip() else None,
+        request={name: _storable(value) for name, value in used_fields(body).items()},
+        callback_url=_storable(url) if isinstance(url, str) and url.strip() else None,
         detail=told,
         vector_quota=vector_quota,
     )
+
+
+def _storable(value: Any) -> Any:
+    """A value as the table holds it: JSON may have halves of characters."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 # --- at once
