@@ -1,17 +1,11 @@
 """groq-js, once for all tests that ask it."""
 
-import os
-
 import pytest
 
-from tests.groq.oracle import Oracle, RegistryUnreachable, installed
+from tests.groq.oracle import HERE, Oracle
+from tests.node_packages import installed_or_skipped
 
 
 @pytest.fixture(scope="session")
 def oracle() -> Oracle:
-    try:
-        return installed()
-    except RegistryUnreachable as error:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(f"groq-js is not installed, and the npm registry is out of reach: {error}")
+    return Oracle(installed_or_skipped(HERE, name="groq-js"))
