@@ -33,7 +33,6 @@ def lines() -> Iterator[io.StringIO]:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/"),
         ("GET", "/v1"),
         ("GET", "/v1/datasets/"),
         ("GET", "/v1/nothing"),
@@ -95,6 +94,8 @@ def test_each_function_serves_its_own_routes() -> None:
     for serves in ("api", "query"):
         app = App(service_router(), Deps(Api().ports), serves=serves)
         for route in ROUTES:
+            if not route.listed:
+                continue  # some only answer that a path, or a method of it, is unknown
             path = route.template.replace("{", "").replace("+}", "").replace("}", "")
             status = app.handle(event(route.method, path))["statusCode"]
             assert (status == 405) == (route.function != serves), f"{route.method} {path}"

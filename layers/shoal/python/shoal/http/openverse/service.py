@@ -1,5 +1,5 @@
-"""What the ingestion server has beside its tasks: its health, names looked up, a list of terms, and calls of the
-workers of the original, of which there are none here.
+"""What the ingestion server has beside its tasks: its health, names looked up, a list of terms, and what workers of
+the original tell, of which there are none here.
 """
 
 from dataclasses import asdict
@@ -74,11 +74,6 @@ def worker_finished(context: Context) -> Response:
     recent = list_tasks(context.ports, context.principal.tenant_id, limit=_RECENT)
     if all(task.status.terminal for task in recent):
         raise plain_fault(500, detail="no task is under way that a worker could have finished")
-    return Response(200)
-
-
-def forget(_: Context) -> Response:
-    """Forget the job that the original's workers are at. Here no task is in the way of another one."""
     return Response(200)
 
 
