@@ -105,6 +105,7 @@ class Lineage:
 
     `source_version` and `built_at` (epoch seconds) are None until the first run has completed. `running` is the
     run that is under way, `last_run` the one that began last. `masks` name what is remembered of each shard.
+    `vector_quota`: rows that the tenant may hold, as last told. `error_message`: why it does not follow any more.
     """
 
     source_id: str
@@ -120,6 +121,8 @@ class Lineage:
     last_run: str | None = None
     running: str | None = None
     masks: PartRef | None = None
+    vector_quota: int | None = None
+    error_message: str | None = None
 
 
 # --- conditions

@@ -15,7 +15,7 @@ from shoal.services.followers import Child, ChildKind, child_writes, say_synced,
 from shoal.services.heads import read_head
 from shoal.services.name_items import appearance
 from shoal.services.retry import retry_busy
-from shoal.storage.ports import Action, Assign, CheckItem, Compare, UpdateItem, Write
+from shoal.storage.ports import Action, Assign, CheckItem, Compare, Drop, UpdateItem, Write
 
 _log = logging.getLogger(__name__)
 _TRIES = 12
@@ -96,4 +96,5 @@ def remembered(now: float, version: int, taken: Taken) -> tuple[Action, ...]:
         Assign("removed_by_term", [list(pair) for pair in most]),
         Assign("strategy", taken.strategy),
         Assign("masks", None if taken.masks is None else taken.masks.model_dump_json()),
+        Drop("error_message"),
     )

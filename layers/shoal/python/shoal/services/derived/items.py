@@ -112,6 +112,7 @@ def lineage_item(key: Key, lineage: Lineage) -> dict[str, Any]:
         "list_name": condition.list_name,
         "follow": lineage.follow,
         "last_run": lineage.last_run,
+        "vector_quota": lineage.vector_quota,
         **({"running": lineage.running} if lineage.running else {}),
     }
 
@@ -141,6 +142,8 @@ def parse_lineage(item: Item) -> Lineage:
         last_run=item.get("last_run"),
         running=item.get("running"),
         masks=None if masks is None else PartRef.model_validate_json(masks),
+        vector_quota=_whole(item.get("vector_quota")),
+        error_message=item.get("error_message"),
     )
 
 

@@ -134,6 +134,7 @@ def start_derivation(
         follow=follow,
         last_run=run_id,
         running=run_id,
+        vector_quota=vector_quota,
     )
     writes: list[Write] = [
         *creation(made, new_head_item(keys), building=run_id),
@@ -190,7 +191,13 @@ def start_rebuild(ports: Ports, tenant_id: str, *, dataset: Dataset, vector_quot
     nobody_else = AllOf((Exists("pk"), Absent("running")))
     writes: list[Write] = [
         UpdateItem(
-            keys.derivation, (Assign("running", run_id), Assign("last_run", run_id)), condition=nobody_else
+            keys.derivation,
+            (
+                Assign("running", run_id),
+                Assign("last_run", run_id),
+                Assign("vector_quota", vector_quota),
+            ),
+            condition=nobody_else,
         ),
         CheckItem(keys.head, _TO_BE_SEEN),
         CheckItem(source.head, Compare("state", "=", "live")),
