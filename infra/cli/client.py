@@ -19,6 +19,7 @@ from infra.cli.collections.calls import CollectionCalls
 from infra.cli.collections.models import ModelCalls
 from infra.cli.collections.tasks import TaskCalls
 from infra.cli.compactions import CompactionCalls
+from infra.cli.derivations import DerivationCalls
 from infra.cli.exports.calls import ExportCalls
 from infra.cli.failures import ApiError, CliError
 from infra.cli.imports.calls import ImportCalls
@@ -76,6 +77,7 @@ class ShoalClient:
         self.listing = ListingCalls(self._http)
         self.compactions = CompactionCalls(self._http)
         self.snapshots = SnapshotCalls(self._http)
+        self.derivations = DerivationCalls(self._http)
         self.aliases = AliasCalls(self._http)
         self.term_lists = TermListCalls(self._http)
         self.models = ModelCalls(self._http)

@@ -16,6 +16,7 @@ from infra.cli.commands import (
     cost,
     datasets,
     demo,
+    derivations,
     doctor,
     exports,
     imports,
@@ -56,6 +57,8 @@ _EPILOG = """
 `shoal query songs --text "a walk in the rain" --json`
 
 `shoal export songs backup`, and back: `shoal import songs backup --create`
+
+`shoal derive songs jazz --filter '{"genre": "jazz"}' --follow --watch`
 
 `shoal collections upsert chairs.ndjson`, then `shoal collections search "something to sit on"`
 
@@ -115,6 +118,8 @@ app.add_typer(vectors.app, name="vectors")
 app.add_typer(imports.app, name="imports")
 app.command("import")(imports.import_)
 app.add_typer(snapshot.app, name="snapshot")
+app.command("derive")(derivations.derive)
+app.add_typer(derivations.app, name="derivation")
 app.add_typer(aliases.app, name="aliases")
 app.add_typer(terms.app, name="terms")
 app.add_typer(models.app, name="models")

@@ -24,7 +24,7 @@ _LEAST_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """How far tasks are, in objects. `detail` says what holds them up, where something does."""
+    """How far tasks are, in objects, or as `told`. `detail` says what holds them up, where something does."""
 
     stage: str
     count: int
@@ -33,6 +33,7 @@ class Moment:
     children: int = 0
     detail: str | None = None
     over: bool = False
+    told: str | None = None
 
 
 class View(Protocol):
@@ -74,7 +75,9 @@ def words(now: Moment, rate: float | None) -> str:
     """All but the stage, on one line."""
     of_total = f" of {now.total:,}" if now.total is not None else ""
     parts = [f"{now.count:,}{of_total} objects"] if now.total or now.count else []
-    if rate:
+    if now.told is not None:
+        parts = [now.told]
+    elif rate:
         parts.append(f"{rate:,.0f}/s")
     if now.failed:
         parts.append(f"{now.failed:,} failed")
