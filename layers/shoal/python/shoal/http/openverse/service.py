@@ -1,5 +1,5 @@
-"""What the ingestion server has beside its tasks: its health, names looked up, a list of terms, and what workers of
-the original tell, of which there are none here.
+"""What the ingestion server has beside its tasks: its health, names looked up, a list of terms, and what workers
+of the original tell, of which there are none here.
 """
 
 from dataclasses import asdict
