@@ -173,8 +173,9 @@ class _Following:
         left = len(ids)
         for some in batched(ids, _BATCH):
             left -= len(some)
-            taking.take(some, None if left else cursor)
-            if left and self._time_is_over():
+            worked = taking.take(some, None if left else cursor)
+            # What was done in an earlier turn is passed by, or there would be turns that come no further.
+            if left and worked and self._time_is_over():
                 return False
         if not ids:
             taking.take((), cursor)

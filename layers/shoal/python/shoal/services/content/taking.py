@@ -59,8 +59,9 @@ class Taking:
         self.selection: Selection = index.selection
         self.index = index
 
-    def take(self, ids: Sequence[str], cursor: Cursor | None) -> None:
-        """Have the index hold what it selects of these documents, and be at the cursor, if one is given.
+    def take(self, ids: Sequence[str], cursor: Cursor | None) -> bool:
+        """Have the index hold what it selects of these documents, and be at the cursor, if one is given; whether
+        any of them was not held as it should be.
 
         Raises:
             LimitReached: `vector_quota_exceeded`, `token_cap_reached`, `backlog_full`.
@@ -83,6 +84,7 @@ class Taking:
         outdated = [name for name in failed if held is None or name in held]
         removed = [*decision.remove, *outdated]
         changes = self._failure_changes(ids, failed)
+        worked = bool(found.ids or removed or changes)
         while len(changes) > _MOST_FAILURES:
             self._turn(changes[:_MOST_FAILURES])
             changes = changes[_MOST_FAILURES:]
@@ -94,6 +96,7 @@ class Taking:
         self._holdings.note({name: tried[name] for name in found.ids}, removed)
         if cursor is not None:
             self.index = replace(self.index, synced=cursor.sequence, after_id=cursor.after_id)
+        return worked
 
     def _failure_changes(self, ids: Sequence[str], failed: Mapping[str, Failure]) -> list[_FailureChange]:
         """What is to be told of documents that failed, now or before."""
