@@ -1,25 +1,36 @@
 """Tasks of the Openverse dialect in a World: the deployed machine, and all that it waits for, in this process."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
+from functions.derivation.handler import STEPS as DERIVATION_STEPS
 from functions.ingestion.handler import FAIL, WORK, answer
 from shoal.errors import NotFound
 from shoal.model.datasets import NATIVE_SCOPE, Dataset
 from shoal.model.limits import BUILD_LEASE_SECONDS, GAP_SECONDS
 from shoal.model.openverse import SCOPE, Action, OpenverseTask, TaskState
 from shoal.services import datasets
+from shoal.services.commit import drain
+from shoal.services.compaction.look_after import look_after
+from shoal.services.derived.ending import handle_failure as derivation_failed
+from shoal.services.derived.ending import reconcile_derivations
+from shoal.services.derived.items import find_derivation
+from shoal.services.derived.plan import plan_with
+from shoal.services.derived.run import open_derivation
+from shoal.services.derived.settle import settle_with
 from shoal.services.imports.finish import commit_with
+from shoal.services.imports.reconcile import reconcile_imports
 from shoal.services.imports.steps import run_step
 from shoal.services.openverse.accept import accept
 from shoal.services.openverse.ending import handle_failure
 from shoal.services.openverse.tasks import put_new, read_task
 from shoal.services.openverse.work import step
 from shoal.services.parts import PartReader
+from shoal.services.pipeline.steps import do_step
 from shoal.services.sources import put_source
 from shoal.services.tenants import create_tenant
 from shoal.storage.memory import MemoryOutbound, MemoryQueue, MemoryUpstream, MemoryWorkflows
@@ -32,10 +43,13 @@ from tests.unit.services.world import Record, World
 from tests.workflow.definition import States, read_definition
 from tests.workflow.machine import Execution, Invoke, run_workflow
 from tests.workflow.steps import call as call_import
-from tests.workflow.steps import import_definition
+from tests.workflow.steps import compaction_definition, import_definition, in_process
 
-FILE: Final = Path(__file__).parents[4] / "infra/statemachines/ingestion.asl.json"
+_FOLDER = Path(__file__).parents[4] / "infra/statemachines"
+FILE: Final = _FOLDER / "ingestion.asl.json"
 NAMES: Final = {"Partition": "aws", "IngestionFunctionArn": "ingestion"}
+DERIVATION_FILE: Final = _FOLDER / "derivation.asl.json"
+DERIVATION_NAMES: Final = {"Partition": "aws", "Bucket": "bucket", "DerivationFunctionArn": "derivation"}
 MODEL = "image"
 BUCKET = "catalogue"
 MOST_WAITS = 400
@@ -49,12 +63,14 @@ def definition() -> States:
 
 @dataclass
 class OpenverseWorld(World):
-    """A World with a tenant that has a dataset `image`, buckets of others, and workflows that run when waited for.
+    """A World with a tenant that has a dataset `image`, buckets of others, and workflows that run when waited for,
+    unless `others_sleep`.
 
     `progress` is what was seen of the task of the execution at hand whenever it waited.
     """
 
     budget_seconds: float = 300.0
+    others_sleep: bool = False
     progress: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -62,17 +78,17 @@ class OpenverseWorld(World):
         self.upstream = MemoryUpstream(self.objects, self.clock)
         self.outside = MemoryOutbound()
         self.tasks = MemoryQueue(self.clock)
-        self.derivations, self.ingestions = MemoryWorkflows(), MemoryWorkflows()
+        self.derivations, self.ingestions, self.compactions = (MemoryWorkflows() for _ in range(3))
         self.use(self.outside)
         self.tenant_id = create_tenant(self.ports, name="ours").tenant_id
         self.dataset = self.create(MODEL, dimension=4)
-        self.run_derivation: Callable[[str], None] = lambda _: None
 
     def use(self, outbound: Outbound) -> None:
         """Call back by another way."""
         self.ports = replace(
             self.ports,
             tasks=self.tasks,
+            compactions=self.compactions,
             derivations=self.derivations,
             ingestions=self.ingestions,
             upstream=self.upstream,
@@ -175,7 +191,8 @@ class OpenverseWorld(World):
             if not now.status.terminal:
                 assert now.progress < 100
             self.progress.append(now.progress)
-            self.others_work()
+            if not self.others_sleep:
+                self.others_work()
 
         def alone(function: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
             return self.call(self.ports, function, payload)
@@ -207,7 +224,9 @@ class OpenverseWorld(World):
     # --- the others
 
     def others_work(self) -> None:
-        """Run the workflows that were started, and have every log applied."""
+        """Have the sweep look after what was left behind, run the workflows that were started, apply every log."""
+        reconcile_imports(self.ports)
+        reconcile_derivations(self.ports)
         for machine, run in ((self.imports, self.run_import), (self.derivations, self.run_derivation)):
             for name, status in list(machine.statuses.items()):
                 if status == "RUNNING":
@@ -228,6 +247,37 @@ class OpenverseWorld(World):
         execution = run_workflow(import_definition(), self.ports, invoke, {"import_id": import_id}, wait=wait)
         self.imports.end(import_id, execution.status)
 
+    def run_derivation(self, run_id: str) -> None:
+        """Run the workflow of a derivation."""
+        steps = {**DERIVATION_STEPS, "plan": plan_with(seconds=0, pause=_no_pause)}
+        steps["settle"] = settle_with(seconds=0, pause=_no_pause)
+
+        def invoke(_function: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+            if payload["step"] == "fail":
+                return derivation_failed(self.ports, payload)
+            return do_step(payload, steps, lambda: open_derivation(self.ports, run_id))
+
+        def wait(seconds: float) -> None:
+            self.clock.pass_seconds(seconds)
+            self.drain_all()
+            run = find_derivation(self.ports, run_id)
+            assert run is not None
+            self._work_on(run.dataset_id)
+
+        machine = read_definition(DERIVATION_FILE, DERIVATION_NAMES)
+        execution = run_workflow(machine, self.ports, invoke, {"run_id": run_id}, wait=wait)
+        self.derivations.end(run_id, execution.status)
+
+    def _work_on(self, dataset_id: str) -> None:
+        """Do for a dataset that cannot be seen yet what its messages ask for."""
+        drain(self.ports, self.tenant_id, dataset_id, owner="test")
+        if not self.builds.receive():
+            return
+        look_after(self.ports, self.tenant_id, dataset_id, owner="test", thorough=True)
+        for given in self.compactions.started.values():
+            run_workflow(compaction_definition(), self.ports, in_process(self.ports), given)
+        self.compactions.started.clear()
+
     def drain_all(self) -> None:
         """Have every log applied."""
         self.clock.pass_seconds(GAP_SECONDS + 1)
@@ -237,6 +287,10 @@ class OpenverseWorld(World):
                     self.drain(view.dataset)
                 except NotFound:
                     continue
+
+
+def _no_pause(_seconds: float) -> None:
+    """Nothing passes."""
 
 
 def ndjson(records: Mapping[str, Record]) -> bytes:
