@@ -39,7 +39,7 @@ def served(app: App, *, meanwhile: Callable[[], None]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(answer.body)
 
-        do_GET = do_POST = do_PUT = answer  # noqa: N815 - names of the standard library
+        do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - names of the standard library
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
