@@ -226,3 +226,27 @@ def test_under_cosine_the_middle_has_length_one_or_no_direction(world: LineWorld
     )
     np.testing.assert_allclose(found.vectors, [[0.5**0.5, 0.5**0.5, 0]], rtol=1e-6)
     assert [(one.object_id, one.stage) for one in found.failed] == [("b", FailureStage.UPSERT)]
+
+
+@pytest.mark.parametrize("aggregation", Aggregation)
+def test_many_at_once_are_what_they_are_one_by_one(world: LineWorld, aggregation: Aggregation) -> None:
+    kinds = ("short", words(20), "", CANNOT, "also short", words(1000))
+    sources = titled(*(kinds[number % 7 % len(kinds)] for number in range(1203)))
+    dataset = collection(world, aggregation=aggregation)
+    found = embed_objects(world.embedder(), dataset, sources)
+    alone = {text: embed_objects(world.embedder(), dataset, titled(text)) for text in kinds}
+    expected = [(source, alone[source.payload["title"]]) for source in sources]
+    assert found.ids == [
+        name.replace("o0", source.object_id, 1) for source, one in expected for name in one.ids
+    ]
+    np.testing.assert_array_equal(found.vectors, np.concatenate([one.vectors for _, one in expected]))
+    assert found.metadata == [each for _, one in expected for each in one.metadata]
+    assert sum(found.parts.values()) == len(found.ids)
+    assert {one.object_id for one in found.failed} == {
+        source.object_id for source, one in expected if one.failed
+    }
+    assert found.cut == tuple(source.object_id for source, one in expected if one.cut)
+    assert (found.truncated, found.tokens, found.characters) == tuple(
+        sum(one)
+        for one in zip(*((one.truncated, one.tokens, one.characters) for _, one in expected), strict=True)
+    )

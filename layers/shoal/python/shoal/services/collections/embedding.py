@@ -5,6 +5,7 @@ What is wrong with one object is its own failure; what is wrong with the model i
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import batched
 
 import numpy as np
 
@@ -19,11 +20,16 @@ from shoal.model.tasks import FailedObject, FailureStage
 from shoal.model.templates import text_of
 from shoal.services.collections.objects import Describe, SourceObject, metadata_of
 from shoal.services.embedding import Embedder
+from shoal.services.parallel import in_parallel
 
-__all__ = ["EmbeddedObjects", "SourceObject", "embed_objects"]
+__all__ = ["EmbeddedObjects", "SourceObject", "embed_objects", "joined"]
 
 NO_TEXT = "no text: the payload has nothing in it that could be embedded"
 _NOTHING_IN_IT = frozenset({NO_TOKENS, NO_DIRECTION})
+_SLICE, _THREADS = 500, 2
+"""Objects for the static model are taken some at a time: its tokenizer does not hold Python's lock, so that
+meanwhile other ones become texts and records.
+"""
 _SURELY_LONG = 8
 """Characters for each token that a model takes, from which on a text is split before it is embedded."""
 
@@ -85,7 +91,32 @@ def embed_objects(
         raise ValueError(f"dataset {dataset.name} has no embedding model")
     if len({source.object_id for source in objects}) != len(objects):
         raise ValueError("an object comes twice")
-    return _Embedding(embedder, dataset, binding, describe).of(objects)
+    if embedder.registry.find(binding.model_id).provider is not Provider.STATIC:
+        return _Embedding(embedder, dataset, binding, describe).of(objects)
+    found = in_parallel(
+        lambda some: _Embedding(embedder, dataset, binding, describe).of(some),
+        list(batched(objects, _SLICE)),
+        threads=_THREADS,
+    )
+    return joined(dataset, found)
+
+
+def joined(dataset: Dataset, found: Sequence[EmbeddedObjects]) -> EmbeddedObjects:
+    """The records of objects of a dataset that were made in several turns, none of them twice."""
+    if len(found) == 1:
+        return found[0]
+    none: Vectors = np.zeros((0, dataset.dimension), dtype=np.float32)
+    return EmbeddedObjects(
+        ids=[name for one in found for name in one.ids],
+        vectors=np.concatenate([none, *(one.vectors for one in found)]),
+        metadata=[each for one in found for each in one.metadata],
+        parts={name: count for one in found for name, count in one.parts.items()},
+        failed=[failure for one in found for failure in one.failed],
+        truncated=sum(one.truncated for one in found),
+        tokens=sum(one.tokens for one in found),
+        characters=sum(one.characters for one in found),
+        cut=tuple(name for one in found for name in one.cut),
+    )
 
 
 class _Embedding:

@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from shoal.errors import LimitReached, ModelError, NotFound, RequestError, ShoalError
 from shoal.index.log_codec import encode_delete, encode_upsert
 from shoal.model.bindings import MAX_PARTS, part_id
@@ -18,7 +16,7 @@ from shoal.model.datasets import Dataset
 from shoal.model.jobs import JobKind
 from shoal.model.tasks import FailedObject
 from shoal.services.collections.counts import counting
-from shoal.services.collections.embedding import EmbeddedObjects, SourceObject, embed_objects
+from shoal.services.collections.embedding import EmbeddedObjects, SourceObject, embed_objects, joined
 from shoal.services.collections.given import given_objects
 from shoal.services.collections.objects import object_of_json
 from shoal.services.embedding import Embedder
@@ -130,7 +128,7 @@ def _last_of_each(
         embedded = embed_objects(embedder, dataset, [source for _, source in last.values()])
         failed += [(last[failure.object_id][0], failure) for failure in embedded.failed]
         winners |= {name: last[name] for name in embedded.parts}
-        found = embedded if found is None else _joined(found, embedded)
+        found = embedded if found is None else joined(dataset, [found, embedded])
         again = {failure.object_id for failure in embedded.failed}
         left = [
             (place, source)
@@ -138,19 +136,6 @@ def _last_of_each(
             if source.object_id in again and place != last[source.object_id][0]
         ]
     return found, winners, sorted(failed, key=lambda one: one[0])
-
-
-def _joined(one: EmbeddedObjects, other: EmbeddedObjects) -> EmbeddedObjects:
-    return replace(
-        one,
-        ids=one.ids + other.ids,
-        vectors=np.concatenate([one.vectors, other.vectors]),
-        metadata=one.metadata + other.metadata,
-        parts=one.parts | other.parts,
-        tokens=one.tokens + other.tokens,
-        characters=one.characters + other.characters,
-        cut=one.cut + other.cut,
-    )
 
 
 def _everywhere(
