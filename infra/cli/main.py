@@ -31,6 +31,7 @@ from infra.cli.commands import (
     recover,
     reindex,
     snapshot,
+    sources,
     tasks,
     tenants,
     terms,
@@ -122,6 +123,7 @@ app.command("derive")(derivations.derive)
 app.add_typer(derivations.app, name="derivation")
 app.add_typer(aliases.app, name="aliases")
 app.add_typer(terms.app, name="terms")
+app.add_typer(sources.app, name="sources")
 app.add_typer(models.app, name="models")
 app.add_typer(collections.app, name="collections")
 app.add_typer(reindex.app, name="reindex")
