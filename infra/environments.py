@@ -3,12 +3,16 @@
 import json
 from collections.abc import Mapping
 
+from aws_cdk import Aws
+
 from infra.components.messaging import Messaging
 from infra.components.storage import Storage
 from infra.settings import Settings
 
 PARAMETERS = "/shoal/"
 """Where the keys of users' endpoints lie in SSM Parameter Store."""
+SECRETS = f"/shoal-keys/{Aws.STACK_NAME}"
+"""Where the deployment's own keys lie there: not below the other, which the way out may read."""
 TMP_BYTES = 512 * 1024 * 1024
 """Of /tmp, as Lambda gives it without charge."""
 
@@ -45,6 +49,7 @@ def environments_of(
         "SHOAL_VECTORIZE_MAX_DIMENSIONS": str(settings.vectorize_max_dimensions),
         "SHOAL_VECTORIZE_MAX_IDS": str(settings.vectorize_max_ids),
     }
+    secrets = {"SHOAL_SECRETS_PREFIX": SECRETS}
     share = {"SHOAL_REINDEX_FAILED_SHARE": str(settings.reindex_failed_share)}
     # The allocator of pyarrow's own maps 1 GiB at once: a limit on data counts all of it.
     arrow = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
@@ -64,8 +69,15 @@ def environments_of(
         "janitor": table | bucket,
         "export": table | bucket | arrow,
         # Models of ours compute in the function's own thread.
-        "tasks": table | bucket | wakeups | tasks | models | {"OPENBLAS_NUM_THREADS": "1"},
+        "tasks": table | bucket | wakeups | builds | tasks | models | {"OPENBLAS_NUM_THREADS": "1"},
         "reindex": table | bucket | wakeups | tasks | models | {"OPENBLAS_NUM_THREADS": "1"},
+        "derivation": table | bucket | wakeups | builds | tasks,
+        "ingestion": table
+        | bucket
+        | wakeups
+        | builds
+        | {"SHOAL_INGEST_BUCKETS": json.dumps(settings.ingest_buckets)},
+        "content": table | bucket | wakeups | builds | tasks | limits | cache | models | secrets,
         "outbound": {
             "SHOAL_PARAMETER_PREFIX": PARAMETERS,
             "SHOAL_OUTBOUND_ALLOW_LOOPBACK": str(settings.outbound_allow_loopback).lower(),

@@ -28,7 +28,7 @@ def grant_imports(
     workflow: Workflow,
 ) -> None:
     """Let each function do its part. The test of the roles holds the same table, written a second time."""
-    api, sweep = functions["api"], functions["sweep"]
+    api, sweep, content, ingestion = (functions[name] for name in ("api", "sweep", "content", "ingestion"))
     steps = ("intake", "plan", "validate", "cells", "finish")
     intake, plan, validate, cells, finish = (functions[f"import_{name}"] for name in steps)
     table = storage.table.table_arn
@@ -37,14 +37,16 @@ def grant_imports(
     machine = workflow.machine.state_machine_arn
 
     # Starting an import: it looks at the upload, takes a place in the log, wakes the indexer.
-    for starter in (api, intake, sweep):
+    for signer in (api, intake, sweep, content):
+        signer.allow(["sts:AssumeRole"], uploads.role.role_arn)
+    for starter in (api, intake, sweep, content, ingestion):
         starter.allow(["s3:GetObject"], objects(UPLOAD))
-        starter.allow(["sts:AssumeRole"], uploads.role.role_arn)
         starter.allow(["states:StartExecution"], machine)
         starter.allow(["states:DescribeExecution"], workflow.executions(":*"))
-    for stopper in (api, sweep):
+    for stopper in (api, sweep, content, ingestion):
         stopper.allow(["states:StopExecution"], workflow.executions(":*"))
-    api.allow(["s3:GetObject"], objects(REJECTS))
+    for owner in (api, content):
+        owner.allow(["s3:GetObject"], objects(REJECTS))
     sweep.allow(["dynamodb:PutItem"], table)
     intake.allow(["dynamodb:GetItem", *WRITE], table)
     intake.allow(["sqs:SendMessage"], wakeups)

@@ -24,6 +24,7 @@ def _executions(machine: str, names: str) -> str:
 _IMPORTS, _EXPORTS = "ImportsMachineEEC0A153", "ExportsMachine2B1225F8"
 _COMPACTIONS = "CompactionsMachineBDBF1880"
 _REINDEXES = "ReindexesMachine2F765FA1"
+_DERIVATIONS, _INGESTIONS = "DerivationsMachine6C0F3239", "IngestionsMachine1D71F9A9"
 _TASKS = {
     f"AwsSolutions-IAM5[Resource::{_BUCKET}/tasks/t/*]": "a task is stored under a key of its own; whose it "
     "is, is decided by the key of each request"
@@ -35,6 +36,14 @@ _STARTS = {
 }
 _STEPS = {f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/work/*]": _STAGING}
 _READ = {f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*]": _READS_SHARDS}
+_LOG = {f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/log/*]": "every write is logged under a key of its own"}
+_TENANT = {f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/tenant.json]": _DESCRIBES}
+_DATASETS = {f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": _DESCRIBES}
+_REJECTS = {f"AwsSolutions-IAM5[Resource::{_BUCKET}/rejects/t/*]": _STAGING}
+_VERSIONS = {
+    f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/{what}/*]": "a version of one dataset becomes another's"
+    for what in ("manifests", "parts")
+}
 _COMMIT = {
     f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/{what}/*]": _COMMITS
     for what in ("shards", "manifests", "parts", "datasets")
@@ -54,37 +63,60 @@ REASONS: dict[str, dict[str, str]] = {
         "AwsSolutions-L1": "Python 3.13 is what the layers' wheels and byte code are built for and tested with",
     },
     "Functions/Api": {
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/log/*]": "every write is logged under a key of its own",
+        **_LOG,
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/manifests/*]": "snapshots and clones name versions",
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": _DESCRIBES,
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/tenant.json]": _DESCRIBES,
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/rejects/t/*]": _STAGING,
+        **_DATASETS,
+        **_TENANT,
+        **_REJECTS,
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/exports/t/*]": _STAGING,
         **_STARTS,
-        _executions(_EXPORTS, ":*"): _EXECUTIONS,
-        _executions(_REINDEXES, ":*"): _EXECUTIONS,
+        **{
+            _executions(machine, ":*"): _EXECUTIONS
+            for machine in (_EXPORTS, _REINDEXES, _DERIVATIONS, _INGESTIONS)
+        },
         **_TASKS,
         **_STEPS,
     },
     "Functions/Tasks": {
         **_TASKS,
         **_READ,
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/log/*]": "every write is logged under a key of its own",
+        **_STEPS,
+        **_LOG,
+        **_DATASETS,
+        **_VERSIONS,
+        _executions(_DERIVATIONS, ":*"): _EXECUTIONS,
     },
-    "Functions/Reindex": {
+    "Functions/Derivation": {**_STEPS, **_READ, **_LOG, **_DATASETS, **_VERSIONS},
+    "Functions/Ingestion": {
+        **_STARTS,
+        **_READ,
+        **_LOG,
+        **_DATASETS,
+        _executions(_DERIVATIONS, ":*"): _EXECUTIONS,
+    },
+    "Functions/Content": {
+        **_STARTS,
         **_STEPS,
         **_READ,
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": _DESCRIBES,
+        **_LOG,
+        **_DATASETS,
+        **_TENANT,
+        **_REJECTS,
+        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/manifests/*]": "an index begins with a version",
+        _executions(_REINDEXES, ":*"): _EXECUTIONS,
+        "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:"
+        "parameter/shoal-keys/<AWS::StackName>/*]": "the deployment's own keys lie there, each made once",
     },
+    "Functions/Reindex": {**_STEPS, **_READ, **_DATASETS},
     "Functions/Outbound": {
         "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter/shoal/*]": (
             "keys of endpoints lie there under names of the operator's"
         ),
     },
     "Functions/Sweep": {
-        _executions(_REINDEXES, ":*"): _EXECUTIONS,
+        **{_executions(machine, ":*"): _EXECUTIONS for machine in (_REINDEXES, _DERIVATIONS, _INGESTIONS)},
         **_STARTS,
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": _DESCRIBES,
+        **_DATASETS,
     },
     "Functions/ImportIntake": _STARTS,
     "Uploads": {
@@ -104,6 +136,8 @@ REASONS: dict[str, dict[str, str]] = {
             ("Compactions", _COMPACTIONS),
             ("Exports", _EXPORTS),
             ("Reindexes", _REINDEXES),
+            ("Derivations", _DERIVATIONS),
+            ("Ingestions", _INGESTIONS),
         )
     },
     "Functions/Export": {
@@ -132,8 +166,8 @@ REASONS: dict[str, dict[str, str]] = {
     "Functions/Janitor": {
         **_STEPS,
         **_READ,
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/datasets/*]": _DESCRIBES,
-        f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/tenant.json]": _DESCRIBES,
+        **_DATASETS,
+        **_TENANT,
     },
     "Functions/Indexer": {**_STEPS, **_READ, **_COMMIT},
     "Functions/Builder": {**_READ, **_COMMIT, _executions(_COMPACTIONS, ":*"): _EXECUTIONS},

@@ -95,6 +95,16 @@ class Settings(BaseModel):
         1769,
         description="MB. One whole CPU for a piece of a collection; many pieces go side by side instead.",
     )
+    derivation_memory_mb: Memory = Field(
+        1769,
+        description="MB. One whole CPU for a piece of a dataset; many pieces go side by side instead.",
+    )
+    ingestion_memory_mb: Memory = Field(
+        1769, description="MB. Copies records between datasets in batches, and waits for others otherwise."
+    )
+    content_memory_mb: Memory = Field(
+        3008, description="MB. Caches content indexes and the documents they are made of, as queries do."
+    )
     outbound_memory_mb: Memory = Field(
         512, description="MB. Sends one request and reads 1 MB; little is enough."
     )
@@ -144,6 +154,13 @@ class Settings(BaseModel):
     reindex_timeout_s: Timeout = Field(
         900, description="Seconds. A piece is cut to take a few minutes; 900 is Lambda's most."
     )
+    derivation_timeout_s: Timeout = Field(
+        900, description="Seconds. A piece takes a few; 900 is Lambda's most, for a log that is waited for."
+    )
+    ingestion_timeout_s: Timeout = Field(
+        900, description="Seconds. A step takes up to five minutes, copying an object of 5 GiB longest."
+    )
+    content_timeout_s: ApiTimeout = Field(29, description="Seconds. The HTTP API itself gives up after 30.")
     outbound_timeout_s: Timeout = Field(
         15, description="Seconds. A request is given up after 10; the rest is for looking up name and key."
     )
@@ -172,6 +189,16 @@ class Settings(BaseModel):
     reindex_max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
         3,
         description="Functions of one reindex at once. A model's rate is used up sooner than functions are.",
+    )
+
+    derivation_max_concurrency: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        3,
+        description="Functions of one derivation at once. Leaves most of a new account's 10 to everything else.",
+    )
+    ingest_buckets: Names = Field(
+        (),
+        description="Buckets of yours, by name, that `INGEST_UPSTREAM` may read; `shoal sources add` says who "
+        "reads what of them. Never Shoal's own. Empty: none.",
     )
 
     default_embedding_model: str = Field(

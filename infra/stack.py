@@ -15,6 +15,8 @@ from infra.components.monitoring import Monitoring
 from infra.components.storage import Storage
 from infra.components.uploads import Uploads
 from infra.components.workflow import Workflow
+from infra.content_grants import grant_content
+from infra.derived_grants import grant_derived
 from infra.environments import environments_of
 from infra.import_grants import COMMITTED, DESCRIPTORS, MANIFESTS, UPLOAD, WRITE, grant_imports
 from infra.settings import Settings
@@ -26,7 +28,9 @@ STUDIO = "/api/v1"
 """Where the Embedding Studio API begins."""
 VECTORIZE = "/client/v4/accounts/{account_id}/vectorize/v2/indexes/{index_name}"
 """One index, as Cloudflare's Vectorize calls it."""
-OWN = ("api", "query", "indexer", "builder", "sweep", "janitor")
+IMPORT_STARTERS = ("api", "import_intake", "sweep", "content")
+"""The functions that start imports, and sign the addresses of their uploads."""
+OWN = ("api", "query", "content", "indexer", "builder", "sweep", "janitor")
 """The functions that are not steps of a workflow."""
 
 
@@ -67,6 +71,15 @@ class ShoalStack(Stack):
             starter="api",
             others={"CellsFunctionArn": "import_cells", "FinishFunctionArn": "import_finish"},
         )
+        self.derivations = self._make_workflow(
+            "derivation",
+            "derives a dataset from another one",
+            items_at_once=settings.derivation_max_concurrency,
+            starter="api",
+        )
+        self.ingestions = self._make_workflow(
+            "ingestion", "does a task of the Openverse dialect", items_at_once=1, starter="api"
+        )
         self.functions["sweep"].tell(SHOAL_REINDEX_STATE_MACHINE_ARN=self.reindexes.machine.state_machine_arn)
         self.api = Api(self, "Api", settings=settings)
         self.monitoring = Monitoring(self, "Monitoring", settings=settings)
@@ -85,6 +98,17 @@ class ShoalStack(Stack):
         )
         grant_janitor(self.functions, storage=self.storage)
         grant_exports(self.functions, storage=self.storage, workflow=self.exports)
+        grant_derived(
+            self.functions,
+            storage=self.storage,
+            messaging=self.messaging,
+            derivations=self.derivations,
+            ingestions=self.ingestions,
+            settings=settings,
+        )
+        grant_content(
+            self.functions, storage=self.storage, messaging=self.messaging, reindexes=self.reindexes
+        )
         grant_text(
             self.functions,
             storage=self.storage,
@@ -113,7 +137,7 @@ class ShoalStack(Stack):
 
     def _make_imports(self) -> tuple[Uploads, Workflow]:
         """The bulk import: who signs uploads, and the workflow that the same functions start."""
-        starters = [self.functions[name] for name in ("api", "import_intake", "sweep")]
+        starters = [self.functions[name] for name in IMPORT_STARTERS]
         uploads = Uploads(
             self,
             "Uploads",
@@ -135,11 +159,11 @@ class ShoalStack(Stack):
                 "FinishFunctionArn": self.functions["import_finish"].function,
             },
         )
+        arn = workflow.machine.state_machine_arn
         for starter in starters:
-            starter.tell(
-                SHOAL_UPLOAD_ROLE_ARN=uploads.role.role_arn,
-                SHOAL_IMPORT_STATE_MACHINE_ARN=workflow.machine.state_machine_arn,
-            )
+            starter.tell(SHOAL_UPLOAD_ROLE_ARN=uploads.role.role_arn, SHOAL_IMPORT_STATE_MACHINE_ARN=arn)
+        # It uploads nothing: what it imports is copied.
+        self.functions["ingestion"].tell(SHOAL_IMPORT_STATE_MACHINE_ARN=arn)
         return uploads, workflow
 
     def _make_workflow(
@@ -182,7 +206,7 @@ class ShoalStack(Stack):
         )
         self.api.route(
             functions["query"].target,
-            "POST /v1/query",
+            *(f"POST /v1/{what}" for what in ("query", "fetch", "list", "count", "stats")),
             "POST /v1/datasets/{name}/query",
             "POST /v1/datasets/{name}/vectors/fetch",
             "POST /v1/datasets/{name}/vectors/list",
@@ -201,6 +225,16 @@ class ShoalStack(Stack):
             f"POST {VECTORIZE}/query",
             f"POST {VECTORIZE}/get_by_ids",
             f"GET {VECTORIZE}/list",
+        )
+        self.api.route(
+            functions["content"].target,
+            "ANY /{version}/embeddings-index/{proxy+}",
+            "ANY /{version}/data/{proxy+}",
+            "ANY /webhooks/{proxy+}",
+            # More exact than the native API's own, so that both can have the version that they ask for.
+            "ANY /v1/embeddings-index/{proxy+}",
+            "ANY /v1/data/{proxy+}",
+            "ANY /v1/webhooks/{proxy+}",
         )
         functions["indexer"].poll(
             self.messaging.wakeups, batch_size=10, max_concurrency=self.settings.indexer_max_concurrency
@@ -239,7 +273,7 @@ class ShoalStack(Stack):
 
     def _grant(self) -> None:
         """Who may do what; the test of the roles holds the table a second time."""
-        api, query, indexer, builder, sweep, _ = (self.functions[name] for name in OWN)
+        api, query, _, indexer, builder, sweep, _ = (self.functions[name] for name in OWN)
         table = self.storage.table.table_arn
         objects = self.storage.bucket.arn_for_objects
         wakeups, builds = self.messaging.wakeups.queue_arn, self.messaging.builds.queue_arn
@@ -303,6 +337,16 @@ class ShoalStack(Stack):
             self.reindexes.machine.metric_failed,
             of="a reindex failed for a reason that is not its owner's; see the log of the reindex function",
         )
+        watch.failures(
+            "Derivations",
+            self.derivations.machine.metric_failed,
+            of="a dataset could not be derived; see the log of the derivation function",
+        )
+        watch.failures(
+            "Ingestions",
+            self.ingestions.machine.metric_failed,
+            of="an Openverse task failed for a reason that is not its owner's; see the ingestion function's log",
+        )
         watch.server_errors(self.api.http_api)
         # A step of an import fails when its file is bad, too: there the workflow and the queue tell what matters.
         for name in OWN:
@@ -345,6 +389,14 @@ class ShoalStack(Stack):
             "ReindexStateMachineArn": (
                 self.reindexes.machine.state_machine_arn,
                 "the workflow of reindexes; an execution is named after its import",
+            ),
+            "DerivationStateMachineArn": (
+                self.derivations.machine.state_machine_arn,
+                "the workflow of derived datasets; an execution is named after its derivation",
+            ),
+            "IngestionStateMachineArn": (
+                self.ingestions.machine.state_machine_arn,
+                "the workflow of Openverse tasks; an execution is named after its task",
             ),
             "DeadLettersQueueUrl": (
                 self.messaging.dead_letters.queue_url,

@@ -63,7 +63,7 @@ def grant_text(
     reindex.allow(["s3:PutObject"], objects(WORK), objects(DESCRIPTORS))
     reindex.allow(["sqs:SendMessage"], wakeups)
 
-    embedders = [functions["query"], tasks, reindex]
+    embedders = [functions["query"], functions["content"], tasks, reindex]
     for embedder in (tasks, reindex):
         embedder.allow(["s3:ListBucket"], bucket)
     models = foundation_models(Stack.of(storage), settings.bedrock_models)

@@ -16,6 +16,8 @@ NEEDS = (
     "import_state_machine_arn",
     "export_state_machine_arn",
     "reindex_state_machine_arn",
+    "derivation_state_machine_arn",
+    "ingestion_state_machine_arn",
     "tasks_queue_url",
 )
 

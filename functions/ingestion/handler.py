@@ -17,6 +17,7 @@ NEEDS = (
     "import_state_machine_arn",
     "derivation_state_machine_arn",
     "outbound_function_arn",
+    "ingest_buckets",
 )
 CACHE_BYTES = 700 * 1000 * 1000
 """Of parts of a dataset whose records are copied: its largest shard has 400 MB of vectors."""

@@ -1,4 +1,6 @@
-"""Lambda function `tasks`: does the tasks of collections in the lines that its messages name."""
+"""Lambda function `tasks`: does the tasks of collections in the lines that its messages name, and brings datasets
+up to those that they follow.
+"""
 
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -9,11 +11,19 @@ from shoal.model.bindings import Family
 from shoal.runtime_models import models
 from shoal.services.embedding import Embedder
 from shoal.services.tasks.worker import WORK_SECONDS, work
+from shoal.storage.keys import DatasetKeys
 
 if TYPE_CHECKING:  # what reads indexes: few tasks look at what is there
     from shoal.services.parts import PartReader
 
-NEEDS = ("bucket", "wakeups_queue_url", "tasks_queue_url", "outbound_function_arn")
+NEEDS = (
+    "bucket",
+    "wakeups_queue_url",
+    "builds_queue_url",
+    "tasks_queue_url",
+    "outbound_function_arn",
+    "derivation_state_machine_arn",
+)
 CACHE_BYTES = 128 * 1024 * 1024
 """Of parts of collections, which are read where objects are to be inserted that may be there."""
 KEPT_BACK_SECONDS = 60.0
@@ -28,16 +38,18 @@ def reader() -> "PartReader":
     return PartReader(runtime.ports(*NEEDS).objects, cache_bytes=CACHE_BYTES)
 
 
-def line_of(body: str) -> tuple[tuple[str, Family]]:
-    """Tenant and family of a wake-up.
+def wanted_of(body: str) -> tuple[tuple[str, Family | str]]:
+    """Tenant of a wake-up, and the family whose line it is for, or the id of the dataset that others follow.
 
     Raises:
         ValueError: it names none.
     """
     message = json_object(body)
-    tenant_id = message.get("tenant_id")
+    tenant_id, dataset_id = message.get("tenant_id"), message.get("dataset_id")
     if not isinstance(tenant_id, str) or not tenant_id:
         raise ValueError("tenant_id is missing")
+    if isinstance(dataset_id, str):
+        return ((tenant_id, DatasetKeys(tenant_id, dataset_id).dataset_id),)
     return ((tenant_id, Family(str(message.get("family")))),)
 
 
@@ -46,22 +58,21 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     ports, settings = runtime.ports(*NEEDS), runtime.settings(*NEEDS)
     embedder = Embedder(ports, models(*NEEDS), tokens_a_day=settings.embedding_tokens_per_day)
 
-    def do(line: tuple[str, Family]) -> None:
-        tenant_id, family = line
+    def do(wanted: tuple[str, Family | str]) -> None:
+        tenant_id, what = wanted
         left = context.get_remaining_time_in_millis() / 1000 - KEPT_BACK_SECONDS
-        work(
-            ports,
-            embedder,
-            tenant_id,
-            family,
-            owner=f"tasks-{context.aws_request_id}",
-            budget_seconds=min(WORK_SECONDS, left),
-            reader=reader,
-        )
+        budget, owner = min(WORK_SECONDS, left), f"tasks-{context.aws_request_id}"
+        if isinstance(what, Family):
+            work(ports, embedder, tenant_id, what, owner=owner, budget_seconds=budget, reader=reader)
+            return
+        # Few containers ever see a follower.
+        from shoal.services.following import follow
+
+        follow(ports, embedder, reader(), tenant_id, what, owner=owner, budget_seconds=budget)
 
     return run_each(
         event,
-        read=line_of,
+        read=wanted_of,
         work=do,
-        fields=lambda line: {"tenant_id": line[0], "family": line[1].value},
+        fields=lambda wanted: {"tenant_id": wanted[0], "wanted": str(wanted[1])},
     )

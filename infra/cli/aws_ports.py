@@ -79,6 +79,7 @@ def ports_from(
     from shoal.storage.aws_objects import AwsObjects
     from shoal.storage.aws_queue import AwsQueue
     from shoal.storage.aws_table import AwsTable
+    from shoal.storage.aws_upstream import AwsUpstream
     from shoal.storage.aws_workflows import AwsWorkflows
     from shoal.storage.ports import Ports
 
@@ -93,5 +94,8 @@ def ports_from(
         compactions=AwsWorkflows(client("stepfunctions"), outputs["CompactionStateMachineArn"]),
         exports=AwsWorkflows(client("stepfunctions"), outputs["ExportStateMachineArn"]),
         reindexes=AwsWorkflows(client("stepfunctions"), outputs["ReindexStateMachineArn"]),
+        derivations=AwsWorkflows(client("stepfunctions"), outputs["DerivationStateMachineArn"]),
+        ingestions=AwsWorkflows(client("stepfunctions"), outputs["IngestionStateMachineArn"]),
         tasks=AwsQueue(sqs, outputs["TasksQueueUrl"]),
+        upstream=AwsUpstream(client("s3"), outputs["BucketName"]),
     )

@@ -13,7 +13,7 @@ from infra.cli.measured import Measured
 from infra.cli.prices import MILLION, Price
 from infra.settings import Settings
 
-ALARMS = 18
+ALARMS = 22
 """Dead letters, the age of three queues, 5xx, throttles and errors of five functions, and workflows that failed or
 took too long; a test counts them."""
 POLLED_QUEUES = 4

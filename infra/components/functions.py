@@ -55,6 +55,14 @@ SPECS: Final = (
     FunctionSpec("export", "writes a version of a dataset as Parquet files", layers=WITH_PARQUET),
     FunctionSpec("tasks", "does the tasks of collections in order: embeds, and writes", layers=WITH_MODEL),
     FunctionSpec("reindex", "embeds a collection anew with another model", layers=WITH_MODEL),
+    FunctionSpec("derivation", "derives a dataset from another one by a filter or a list of terms"),
+    FunctionSpec("ingestion", "does the tasks of the Openverse dialect, step by step"),
+    FunctionSpec(
+        "content",
+        "documents, content indexes and webhooks of the Sanity dialect",
+        WITH_MODEL,
+        answers_http=True,
+    ),
     FunctionSpec(
         "outbound", "sends requests to addresses that users gave; reaches no data", layers=("shoal", "api")
     ),

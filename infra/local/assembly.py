@@ -82,7 +82,11 @@ def _synthesize(architecture: str, folder: Path, progress: Progress) -> None:
             "CDK_OUTDIR": str(folder),
             "CDK_CONTEXT_JSON": json.dumps(
                 # A model behind an endpoint on this machine can be tried, too.
-                {"shoal:architecture": architecture, "shoal:outbound_allow_loopback": True}
+                {
+                    "shoal:architecture": architecture,
+                    "shoal:outbound_allow_loopback": True,
+                    "shoal:ingest_buckets": "upstream",
+                }
             ),
         },
     )

@@ -22,6 +22,9 @@ CEILINGS = {
     "import_finish": 460,
     "tasks": 480,
     "reindex": 500,
+    "derivation": 470,
+    "ingestion": 400,
+    "content": 620,
     "outbound": 270,
 }
 HEAVY = {"numpy", "hnswlib", "pyroaring", "boto3", "botocore", "pydantic", "tokenizers", "sqlite3"}
@@ -41,6 +44,9 @@ MAY_IMPORT = {
     "import_finish": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
     "tasks": {"pydantic", "numpy"},
     "reindex": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
+    "derivation": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
+    "ingestion": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
+    "content": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
     "outbound": {"pydantic"},
 }
 

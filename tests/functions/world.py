@@ -58,6 +58,9 @@ FUNCTIONS = (
     "import_finish",
     "tasks",
     "reindex",
+    "derivation",
+    "ingestion",
+    "content",
     "outbound",
 )
 
@@ -151,7 +154,7 @@ def new_world(aws: Aws) -> World:
     wakeups = aws.sqs.create_queue(QueueName=f"wakeups-{uuid.uuid4().hex}")["QueueUrl"]
     builds = aws.sqs.create_queue(QueueName=f"builds-{uuid.uuid4().hex}")["QueueUrl"]
     tasks = aws.sqs.create_queue(QueueName=f"tasks-{uuid.uuid4().hex}")["QueueUrl"]
-    machine, compactions, exports, reindexes = (aws.machine() for _ in range(4))
+    machine, compactions, exports, reindexes, derivations, ingestions = (aws.machine() for _ in range(6))
     environment = {
         "SHOAL_TABLE": table._name,
         "SHOAL_BUCKET": objects._bucket,
@@ -162,7 +165,11 @@ def new_world(aws: Aws) -> World:
         "SHOAL_COMPACTION_STATE_MACHINE_ARN": compactions,
         "SHOAL_EXPORT_STATE_MACHINE_ARN": exports,
         "SHOAL_REINDEX_STATE_MACHINE_ARN": reindexes,
+        "SHOAL_DERIVATION_STATE_MACHINE_ARN": derivations,
+        "SHOAL_INGESTION_STATE_MACHINE_ARN": ingestions,
         "SHOAL_TASKS_QUEUE_URL": tasks,
+        "SHOAL_INGEST_BUCKETS": '["upstream"]',
+        "SHOAL_SECRETS_PREFIX": "/shoal-keys/tests",
         "SHOAL_OUTBOUND_FUNCTION_ARN": "arn:aws:lambda:us-east-1:123456789012:function:outbound",
     }
     ports = Ports(
@@ -177,6 +184,8 @@ def new_world(aws: Aws) -> World:
         AwsWorkflows(aws.stepfunctions, exports),
         AwsWorkflows(aws.stepfunctions, reindexes),
         AwsQueue(aws.sqs, tasks),
+        derivations=AwsWorkflows(aws.stepfunctions, derivations),
+        ingestions=AwsWorkflows(aws.stepfunctions, ingestions),
     )
     tenant_id = create_tenant(ports, name="ours").tenant_id
     other_id = create_tenant(ports, name="theirs").tenant_id

@@ -22,6 +22,8 @@ DESCRIPTORS = "bucket/t/*/datasets/*"
 LOG = "bucket/t/*/log/*"
 COMPACTION_MACHINE = "compaction machine"
 REINDEX_MACHINE = "reindex machine"
+DERIVATION_MACHINE = "derivation machine"
+INGESTION_MACHINE = "ingestion machine"
 TASKS = "bucket/tasks/t/*"
 BEDROCK = {
     f"foundation model {name}"
@@ -57,6 +59,29 @@ def polls(queue: str) -> dict[str, set[str]]:
     return {f"sqs:{action}": {queue} for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
 
 
+def executions(*machines: str) -> set[str]:
+    """The executions of machines, as the table names them."""
+    return {f"executions of {machine}:*" for machine in machines}
+
+
+def runs(*machines: str) -> dict[str, set[str]]:
+    """Starts executions of machines, looks at them, and stops them."""
+    mine = executions(*machines)
+    return {
+        "states:StartExecution": set(machines),
+        "states:DescribeExecution": mine,
+        "states:StopExecution": mine,
+    }
+
+
+ANY_ITEM = {
+    **READ,
+    "dynamodb:Query": {TABLE},
+    "dynamodb:PutItem": {TABLE},
+    "dynamodb:UpdateItem": {TABLE},
+    "dynamodb:DeleteItem": {TABLE},
+    "dynamodb:ConditionCheckItem": {TABLE},
+}
 EXPECTED: dict[str, dict[str, set[str]]] = {
     "api": {
         **READ,
@@ -66,11 +91,9 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "dynamodb:DeleteItem": {TABLE},
         "dynamodb:ConditionCheckItem": {TABLE},
         **START,
-        "states:StartExecution": {MACHINE, EXPORT_MACHINE, REINDEX_MACHINE},
-        "states:DescribeExecution": {
-            f"executions of {machine}:*" for machine in (MACHINE, EXPORT_MACHINE, REINDEX_MACHINE)
-        },
-        "states:StopExecution": {f"executions of {MACHINE}:*", f"executions of {REINDEX_MACHINE}:*"},
+        **runs(MACHINE, EXPORT_MACHINE, REINDEX_MACHINE, DERIVATION_MACHINE, INGESTION_MACHINE),
+        # An export is not stopped: it only reads.
+        "states:StopExecution": executions(MACHINE, REINDEX_MACHINE, DERIVATION_MACHINE, INGESTION_MACHINE),
         "s3:PutObject": {LOG, MANIFESTS, DESCRIPTORS, TASKS, "bucket/t/*/tenant.json"},
         "s3:DeleteObject": {LOG},
         "s3:GetObject": {UPLOAD, REJECTS, EXPORTS, MANIFESTS, DESCRIPTORS, TASKS, WORK},
@@ -104,9 +127,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
     "sweep": {
         **READ,
         **START,
-        "states:StartExecution": {MACHINE, REINDEX_MACHINE},
-        "states:DescribeExecution": {f"executions of {MACHINE}:*", f"executions of {REINDEX_MACHINE}:*"},
-        "states:StopExecution": {f"executions of {MACHINE}:*", f"executions of {REINDEX_MACHINE}:*"},
+        **runs(MACHINE, REINDEX_MACHINE, DERIVATION_MACHINE, INGESTION_MACHINE),
         "dynamodb:Query": {INDEX, TABLE},
         "dynamodb:PutItem": {TABLE},
         "dynamodb:UpdateItem": {TABLE},
@@ -186,12 +207,40 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         **READ,
         **EMBED,
         **polls("tasks"),
-        "dynamodb:Query": {TABLE},
-        "dynamodb:PutItem": {TABLE},
-        "dynamodb:UpdateItem": {TABLE},
-        "dynamodb:ConditionCheckItem": {TABLE},
-        "s3:GetObject": {TASKS, "bucket/t/*"},
-        "s3:PutObject": {TASKS, LOG},
+        **ANY_ITEM,
+        **runs(DERIVATION_MACHINE),
+        "s3:GetObject": {TASKS, WORK, "bucket/t/*"},
+        "s3:PutObject": {TASKS, WORK, LOG, MANIFESTS, PARTS, DESCRIPTORS},
+        "s3:DeleteObject": {LOG},
+        "s3:ListBucket": {"bucket"},
+        "sqs:SendMessage": {"wakeups", "builds", "tasks"},
+    },
+    "derivation": {
+        **ANY_ITEM,
+        "s3:GetObject": {"bucket/t/*", WORK},
+        "s3:PutObject": {WORK, LOG, MANIFESTS, PARTS, DESCRIPTORS},
+        "s3:DeleteObject": {LOG},
+        "s3:ListBucket": {"bucket"},
+        "sqs:SendMessage": {"wakeups", "builds", "tasks"},
+    },
+    "ingestion": {
+        **ANY_ITEM,
+        **runs(MACHINE, DERIVATION_MACHINE),
+        "lambda:InvokeFunction": {"FunctionsOutboundHandler"},
+        "s3:GetObject": {UPLOAD, "bucket/t/*"},
+        "s3:PutObject": {UPLOAD, LOG, DESCRIPTORS},
+        "s3:AbortMultipartUpload": {UPLOAD},
+        "s3:DeleteObject": {LOG},
+        "s3:ListBucket": {"bucket"},
+        "sqs:SendMessage": {"wakeups", "builds"},
+    },
+    "content": {
+        **ANY_ITEM,
+        **EMBED,
+        **runs(MACHINE, REINDEX_MACHINE),
+        "sts:AssumeRole": {"upload role"},
+        "s3:GetObject": {UPLOAD, REJECTS, WORK, "bucket/t/*"},
+        "s3:PutObject": {LOG, MANIFESTS, DESCRIPTORS, "bucket/t/*/tenant.json"},
         "s3:DeleteObject": {LOG},
         "s3:ListBucket": {"bucket"},
         "sqs:SendMessage": {"wakeups", "tasks"},
@@ -221,6 +270,8 @@ NAMES = {
     "MessagingUploads": "uploads",
     "MessagingTasks": "tasks",
     "ReindexesMachine": REINDEX_MACHINE,
+    "DerivationsMachine": DERIVATION_MACHINE,
+    "IngestionsMachine": INGESTION_MACHINE,
     "UploadsRole": "upload role",
     "ImportsMachine": MACHINE,
     "ExportsMachine": EXPORT_MACHINE,
@@ -260,7 +311,9 @@ def test_whoever_signs_uploads_may_put_them_and_no_more(synthesized: Synthesized
     assert granted_to(synthesized, role) == {"s3:PutObject": {UPLOAD}, "s3:AbortMultipartUpload": {UPLOAD}}
     (trust,) = properties["AssumeRolePolicyDocument"]["Statement"]
     signers = {_named(signer)[: -len("Role")] for signer in trust["Principal"]["AWS"]}
-    assert signers == {"FunctionsApi", "FunctionsImportIntake", "FunctionsSweep"}
+    assert signers == {
+        f"Functions{name}" for name in ("Api", "ImportIntake", "Sweep", "Content")
+    }
     assert properties["MaxSessionDuration"] == 3600
 
 
@@ -271,6 +324,8 @@ def test_whoever_signs_uploads_may_put_them_and_no_more(synthesized: Synthesized
         ("Compactions", COMPACTION_MACHINE, ("Compaction",)),
         ("Exports", EXPORT_MACHINE, ("Export",)),
         ("Reindexes", REINDEX_MACHINE, ("Reindex", "ImportCells", "ImportFinish")),
+        ("Derivations", DERIVATION_MACHINE, ("Derivation",)),
+        ("Ingestions", INGESTION_MACHINE, ("Ingestion",)),
     ],
 )
 def test_a_workflow_may_invoke_its_functions_and_run_its_maps(

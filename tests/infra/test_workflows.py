@@ -116,6 +116,24 @@ MACHINES: Final = (
         items_at_once=Settings().reindex_max_concurrency,
         borrowed=frozenset({"import_cells", "import_finish"}),
     ),
+    Machine(
+        name="derivation",
+        named_by="run_id",
+        stopped="RunStopped",
+        functions={"${DerivationFunctionArn}": "derivation"},
+        handles_failure="derivation",
+        kept=frozenset({"items_key", "pieces", "next", "seconds", "outcome"}),
+        items_at_once=Settings().derivation_max_concurrency,
+    ),
+    Machine(
+        name="ingestion",
+        named_by="task_id",
+        stopped="RunStopped",
+        functions={"${IngestionFunctionArn}": "ingestion"},
+        handles_failure="ingestion",
+        kept=frozenset({"state", "seconds", "outcome"}),
+        items_at_once=1,
+    ),
 )
 machines = pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
 

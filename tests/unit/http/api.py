@@ -20,7 +20,14 @@ from shoal.services.commit import drain
 from shoal.services.embedding import Embedder
 from shoal.services.search import Searcher
 from shoal.services.tenants import create_tenant
-from shoal.storage.memory import MemoryObjects, MemoryQueue, MemoryTable, MemoryUploads, MemoryWorkflows
+from shoal.storage.memory import (
+    MemoryObjects,
+    MemoryQueue,
+    MemorySecrets,
+    MemoryTable,
+    MemoryUploads,
+    MemoryWorkflows,
+)
 from shoal.storage.ports import Ports
 
 EVERYTHING = frozenset({Scope.ADMIN})
@@ -99,6 +106,7 @@ class Api:
         self.uploads, self.imports = MemoryUploads(objects, self.clock), MemoryWorkflows()
         self.compactions, self.exports = MemoryWorkflows(), MemoryWorkflows()
         self.reindexes, self.tasks = MemoryWorkflows(), MemoryQueue(self.clock)
+        self.derivations, self.ingestions = MemoryWorkflows(), MemoryWorkflows()
         self.ports = Ports(
             objects,
             MemoryTable(self.clock),
@@ -110,6 +118,9 @@ class Api:
             self.exports,
             self.reindexes,
             self.tasks,
+            derivations=self.derivations,
+            ingestions=self.ingestions,
+            secrets=MemorySecrets(),
         )
         self.use(self.ports, limits, docs_enabled=docs_enabled)
         self.tenant_id = create_tenant(self.ports, name="ours").tenant_id

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from shoal.observability import configure
 from shoal.settings import Settings, SettingsError
-from shoal.storage.ports import ObjectStore, Ports, Queue, Uploads, Workflows
+from shoal.storage.ports import ObjectStore, Ports, Queue, Secrets, Uploads, Upstream, Workflows
 
 if TYPE_CHECKING:  # sockets and TLS: only who sends pays for them
     from shoal.outbound.sender import Sender
+    from shoal.storage.model_ports import Outbound
 
 
 @cache
@@ -59,6 +60,7 @@ def ports(*needs: str) -> Ports:
     builds = cast("Queue", Unset("SHOAL_BUILDS_QUEUE_URL"))
     tasks = cast("Queue", Unset("SHOAL_TASKS_QUEUE_URL"))
     uploads = cast("Uploads", Unset("SHOAL_UPLOAD_ROLE_ARN"))
+    upstream = cast("Upstream", Unset("SHOAL_INGEST_BUCKETS"))
     machines = {
         "imports": ("SHOAL_IMPORT_STATE_MACHINE_ARN", found.import_state_machine_arn),
         "compactions": ("SHOAL_COMPACTION_STATE_MACHINE_ARN", found.compaction_state_machine_arn),
@@ -70,6 +72,10 @@ def ports(*needs: str) -> Ports:
     if found.bucket:
         bucket_client = s3_client(session)
         objects = AwsObjects(bucket_client, found.bucket)
+        if found.ingest_buckets is not None:
+            from shoal.storage.aws_upstream import READ_SECONDS, AwsUpstream
+
+            upstream = AwsUpstream(s3_client(session, read_seconds=READ_SECONDS), found.bucket)
         if found.upload_role_arn:
             uploads = AwsUploads(
                 bucket_client,
@@ -91,6 +97,18 @@ def ports(*needs: str) -> Ports:
         name: AwsWorkflows(stepfunctions_client(session), arn) if arn else cast("Workflows", Unset(variable))
         for name, (variable, arn) in machines.items()
     }
+    secrets = cast("Secrets", Unset("SHOAL_SECRETS_PREFIX"))
+    if found.secrets_prefix:
+        from shoal.storage.aws_clients import ssm_client
+        from shoal.storage.aws_parameters import AwsSecrets
+
+        secrets = AwsSecrets(ssm_client(session), found.secrets_prefix)
+    outbound = cast("Outbound", Unset("SHOAL_OUTBOUND_FUNCTION_ARN"))
+    if found.outbound_function_arn:
+        from shoal.storage.aws_clients import lambda_client
+        from shoal.storage.aws_outbound import AwsOutbound
+
+        outbound = AwsOutbound(lambda_client(session), found.outbound_function_arn)
     return Ports(
         objects=objects,
         table=AwsTable(dynamodb_client(session), found.table),
@@ -105,6 +123,9 @@ def ports(*needs: str) -> Ports:
         derivations=workflows["derivations"],
         ingestions=workflows["ingestions"],
         tasks=tasks,
+        outbound=outbound,
+        upstream=upstream,
+        secrets=secrets,
     )
 
 

@@ -7,7 +7,7 @@ from shoal import runtime
 
 if TYPE_CHECKING:
     from shoal.embedding.models import Models
-    from shoal.storage.model_ports import Inference, Outbound
+    from shoal.storage.model_ports import Inference
 
 
 @cache
@@ -19,15 +19,11 @@ def models(*needs: str) -> "Models":
     """
     # Imported at the first request, as the adapters of `shoal.runtime` are.
     from shoal.embedding.models import Models
-    from shoal.storage.aws_clients import bedrock_runtime_client, lambda_client, new_session
+    from shoal.storage.aws_clients import bedrock_runtime_client, new_session
     from shoal.storage.aws_inference import AwsInference
-    from shoal.storage.aws_outbound import AwsOutbound
 
     found, session = runtime.settings(*needs), new_session()
     inference = cast("Inference", runtime.Unset("SHOAL_BEDROCK_MODELS"))
-    outbound = cast("Outbound", runtime.Unset("SHOAL_OUTBOUND_FUNCTION_ARN"))
     if found.bedrock_models:
         inference = AwsInference(bedrock_runtime_client(session))
-    if found.outbound_function_arn:
-        outbound = AwsOutbound(lambda_client(session), found.outbound_function_arn)
-    return Models(found.embedding_registry(), inference=inference, outbound=outbound)
+    return Models(found.embedding_registry(), inference=inference, outbound=runtime.ports(*needs).outbound)

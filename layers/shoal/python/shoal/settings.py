@@ -81,6 +81,10 @@ class Settings(BaseModel):
     tasks_queue_url: str | None = None
     outbound_function_arn: str | None = None
     """The function through which requests to users' addresses go."""
+    ingest_buckets: Json[tuple[str, ...]] | None = None
+    """Buckets of the operator's from which records may be pulled; None: nobody asks for any here."""
+    secrets_prefix: str | None = None
+    """Below which SSM parameters keep the deployment's own keys."""
     default_embedding_model: str = DEFAULT_MODEL
     """The model of collections for which none was named."""
     bedrock_models: Json[tuple[str, ...]] = ()
