@@ -6,13 +6,10 @@ from typing import Any
 from shoal.model.imports import ImportFormat
 from shoal.services.content.activate import activate_step
 from shoal.services.content.build import embed_step, plan_step
-from shoal.services.content.following import follow_content
-from shoal.services.followers import children_of, say_synced
-from shoal.services.heads import parse_meta, read_head
+from shoal.services.following import follow
 from shoal.services.imports.lookup import find_import
 from shoal.services.imports.steps import run_step
 from shoal.services.parts import PartReader
-from shoal.storage.keys import DatasetKeys
 from tests.unit.http.api import Api
 from tests.unit.http.studio.pump import BUDGET_SECONDS, Pump, taken
 
@@ -28,27 +25,16 @@ class ContentPump(Pump):
         """Bring the followers up to the datasets that were woken for; whether there was any."""
         woken = {(message["tenant_id"], message["dataset_id"]) for message in taken(self._api.tasks)}
         for tenant_id, dataset_id in sorted(woken):
-            self._follow(DatasetKeys(tenant_id, dataset_id))
-        return bool(woken)
-
-    def _follow(self, keys: DatasetKeys) -> None:
-        ports = self._api.ports
-        meta, head = ports.table.get(keys.meta), read_head(ports, keys)
-        if meta is None or head is None:
-            return
-        for child in children_of(ports, keys):
-            done = follow_content(
-                ports,
+            follow(
+                self._api.ports,
                 self._api.embedder,
                 self._reader,
-                parse_meta(meta),
-                head,
-                child,
+                tenant_id,
+                dataset_id,
                 owner=self._owner(),
                 budget_seconds=BUDGET_SECONDS,
             )
-            if done:
-                say_synced(ports, keys, child.dataset_id, version=head.version)
+        return bool(woken)
 
     def _step(self, function: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         ports = self._api.ports
