@@ -5,7 +5,15 @@ from typing import Any
 
 import orjson
 
-from shoal.model.derivations import Condition, Derivation, DerivationStatus, Lineage, filter_of, progress_at
+from shoal.model.derivations import (
+    Condition,
+    Derivation,
+    DerivationStatus,
+    Lineage,
+    filter_of,
+    most_frequent,
+    progress_at,
+)
 from shoal.model.manifests import PartRef
 from shoal.services.pipeline.items import find_run
 from shoal.storage.keys import DERIVATIONS, DatasetKeys, WorkKeys
@@ -152,7 +160,7 @@ def _told(pairs: Sequence[Sequence[Any]]) -> tuple[tuple[str, int], ...]:
 
 
 def _named(terms: Sequence[str], pairs: Sequence[Sequence[Any]]) -> tuple[tuple[str, int], ...]:
-    return tuple((terms[int(number)], int(count)) for number, count in pairs)
+    return most_frequent({terms[int(number)]: int(count) for number, count in pairs})
 
 
 def _whole(value: Any) -> int | None:

@@ -12,10 +12,10 @@ from shoal.index.shard_masks import joined
 from shoal.model.datasets import Dataset, Head
 from shoal.model.derivations import Lineage, Taken, TakenVersion
 from shoal.services.append import Requirement
+from shoal.services.derived.ending import look_after
 from shoal.services.derived.finish import remembered
-from shoal.services.derived.items import parse_lineage
+from shoal.services.derived.items import find_derivation, parse_lineage
 from shoal.services.derived.known import known_masks
-from shoal.services.derived.lookup import get_derivation
 from shoal.services.derived.masking import masks_of, sieve_of
 from shoal.services.derived.plan import unseen
 from shoal.services.derived.publish import enter_log
@@ -26,7 +26,7 @@ from shoal.services.heads import keys_of, parse_head, parse_meta
 from shoal.services.parts import PartReader
 from shoal.services.retry import retry_busy
 from shoal.storage.keys import DatasetKeys
-from shoal.storage.ports import Absent, AllOf, Assign, Compare, Ports, UpdateItem
+from shoal.storage.ports import Absent, AllOf, Assign, Compare, Exists, Ports, UpdateItem
 
 _log = logging.getLogger(__name__)
 AT_ONCE_ROWS = 50_000
@@ -70,7 +70,9 @@ def keep_up(
     dataset, lineage = parse_meta(meta), parse_lineage(told)
     if lineage.running is not None:
         # One whose workflow has died is found out by looking at it, and the next wake-up finds it ended.
-        get_derivation(ports, tenant_id, lineage.running)
+        run = find_derivation(ports, lineage.running)
+        if run is not None:
+            look_after(ports, run)
         return False
     if lineage.source_version is not None and lineage.source_version >= head.version:
         return True
@@ -143,7 +145,7 @@ def _enter(ports: Ports, dataset: Dataset, lineage: Lineage, version: int, taken
         return False
     except LimitReached as over:
         _log.warning("a follower stays behind", extra={"dataset_id": dataset.dataset_id, "code": over.code})
-        key = keys_of(dataset).derivation
-        retry_busy(lambda: ports.table.update(key, [Assign("error_message", over.message)]))
+        key, behind = keys_of(dataset).derivation, [Assign("error_message", over.message)]
+        retry_busy(lambda: ports.table.update(key, behind, condition=Exists("pk")))
         return False
     return True
