@@ -1,6 +1,6 @@
 """Long actions: what is accepted, what is begun, and what is refused before anything is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from shoal.services.derived.starting import get_derivation
 from shoal.services.openverse.tasks import list_tasks
 from shoal.services.sources import put_source
 from shoal.storage.keys import GSI, INGESTIONS
-from shoal.storage.memory import MemoryTable
+from shoal.storage.memory import MemoryTable, MemoryWorkflows
 from shoal.storage.ports import Write
 from tests.unit.http.api import Answer
 from tests.unit.http.openverse.client import BAD_REQUEST, FAILED, SCHEDULED, Openverse, absent, told
@@ -115,11 +115,12 @@ def test_an_index_or_an_alias_that_exists(api: Openverse) -> None:
     api.index("image-1")
     api.point("image-2", "image-1")
     api.index("image-1-filtered")
-    for action, fields in (
+    calls: list[tuple[str, dict[str, Any]]] = [
         ("REINDEX", {"index_suffix": "1"}),
         ("REINDEX", {"index_suffix": "2"}),
         (FILTERED, {"destination_index_suffix": "1"}),
-    ):
+    ]
+    for action, fields in calls:
         answer = api.task(action, **fields)
         assert told(answer) == (500, FAILED)
         assert "already exists" in answer.json["detail"]
@@ -132,7 +133,7 @@ def test_without_records_there_is_nothing_to_index(api: Openverse) -> None:
     assert "no dataset image" in answer.json["detail"]
 
 
-def source_of(api: Openverse, **fields: str) -> tuple[str | None, str | None, str | None]:
+def source_of(api: Openverse, **fields: Any) -> tuple[str | None, str | None, str | None]:
     """What a filtered index is made of, and what it is called."""
     task = api.stored(api.task(FILTERED, **fields))
     return task.source_scope, task.source, task.index
@@ -168,7 +169,8 @@ def test_a_source_that_is_missing_or_unfinished_leaves_nothing(api: Openverse) -
     api.index("image-live")
     api.point("image", "image-live")
     api.task("REINDEX", index_suffix="1")
-    for fields in ({"destination_index_suffix": "1"}, {"origin_index_suffix": "1"}):
+    ways: list[dict[str, Any]] = [{"destination_index_suffix": "1"}, {"origin_index_suffix": "1"}]
+    for fields in ways:
         unfinished = api.task(FILTERED, **fields)
         assert told(unfinished) == (500, FAILED)
         assert "is being built itself" in unfinished.json["detail"]
@@ -232,14 +234,11 @@ def test_ingest_upstream(api: Openverse) -> None:
     assert told(api.task("INGEST_UPSTREAM", model="audio")) == (400, BAD_REQUEST)
 
 
-class Busy:
+class Busy(MemoryWorkflows):
     """Workflows that cannot be started now."""
 
-    def start(self, *_: Any) -> None:
-        raise StorageBusy("busy")
-
-    def status(self, _: str) -> None:
-        return None
+    def start(self, name: str, given: Mapping[str, str]) -> None:
+        raise StorageBusy(f"busy: {name}, {given}")
 
 
 def test_what_could_not_be_started_is_left_to_the_sweep(api: Openverse) -> None:

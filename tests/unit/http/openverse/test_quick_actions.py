@@ -132,7 +132,8 @@ def test_a_live_index_is_deleted_by_its_alias_only_with_force(api: Openverse) ->
     api.index("image-1")
     api.point("image", "image-1")
     api.point("main", "image-1")
-    for force in ({}, {"force_delete": False}):
+    without: list[dict[str, Any]] = [{}, {"force_delete": False}]
+    for force in without:
         answer = api.task("DELETE_INDEX", alias="image", **force)
         assert told(answer) == (400, BAD_REQUEST)
         assert "force_delete" in answer.json["detail"]

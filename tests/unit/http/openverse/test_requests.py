@@ -114,7 +114,7 @@ def test_forms(api: Openverse) -> None:
 )
 def test_suffixes_with_other_characters(api: Openverse, suffix: str) -> None:
     api.records()
-    for action, field, more in (
+    calls: list[tuple[str, str, dict[str, Any]]] = [
         ("REINDEX", "index_suffix", {}),
         ("INGEST_UPSTREAM", "index_suffix", {}),
         ("POINT_ALIAS", "index_suffix", {"alias": "image"}),
@@ -123,8 +123,9 @@ def test_suffixes_with_other_characters(api: Openverse, suffix: str) -> None:
         ("UPDATE_INDEX", "index_suffix", {"since_date": "2023-11-06"}),
         ("CREATE_AND_POPULATE_FILTERED_INDEX", "origin_index_suffix", {}),
         ("CREATE_AND_POPULATE_FILTERED_INDEX", "destination_index_suffix", {}),
-    ):
-        answer = api.task(action, **{field: suffix}, **more)
+    ]
+    for action, field, more in calls:
+        answer = api.task(action, **more, **{field: suffix})
         assert answer.status == 400
         assert answer.json["title"] == "Request data failed validation"
         assert answer.json["description"].startswith(f"{suffix!r} does not match '^[a-z0-9_-]{{1,")

@@ -1,5 +1,7 @@
 """What the server has beside tasks, and what it answers to what it does not know."""
 
+from typing import Any
+
 import pytest
 
 from shoal.errors import StorageBusy
@@ -79,7 +81,8 @@ def test_workers_of_the_original(api: Openverse) -> None:
         assert (answer.status, answer.text) == (200, "")
     status = api.status(before)
     assert (status["active"], status["error"]) == (True, False), "their word changes nothing"
-    for body in ({}, [], "null"):
+    without: list[Any] = [{}, [], "null"]
+    for body in without:
         answer = api.call("POST", "/worker_finished", body, headers=JSON)
         assert (answer.status, answer.json["description"]) == (400, "'error' is a required property")
     answer = api.call("DELETE", "/state")
