@@ -29,12 +29,10 @@ def way_out(*, allow_loopback: bool = True, seconds: float = 5.0) -> Sender:
     return Sender(client, read_key=lambda name: name, prefix=None)
 
 
-def completed(world: OpenverseWorld, url: str = URL, **more: object) -> OpenverseTask:
+def completed(world: OpenverseWorld, url: str = URL) -> OpenverseTask:
     """A task that is done, and of which nobody was told yet."""
     world.index("image-a")
-    return world.accept(
-        Action.UPDATE_INDEX, index_suffix="a", since_date="2024-01-01", callback_url=url, **more
-    )
+    return world.accept(Action.UPDATE_INDEX, index_suffix="a", since_date="2024-01-01", callback_url=url)
 
 
 def called(

@@ -34,12 +34,12 @@ def filled() -> OpenverseWorld:
     return world
 
 
-def reindex(world: OpenverseWorld, suffix: str = "a", **more: object) -> OpenverseTask:
-    return world.accept(Action.REINDEX, index_suffix=suffix, **more)
+def reindex(world: OpenverseWorld, suffix: str = "a") -> OpenverseTask:
+    return world.accept(Action.REINDEX, index_suffix=suffix)
 
 
-def filtered(world: OpenverseWorld, **more: object) -> OpenverseTask:
-    return world.accept(Action.CREATE_AND_POPULATE_FILTERED_INDEX, **more)
+def filtered(world: OpenverseWorld, **more: str) -> OpenverseTask:
+    return world.accept(Action.CREATE_AND_POPULATE_FILTERED_INDEX, quota=None, **more)
 
 
 def test_a_reindex_is_the_dataset() -> None:

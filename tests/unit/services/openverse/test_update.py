@@ -14,6 +14,7 @@ from shoal.services.derived.items import lineage_item
 from shoal.services.heads import keys_of
 from shoal.services.openverse import batch, update
 from shoal.services.openverse.batch import Batch
+from shoal.services.openverse.tasks import change_task
 from shoal.services.openverse.update import left_out_by
 from shoal.storage.memory.faults import Fault
 from tests.unit.services.cell_world import add_cells
@@ -206,14 +207,13 @@ class TestRefused:
 
 
 def test_a_batch_has_a_size() -> None:
+    nothing = Batch()
+    assert (nothing.empty, nothing.full, nothing.vectors(4).shape) == (True, False, (0, 4))
     made = Batch()
-    assert made.empty
-    assert made.vectors(4).shape == (0, 4)
     made.leave_out("a")
-    assert not made.empty
-    assert not made.full
+    assert (made.empty, made.full) == (False, False)
     made.add(Stored("b", 1, b"{}"), np.ones(4, dtype=np.float32), bytes(batch.BATCH_BYTES))
-    assert made.full
+    assert (made.empty, made.full) == (False, True)
     assert made.vectors(4).tolist() == [[1, 1, 1, 1]]
 
 
@@ -264,6 +264,6 @@ def test_two_processes_at_once_enter_each_batch_once(monkeypatch: pytest.MonkeyP
     # A process that read the task before the others moved on finds that it is late.
     for old in stale:
         late = replace(old, status=TaskState.RUNNING)
-        assert update.change_task(world.ports, late, progress=0.0) is None
+        assert change_task(world.ports, late, progress=0.0) is None
     jobs = world.table.query(keys_of(index).partition, prefix="JOB#").items
     assert sorted(int(item["rows"]) for item in jobs if item["kind"] == "upsert") == [1, 4, 4]

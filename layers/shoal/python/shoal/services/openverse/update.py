@@ -14,14 +14,13 @@ from shoal.errors import Conflict, InvalidInput, NotFound, TryAgain
 from shoal.model.datasets import NATIVE_SCOPE, Dataset
 from shoal.model.derivations import EVERYTHING as NOTHING_LEFT_OUT
 from shoal.model.derivations import Condition, texts_at
-from shoal.model.filters import parse_filter
 from shoal.model.openverse import SCOPE, OpenverseTask
 from shoal.model.openverse_times import parse_moment
 from shoal.model.selection import EVERYTHING
-from shoal.model.terms import TermMatcher
 from shoal.services.append import Requirement
 from shoal.services.datasets import resolve
 from shoal.services.derived.lookup import lineage_of
+from shoal.services.derived.masking import sieve_of
 from shoal.services.heads import keys_of, read_head
 from shoal.services.matching import live_matching, sources_of
 from shoal.services.openverse.batch import Batch
@@ -243,14 +242,13 @@ class _Copying:
 
 def left_out_by(condition: Condition) -> LeavesOut:
     """Tells of a record's metadata whether a condition leaves the record out."""
-    wanted = None if condition.filter is None else parse_filter(dict(condition.filter))
-    terms = TermMatcher(condition.terms or ())
+    sieve = sieve_of(condition)
 
     def leaves_out(metadata: Mapping[str, Any]) -> bool:
-        if wanted is not None and not wanted.matches(metadata):
+        if not sieve.selection.matches(record_id="", namespace="", metadata=metadata):
             return True
-        texts = (text for path in condition.term_fields for text in texts_at(metadata, path))
-        return bool(condition.terms) and bool(terms.found(texts))
+        texts = (text for path in sieve.fields for text in texts_at(metadata, path))
+        return sieve.matcher is not None and bool(sieve.matcher.found(texts))
 
     return leaves_out
 
