@@ -15,13 +15,16 @@ from pydantic.json_schema import models_json_schema
 
 from shoal import __version__
 from shoal.http.native.types import ErrorBody
-from shoal.http.router import Route
+from shoal.http.router import ErrorAnswer, Route
+from shoal.http.sanity.errors import SanityProblem, sanity_error
 from shoal.http.studio.errors import UNPROCESSABLE, studio_error
 from shoal.http.studio.types import DetailBody, InvalidBody
 
 COMMITTED = "tests/contract/openapi.json"
 """The committed copy, seen from the top of the repository."""
 _REF = "#/components/schemas/{model}"
+_ERROR_BODIES: dict[ErrorAnswer, type[BaseModel]] = {studio_error: DetailBody, sanity_error: SanityProblem}
+"""Of dialects that have an error shape of their own."""
 _ERROR_MEANINGS = {401: "unauthorized: no valid API key", 403: "forbidden: the key lacks the scope"}
 _BUSY = "try_again: nothing was done, the same request may succeed later"
 _INVALID = "Everything that is wrong with the request, each with its place."
@@ -52,7 +55,8 @@ def document() -> dict[str, Any]:
                 "`Content-Encoding: gzip`, and over 4.5 MiB must. Fields that a request does not know are "
                 "ignored. A key with the scope `admin` may do everything; `read` and `write` do not imply each "
                 "other. Below /api/v1 stands the Embedding Studio dialect: its errors are "
-                '`{"detail": "..."}`, but for 422, which lists everything that is wrong with a request.'
+                '`{"detail": "..."}`, but for 422, which lists everything that is wrong with a request. Below a '
+                'version, as /vX, stands that of Sanity: its errors are `{"statusCode", "error", "message"}`.'
             ),
         },
         "servers": [{"url": "/"}],
@@ -136,7 +140,7 @@ def _responses(route: Route) -> dict[str, Any]:
         if route.rate_limited:
             errors.setdefault(429, "rate_limited")
         errors[503] = _BUSY
-    body = DetailBody if studio else ErrorBody
+    body = _ERROR_BODIES.get(route.answer_error, ErrorBody)
     answers |= {str(status): _response(meaning, body) for status, meaning in errors.items()}
     return dict(sorted(answers.items()))
 
@@ -154,7 +158,7 @@ def _reference(model: type[BaseModel]) -> dict[str, str]:
 
 def _schemas(routes: list[Route]) -> dict[str, Any]:
     models: dict[str, type[BaseModel]] = {
-        body.__name__: body for body in (ErrorBody, DetailBody, InvalidBody)
+        body.__name__: body for body in (ErrorBody, InvalidBody, *_ERROR_BODIES.values())
     }
     for route in routes:
         bodies = [route.request, *(answer.body for answer in route.answers.values())]

@@ -8,7 +8,18 @@ from http import HTTPStatus
 from typing import Any
 
 from shoal.http.errors import failure_of
+from shoal.http.native.types import Body
 from shoal.http.response import Response, json_response
+
+
+class SanityProblem(Body):
+    """What went wrong: the status, also in words, and what to do; `code` and `details` are for programs."""
+
+    statusCode: int  # noqa: N815 - the contract's name
+    error: str
+    message: str
+    code: str
+    details: dict[str, Any] | None = None
 
 
 def sanity_error(error: Exception, *, request_id: str) -> Response:
