@@ -157,9 +157,8 @@ def _reference(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _schemas(routes: list[Route]) -> dict[str, Any]:
-    models: dict[str, type[BaseModel]] = {
-        body.__name__: body for body in (ErrorBody, InvalidBody, *_ERROR_BODIES.values())
-    }
+    errors: tuple[type[BaseModel], ...] = (ErrorBody, InvalidBody, *_ERROR_BODIES.values())
+    models = {body.__name__: body for body in errors}
     for route in routes:
         bodies = [route.request, *(answer.body for answer in route.answers.values())]
         models |= {body.__name__: body for body in bodies if body is not None}
