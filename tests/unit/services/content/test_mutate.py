@@ -10,7 +10,7 @@ from shoal.model.content_documents import DOCUMENTS_SCOPE, Deletion
 from shoal.model.mutations import parse_mutations
 from shoal.services import datasets
 from shoal.services.content.documents import put_versions
-from shoal.services.content.mutate import Transaction, mutate
+from shoal.services.content.mutate import Mutated, Transaction, mutate
 from shoal.services.heads import keys_of
 from tests.unit.services.content.documents_world import do, document, documents_of, put, stored
 from tests.unit.services.world import World
@@ -163,11 +163,16 @@ def test_a_dry_run_writes_nothing() -> None:
     assert world.head(dataset).watermark == 0
 
 
-def test_what_an_answer_has_no_room_for_is_not_written() -> None:
+def test_what_is_refused_once_it_is_known_is_not_written() -> None:
     world = World()
     dataset = documents_of(world)
-    with pytest.raises(InvalidInput, match="returnDocuments=false"):
-        do(world, dataset, {"create": {**A, "text": "x" * 2000}}, most_bytes=2000)
+
+    def check(found: Mutated) -> None:
+        assert [each.operation for each in found.results] == ["create"]
+        raise InvalidInput("response_too_large", "no room")
+
+    with pytest.raises(InvalidInput, match="no room"):
+        do(world, dataset, {"create": A}, check=check)
     assert stored(world, dataset, ["a"]) == {}
 
 

@@ -42,36 +42,44 @@ def create(context: Context) -> Response:
         multipart=wanted.multipart,
         vector_quota=context.principal.vector_quota,
     )
-    shown = _body(context, job)
+    return json_response(201, new_import_body(import_body(context, job), targets))
+
+
+def new_import_body(shown: dict[str, Any], targets: UploadTargets) -> dict[str, Any]:
+    """A new import, with the address to which its file goes."""
     first = {name: shown.pop(name) for name in _SHOWN_FIRST}
-    return json_response(201, {**first, "upload": _upload(targets), **shown})
+    return {**first, "upload": upload_body(targets), **shown}
 
 
 def complete(context: Context) -> Response:
     """Say that the upload is done; what was uploaded is validated and indexed from here on."""
     dataset = dataset_of(context)
-    parts = _parts(context.body())
+    parts = uploaded_parts(context.body())
     job = lifecycle.complete_import(context.ports, dataset, context.parameters["import_id"], parts=parts)
-    return json_response(202, _body(context, job))
+    return json_response(202, import_body(context, job))
 
 
 def cancel(context: Context) -> Response:
     """End an import with nothing of it indexed."""
     job = lifecycle.cancel_import(context.ports, dataset_of(context), context.parameters["import_id"])
-    return json_response(202, _body(context, job))
+    return json_response(202, import_body(context, job))
 
 
 def get(context: Context) -> Response:
     """Show an import."""
     job = lifecycle.get_import(context.ports, dataset_of(context), context.parameters["import_id"])
-    return json_response(200, _body(context, job))
+    return json_response(200, import_body(context, job))
 
 
 def list_newest(context: Context) -> Response:
     """List the newest imports: as many as were asked for, or as fit into an answer."""
-    limit = _limit(context.request.first("limit"))
+    limit = import_limit(context.request.first("limit"))
     jobs = lifecycle.list_imports(context.ports, dataset_of(context), limit=limit)
-    bodies = [_body(context, job) for job in jobs]
+    return as_many_as_fit([import_body(context, job) for job in jobs])
+
+
+def as_many_as_fit(bodies: list[dict[str, Any]]) -> Response:
+    """A list of imports, cut where an answer has no room for more."""
     while True:
         response = json_response(200, {"imports": bodies})
         if fits(response.body) or len(bodies) <= 1:
@@ -79,7 +87,7 @@ def list_newest(context: Context) -> Response:
         bodies = bodies[: len(bodies) * 3 // 4]
 
 
-def _limit(text: str | None) -> int:
+def import_limit(text: str | None) -> int:
     """How many to list; more than we list at once is cut down, as in the contract's other lists.
 
     Raises:
@@ -92,7 +100,7 @@ def _limit(text: str | None) -> int:
     return min(int(text), _MAX_LISTED)
 
 
-def _parts(body: bytes) -> list[tuple[int, str]] | None:
+def uploaded_parts(body: bytes) -> list[tuple[int, str]] | None:
     """The parts that a body lists; None where there is no body, or none in it.
 
     Raises:
@@ -110,7 +118,7 @@ def _parts(body: bytes) -> list[tuple[int, str]] | None:
     return [(part.part_number, part.etag) for part in wanted]
 
 
-def _upload(made: UploadTargets) -> dict[str, Any]:
+def upload_body(made: UploadTargets) -> dict[str, Any]:
     """Where the file goes: `url`, or `parts` of `part_bytes`."""
     first: dict[str, Any] = {"method": "PUT"}
     about = {"content_type": lifecycle.CONTENT_TYPE, "max_bytes": made.max_bytes}
@@ -121,7 +129,8 @@ def _upload(made: UploadTargets) -> dict[str, Any]:
     return first | about | {"part_bytes": made.part_bytes} | expires_at | {"parts": parts}
 
 
-def _body(context: Context, job: Import) -> dict[str, Any]:
+def import_body(context: Context, job: Import) -> dict[str, Any]:
+    """An import as it is shown."""
     rejects = lifecycle.rejects_target(context.ports, job)
     return {
         "import_id": job.import_id,

@@ -7,6 +7,7 @@ start, and the others only have to know these paths.
 from shoal.http.context import Context
 from shoal.http.response import Response
 from shoal.http.router import Answer, Handler, Parameter, Route
+from shoal.http.sanity.document_routes import DOCUMENT_ROUTES
 from shoal.http.sanity.errors import sanity_error
 from shoal.http.sanity.index_types import (
     CreateIndex,
@@ -112,6 +113,7 @@ def _route(
 
 
 ROUTES: tuple[Route, ...] = (
+    *DOCUMENT_ROUTES,
     # Before the list of a dataset's indexes: none can be called so.
     _route(
         "GET",

@@ -7,22 +7,22 @@ needs none of that, and is written at once.
 """
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from shoal.errors import InvalidInput, NotFound, TryAgain
 from shoal.model.content_documents import Deletion, Document, EncodedChange, encoded_change, timestamp_of
 from shoal.model.datasets import Dataset, Head
 from shoal.model.limits import MAX_BODY_BYTES
-from shoal.model.mutations import Body, Numbered, Outcome, Result, Stamp, apply_mutations, ids_of, is_blind
+from shoal.model.mutations import Body, Numbered, Result, Stamp, apply_mutations, ids_of, is_blind
 from shoal.services.append import Requirement
+from shoal.services.applied import wait_for_log
 from shoal.services.content.documents import counted, enter
 from shoal.services.content.reading import read_documents
 from shoal.services.heads import keys_of, read_head
 from shoal.services.parts import PartReader
 from shoal.services.snapshot import open_snapshot
-from shoal.services.waiting import Pause, wait_until
-from shoal.services.wake import wake_indexer
+from shoal.services.waiting import Pause
 from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Add, Compare, Ports, UpdateItem
 
@@ -45,14 +45,13 @@ class Mutated:
 class Transaction:
     """What is to be done. `transaction_id` becomes the revision of its documents; None: a new one.
 
-    `dry_run`: nothing is written. `most_bytes` of the documents together that it leaves, for an answer that holds
-    them; None: any number.
+    `dry_run`: nothing is written. `check` is shown what comes of it before anything is written, and may refuse.
     """
 
     mutations: tuple[Numbered, ...]
     transaction_id: str | None = None
     dry_run: bool = False
-    most_bytes: int | None = None
+    check: Callable[[Mutated], None] = lambda _: None
 
 
 class _Overtaken(TryAgain):
@@ -83,9 +82,10 @@ def mutate(
 
     Raises:
         Conflict: `document_exists`, `revision_mismatch`.
-        InvalidInput: a document would not be one any more; `transaction_too_large`, `response_too_large`.
+        InvalidInput: a document would not be one any more; `transaction_too_large`.
         LimitReached: `vector_quota_exceeded`, or `backlog_full` while the indexer is behind.
         NotFound: `document_not_found`; `dataset_not_found`.
+        ShoalError: what the transaction's `check` raises.
         TooLarge: `document_too_large`; names the document.
         TryAgain: nothing was written: there are too many other writes.
     """
@@ -135,9 +135,12 @@ class _Attempt:
 
         Raises:
             _Overtaken: somebody did.
+            TryAgain: earlier writes are not applied in time.
         """
         count = changes_of(self._ports, self._keys)
-        head = settled_head(self._ports, self._keys, seconds=_ATTEMPT_SECONDS, pause=self._pause)
+        head = wait_for_log(self._ports, self._keys, seconds=_ATTEMPT_SECONDS, pause=self._pause)
+        if head is None:
+            raise TryAgain("earlier writes are not applied yet; nothing was changed, send the request again")
         return self._write(head, only_after(self._keys, count))
 
     def _write(self, head: Head, requires: tuple[Requirement, ...]) -> Mutated:
@@ -150,7 +153,9 @@ class _Attempt:
             encoded_change(_change(name, body, max(now_ms, latest.get(name, -1) + 1)), now=now)
             for name, body in outcome.changed.items()
         ]
-        self._check(outcome, changes)
+        _check_size(changes)
+        done = Mutated(self._id, outcome.results)
+        self._transaction.check(done)
         if changes and not self._transaction.dry_run:
             enter(
                 self._ports,
@@ -160,7 +165,7 @@ class _Attempt:
                 requires=requires,
                 vector_quota=self._vector_quota,
             )
-        return Mutated(self._id, outcome.results)
+        return done
 
     def _there(self, head: Head) -> tuple[dict[str, Body], dict[str, int]]:
         """The documents that exist, and when everything that is there became so."""
@@ -173,30 +178,15 @@ class _Attempt:
         documents = {name: each.body for name, each in found.items() if isinstance(each, Document)}
         return documents, {name: each.updated_ms for name, each in found.items()}
 
-    def _check(self, outcome: Outcome, changes: Sequence[EncodedChange]) -> None:
-        """See that the documents fit into a write, and into the answer.
 
-        Raises:
-            InvalidInput: `transaction_too_large`, `response_too_large`.
-        """
-        size = sum(len(change.text) for change in changes)
-        if size > MAX_BODY_BYTES:
-            raise InvalidInput(
-                "transaction_too_large",
-                f"the documents have {size} bytes together, and a transaction may leave {MAX_BODY_BYTES}; "
-                "send several",
-            )
-        most = self._transaction.most_bytes
-        if most is None:
-            return
-        sizes = {change.document_id: len(change.text) for change in changes}
-        answered = sum(sizes.get(result.document_id, 0) for result in outcome.results if result.document)
-        if answered > most:
-            raise InvalidInput(
-                "response_too_large",
-                f"an answer with the documents would have {answered} bytes, and {most} fit; send "
-                "returnDocuments=false, or several transactions. Nothing was changed",
-            )
+def _check_size(changes: Sequence[EncodedChange]) -> None:
+    size = sum(len(change.text) for change in changes)
+    if size > MAX_BODY_BYTES:
+        raise InvalidInput(
+            "transaction_too_large",
+            f"the documents have {size} bytes together, and a transaction may leave {MAX_BODY_BYTES}; "
+            "send several",
+        )
 
 
 def _change(document_id: str, body: Mapping[str, object] | None, updated_ms: int) -> Document | Deletion:
@@ -225,21 +215,3 @@ def only_after(keys: DatasetKeys, count: int) -> tuple[Requirement, ...]:
     """
     bump = UpdateItem(keys.content, (Add("changes", 1),), condition=Compare("changes", "=", count))
     return (Requirement(bump, _Overtaken("there was another write")),)
-
-
-def settled_head(ports: Ports, keys: DatasetKeys, *, seconds: float, pause: Pause) -> Head:
-    """HEAD once all places that are taken now are applied.
-
-    Raises:
-        NotFound: `dataset_not_found`.
-        TryAgain: they are not in time.
-    """
-    counter = ports.table.get(keys.sequence)
-    newest = int(counter["next"]) if counter else 0
-    head = wait_until(ports, keys, sequence=newest, seconds=0.0, pause=pause)
-    if head is None:
-        wake_indexer(ports, keys)
-        head = wait_until(ports, keys, sequence=newest, seconds=seconds, pause=pause)
-    if head is None:
-        raise TryAgain("earlier writes are not applied yet; nothing was changed, send the request again")
-    return head

@@ -18,20 +18,19 @@ from shoal.errors import ImportStopped, LimitReached, NotFound, StorageBusy, Try
 from shoal.index import id_index
 from shoal.index.column_file import Columns, decode_columns
 from shoal.model.content_documents import EncodedChange, version_of
-from shoal.model.datasets import Head
 from shoal.model.import_work import ChunkRecord
+from shoal.services.applied import wait_for_log
 from shoal.services.base_records import read_records
 from shoal.services.content.documents import put_encoded
 from shoal.services.content.reading import Cursor, changed_since
-from shoal.services.heads import keys_of
+from shoal.services.heads import keys_of, read_head
 from shoal.services.imports.workspace import Workspace
 from shoal.services.parts import PartReader
 from shoal.services.pipeline.run import Piece
 from shoal.services.resolve import located_at
 from shoal.services.snapshot import Snapshot, open_snapshot
-from shoal.services.waiting import Pause, wait_until
-from shoal.services.wake import wake_indexer
-from shoal.storage.ports import Assign, Ports
+from shoal.services.waiting import Pause
+from shoal.storage.ports import Assign
 
 _log = logging.getLogger(__name__)
 _CACHE_BYTES: Final = 256 * 1000 * 1000
@@ -195,19 +194,19 @@ def _batches(changes: Sequence[EncodedChange]) -> list[list[EncodedChange]]:
 
 
 def _snapshot(work: Workspace, *, at_least: int, pause: Pause) -> Snapshot | None:
-    head = _head(work.ports, work, at_least, pause)
-    return open_snapshot(PartReader(work.ports.objects, cache_bytes=_CACHE_BYTES), work.dataset, head)
+    """A version in which everything up to a place of the log is applied.
 
-
-def _head(ports: Ports, work: Workspace, at_least: int, pause: Pause) -> Head:
+    Raises:
+        ImportStopped: the dataset has been deleted.
+        StorageBusy: it is not in time.
+    """
     keys = keys_of(work.dataset)
     try:
-        head = wait_until(ports, keys, sequence=at_least, seconds=0.0, pause=pause)
-        if head is None:
-            wake_indexer(ports, keys)
-            head = wait_until(ports, keys, sequence=at_least, seconds=_WAIT_SECONDS, pause=pause)
+        head = read_head(work.ports, keys)
+        if head is None or head.watermark < at_least:
+            head = wait_for_log(work.ports, keys, seconds=_WAIT_SECONDS, pause=pause)
     except NotFound as gone:
         raise ImportStopped("the dataset has been deleted") from gone
     if head is None:
         raise StorageBusy("the import waits for what was written before it")
-    return head
+    return open_snapshot(PartReader(work.ports.objects, cache_bytes=_CACHE_BYTES), work.dataset, head)
