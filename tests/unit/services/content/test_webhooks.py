@@ -100,6 +100,18 @@ def test_it_is_the_tenant_s_own(api: Api, documents: Dataset) -> None:
     assert good(api.ports, webhook_id) == ()
 
 
+def test_one_that_the_table_has_lost_is_made_again(api: Api, documents: Dataset) -> None:
+    webhook_id = ensure_webhook(api.ports, documents)
+    before = rotated(api, webhook_id)
+    api.ports.table.delete(webhook_by_id(webhook_id))
+    stranger = create_tenant(api.ports, name="theirs").tenant_id
+    with pytest.raises(NotFound):
+        own_webhook(api.ports, stranger, webhook_id)
+    after = rotated(api, webhook_id)
+    assert good(api.ports, webhook_id) == (after,)
+    assert after != before
+
+
 @pytest.mark.parametrize("webhook_id", ["abcdefghI7jKKl1P", "", "a/b", "x" * 65, "#"])
 def test_what_is_not_there(api: Api, webhook_id: str) -> None:
     with pytest.raises(NotFound) as found:
