@@ -15,7 +15,7 @@ import time
 NAMES = (
     *("query", "upload", "cold", "engine", "stack", "compaction", "writes"),
     *("imports", "import_formats", "import_memory", "import_scaling", "validate", "parquet", "cells"),
-    *("filters", "texts", "reindex"),
+    *("filters", "texts", "reindex", "derived"),
 )
 _OPTIONS = {
     "rows": "rows of the dataset, where the benchmark has one (smaller: quicker)",
@@ -52,7 +52,7 @@ def _run(name: str, options: dict[str, int]) -> None:
     def say(line: str) -> None:
         print(f"[{time.monotonic() - began:5.1f} s] {name}: {line}", file=sys.stderr, flush=True)
 
-    if name.startswith("import") or name in ("filters", "compaction"):
+    if name.startswith("import") or name in ("filters", "compaction", "derived"):
         # As on Lambda, and before numpy is loaded: steps share work among threads of their own.
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
     module = importlib.import_module(f"tests.benchmarks.{name}")

@@ -1,7 +1,7 @@
 """What imports are measured with: real words' vectors and made-up ones, as files that are made once and kept."""
 
 import gzip
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,14 +93,20 @@ def _split(name: str, ids: Sequence[str], vectors: NDArray[np.float32]) -> Data:
     )
 
 
-def ndjson_file(data: Data) -> Path:
-    """The rows as NDJSON: the shortest digits that read back as the same float32."""
+def ndjson_file(data: Data, metadata: Sequence[Mapping[str, object]] | None = None) -> Path:
+    """The rows as NDJSON: the shortest digits that read back as the same float32.
+
+    Rows with `metadata` are kept by the name of the data alone, which has to tell them from others.
+    """
 
     def write(path: Path) -> None:
         option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
         with path.open("wb") as file:
-            for name, values in zip(data.ids, data.vectors, strict=True):
-                file.write(orjson.dumps({"id": name, "values": values}, option=option))
+            for place, (name, values) in enumerate(zip(data.ids, data.vectors, strict=True)):
+                line: dict[str, object] = {"id": name, "values": values}
+                if metadata is not None:
+                    line["metadata"] = metadata[place]
+                file.write(orjson.dumps(line, option=option))
 
     return _kept(f"{data.name}.v{_VERSION}.ndjson", write)
 

@@ -40,6 +40,9 @@ class Call:
     peak_bytes: int = 0
 
 
+_WORKFLOWS = ("imports", "compactions", "derivations")
+
+
 class _Served:
     """What the serving process holds."""
 
@@ -48,7 +51,8 @@ class _Served:
             "table": MemoryTable(time.time),
             "wakeups": MemoryQueue(time.time),
             "builds": MemoryQueue(time.time),
-            "imports": MemoryWorkflows(),
+            **{name: MemoryWorkflows() for name in _WORKFLOWS},
+            "tasks": MemoryQueue(time.time),
             "calls": list[Call](),
         }
 
@@ -107,9 +111,10 @@ class SharedStores:
         server.connect()
         self._served: Any = server.served()  # type: ignore[attr-defined] # registered above
         objects = FileObjects(Path(place.folder) / "objects")
-        table, wakeups, builds, imports = (
-            _Port(self._served.ask, name) for name in ("table", "wakeups", "builds", "imports")
+        table, wakeups, builds, tasks = (
+            _Port(self._served.ask, name) for name in ("table", "wakeups", "builds", "tasks")
         )
+        workflows = {name: cast("Workflows", _Port(self._served.ask, name)) for name in _WORKFLOWS}
         self.objects = objects
         self.ports = Ports(
             objects,
@@ -119,7 +124,8 @@ class SharedStores:
             time.time,
             # It needs no more than put and head of the objects.
             MemoryUploads(cast("MemoryObjects", objects), time.time),
-            cast("Workflows", imports),
+            tasks=cast("Queue", tasks),
+            **workflows,
         )
 
     def note(self, call: Call) -> None:

@@ -29,9 +29,15 @@ def attach(place: Place) -> SharedStores:
     return _attached[0]
 
 
+def attached() -> SharedStores:
+    """The stores that this process is attached to."""
+    (stores,) = _attached
+    return stores
+
+
 def do_step(function: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     """Do a step in this process, over the stores it is attached to, and note how long it took."""
-    (stores,) = _attached
+    stores = attached()
     began, before = time.perf_counter(), time.process_time()
     output = call(stores.ports, function, payload)
     took = time.perf_counter() - began, time.process_time() - before

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from shoal.services.compaction import ending
 from shoal.services.compaction.workspace import CompactionRun, open_run
+from shoal.services.derived import ending as derived_ending
+from shoal.services.derived.run import DerivationRun, open_derivation
 from shoal.services.imports.steps import run_step
 from shoal.services.imports.workspace import Step
 from shoal.services.pipeline import run
@@ -17,10 +19,12 @@ from tests.workflow.definition import States, read_definition
 from tests.workflow.machine import Invoke
 
 type CompactionStep = run.Step[CompactionRun]
+type DerivationStep = run.Step[DerivationRun]
 
 _FOLDER = Path(__file__).parents[2] / "infra/statemachines"
 IMPORT_FILE: Final = _FOLDER / "import.asl.json"
 COMPACTION_FILE: Final = _FOLDER / "compaction.asl.json"
+DERIVATION_FILE: Final = _FOLDER / "derivation.asl.json"
 REINDEX_FILE: Final = _FOLDER / "reindex.asl.json"
 NAMES: Final = {
     "Partition": "aws",
@@ -35,6 +39,11 @@ COMPACTION_NAMES: Final = {
     "Partition": "aws",
     "Bucket": "bucket",
     "CompactionFunctionArn": "compaction",
+}
+DERIVATION_NAMES: Final = {
+    "Partition": "aws",
+    "Bucket": "bucket",
+    "DerivationFunctionArn": "derivation",
 }
 REINDEX_NAMES: Final = {
     "Partition": "aws",
@@ -53,6 +62,11 @@ def import_definition() -> States:
 def compaction_definition() -> States:
     """The compaction's state machine, as deployed."""
     return read_definition(COMPACTION_FILE, COMPACTION_NAMES)
+
+
+def derivation_definition() -> States:
+    """The state machine that derives a dataset, as deployed."""
+    return read_definition(DERIVATION_FILE, DERIVATION_NAMES)
 
 
 def reindex_definition() -> States:
@@ -79,6 +93,8 @@ def call(ports: Ports, function: str, payload: Mapping[str, Any]) -> Mapping[str
     """What a handler of the workflow does with an event."""
     if function == "compaction":
         return call_compaction(ports, payload)
+    if function == "derivation":
+        return call_derivation(ports, payload)
     if payload["step"] == "fail":
         from shoal.services.imports.finish import handle_failure  # when a step fails, and not before
 
@@ -94,3 +110,13 @@ def call_compaction(
         return ending.handle_failure(ports, payload)
     steps: Mapping[str, CompactionStep] = importlib.import_module("functions.compaction.handler").STEPS
     return do_step(payload, {**steps, **others}, lambda: open_run(ports, str(payload["run_id"])))
+
+
+def call_derivation(
+    ports: Ports, payload: Mapping[str, Any], others: Mapping[str, DerivationStep] = MappingProxyType({})
+) -> Mapping[str, Any]:
+    """What the handler of the derivation does with an event; with `others` in place of steps of these names."""
+    if payload["step"] == "fail":
+        return derived_ending.handle_failure(ports, payload)
+    steps: Mapping[str, DerivationStep] = importlib.import_module("functions.derivation.handler").STEPS
+    return do_step(payload, {**steps, **others}, lambda: open_derivation(ports, str(payload["run_id"])))
