@@ -63,7 +63,7 @@ class DocumentImportOut(ImportOut):
     which the dataset holds a version that is as late, or later: that one stays.
     """
 
-    format: Literal["documents"]  # type: ignore[assignment] - the one format of its own
+    format: Literal["documents"]  # type: ignore[assignment] # the one format of its own
     documents_skipped: int
     documents_outdated: int
 
