@@ -125,7 +125,8 @@ def test_suffixes_with_other_characters(api: Openverse, suffix: str) -> None:
         ("CREATE_AND_POPULATE_FILTERED_INDEX", "destination_index_suffix", {}),
     ]
     for action, field, more in calls:
-        answer = api.task(action, **more, **{field: suffix})
+        fields: dict[str, Any] = {field: suffix, **more}
+        answer = api.task(action, **fields)
         assert answer.status == 400
         assert answer.json["title"] == "Request data failed validation"
         assert answer.json["description"].startswith(f"{suffix!r} does not match '^[a-z0-9_-]{{1,")
