@@ -50,6 +50,7 @@ def test_granted_and_own_models_join_them() -> None:
         ({"bedrock_models": f'["{TITAN}", "{TITAN}"]'}, "one id"),
         ({"default_embedding_model": TITAN}, TITAN),
         ({"embedding_prices": '{"static-512": 1}'}, "static-512"),
+        ({"model_tokens_per_minute": '{"static-512": 1}'}, "static-512"),
         ({"http_embedding_models": json.dumps([OWN, OWN])}, "one id"),
     ],
 )

@@ -167,7 +167,13 @@ class ModelError(ShoalError):
 
 
 class ModelBusy(ModelError):
-    """The model is throttled, or does not answer; the same call may succeed later."""
+    """The model is throttled, or does not answer; the same call may succeed later: in `retry_after` seconds, where
+    that is known.
+    """
+
+    def __init__(self, model_id: str, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(model_id, message)
+        self.retry_after = retry_after
 
 
 class ModelDenied(ModelError):

@@ -1,7 +1,7 @@
 """What a function is told by its environment. Only `shoal.runtime` reads it; everybody else is handed values."""
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError
 
@@ -94,6 +94,8 @@ class Settings(BaseModel):
     """US dollars for a million tokens, by model, in place of those that are known."""
     embedding_tokens_per_day: int | None = Field(default=None, ge=0)
     """Tokens that models read for one tenant on one UTC day; None: unlimited."""
+    model_tokens_per_minute: Json[dict[str, Annotated[int, Field(ge=1)]]] = Field(default_factory=dict)
+    """Tokens that a model may read in a minute, by model, for all tenants; others have no limit."""
     reindex_failed_share: float = Field(default=0.05, ge=0, le=1)
     """Share of the objects of a reindex that may fail without failing it."""
     vectorize_max_dimensions: int = Field(default=1536, ge=32, le=4096)
@@ -121,8 +123,8 @@ class Settings(BaseModel):
         """The embedding models of the deployment.
 
         Raises:
-            SettingsError: names a model of Bedrock that is not known, an id that two have, or a default or a price
-                of one that is not there.
+            SettingsError: names a model of Bedrock that is not known, an id that two have, or a default, a price
+                or a rate of one that is not there.
         """
         try:
             models = [
@@ -130,9 +132,15 @@ class Settings(BaseModel):
                 *granted(self.bedrock_models),
                 *(model.described() for model in self.http_embedding_models),
             ]
-            return ModelRegistry(models, default=self.default_embedding_model, prices=self.embedding_prices)
+            registry = ModelRegistry(
+                models, default=self.default_embedding_model, prices=self.embedding_prices
+            )
         except ValueError as error:
             raise SettingsError(f"embedding models: {error}") from None
+        others = sorted(name for name in self.model_tokens_per_minute if registry.get(name) is None)
+        if others:
+            raise SettingsError(f"embedding models: a rate of tokens for {others[0]}, which is not there")
+        return registry
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str], *, needs: tuple[str, ...] = ()) -> Self:

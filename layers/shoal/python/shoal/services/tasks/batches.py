@@ -30,6 +30,8 @@ from shoal.storage.ports import UpdateItem
 BATCH_SECONDS = 10.0
 """That a model takes for one batch: a worker that has to stop is not to lose more."""
 LEAST_OBJECTS = 16
+_HELD_SECONDS = 30
+"""A line waits so long for a model that does not say how long."""
 _ROW_BYTES = 200
 _CHARACTERS_A_TOKEN = 3
 """At least that many, for a guess of how many parts a text will have."""
@@ -362,7 +364,8 @@ class Batches:
 
 
 def _held(task: Task, error: RequestError | ModelError) -> Held:
-    return Held(task, f"waiting: {error.message}", seconds=30)
+    known = error.retry_after if isinstance(error, ModelBusy) else None
+    return Held(task, f"waiting: {error.message}", seconds=known or _HELD_SECONDS)
 
 
 def _why(error: RequestError | ModelError) -> str:
