@@ -12,7 +12,6 @@ from shoal.model.imports import Import, ImportFormat, ImportStatus
 from shoal.model.jobs import JobKind
 from shoal.services.commit import drain
 from shoal.services.heads import read_head
-from shoal.services.imports.documents import put_again
 from shoal.services.imports.ending import conclude, fail
 from shoal.services.imports.items import dataset_keys_of
 from shoal.services.imports.log_entries import enter_log
@@ -45,7 +44,7 @@ def commit_with(patience_seconds: float) -> Step:
                 # What was written while the import was open may be older than what the file holds.
                 seen = _newest_place(work)
                 drain(work.ports, job.tenant_id, job.dataset_id, owner=f"import-{job.import_id}")
-                put_again(work, after=work.sequence, up_to=seen)
+                _put_again(work, after=work.sequence, up_to=seen)
             job = _enter(work)
         give_up_at = time.monotonic() + patience_seconds
         while True:
@@ -76,10 +75,17 @@ def _newest_place(work: Workspace) -> int:
     return int(counter["next"]) if counter else 0
 
 
+def _put_again(work: Workspace, *, after: int, up_to: int) -> None:
+    # Imported here: no other format reads what the dataset holds.
+    from shoal.services.imports.documents import put_again
+
+    put_again(work, after=after, up_to=up_to)
+
+
 def _put_late_ones(work: Workspace, job: Import, *, after: int) -> None:
     """Put documents again that were written just before the import entered the log."""
     try:
-        put_again(work, after=after, up_to=(job.committed or 0) - 1)
+        _put_again(work, after=after, up_to=(job.committed or 0) - 1)
     except (ImportStopped, StorageBusy) as reason:
         # The import is completed, and nothing may say otherwise.
         _log.warning("late writes are left", extra={"import_id": job.import_id, "reason": str(reason)})

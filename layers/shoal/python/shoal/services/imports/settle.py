@@ -23,7 +23,6 @@ from shoal.model.limits import (
 from shoal.model.manifests import PartRef
 from shoal.services.heads import read_head
 from shoal.services.imports.chunks import chunk_records
-from shoal.services.imports.documents import outdated_rows
 from shoal.services.imports.items import dataset_keys_of
 from shoal.services.imports.rejects_file import store_rejects
 from shoal.services.imports.workspace import Step, Workspace
@@ -217,6 +216,9 @@ def _last_of_each_id(
     loaded = in_parallel(lambda record: _hashes(work, record), full)
     last = last_of_each(np.concatenate(loaded))
     if work.job.format is ImportFormat.DOCUMENTS:
+        # Imported here: no other format reads what the dataset holds.
+        from shoal.services.imports.documents import outdated_rows
+
         last &= ~outdated_rows(work, full, loaded, last)
     kept: dict[str, PartRef | None] = {}
     start = 0
