@@ -1,14 +1,16 @@
 """Lambda function `ingestion`: every step of a task of the Openverse dialect that is not done at once."""
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shoal import runtime
 from shoal.observability import bind
 from shoal.services.openverse.ending import handle_failure
 from shoal.services.openverse.steps import Next
 from shoal.services.openverse.work import step
-from shoal.services.parts import PartReader
+
+if TYPE_CHECKING:  # what reads indexes: few tasks do
+    from shoal.services.parts import PartReader
 
 NEEDS = (
     "bucket",
@@ -28,8 +30,10 @@ STEPS = (WORK,)
 
 
 @cache
-def reader() -> PartReader:
+def reader() -> "PartReader":
     """What reads datasets, with its cache."""
+    from shoal.services.parts import PartReader
+
     return PartReader(runtime.ports(*NEEDS).objects, cache_bytes=CACHE_BYTES)
 
 

@@ -39,10 +39,10 @@ def wait(seconds: float) -> Next:
     return Next(State.WAIT, max(1, round(seconds)))
 
 
-def wait_for_others(ports: Ports, task: OpenverseTask) -> Next:
-    """Wait for something that others do, and of which nobody tells."""
+def wait_for_others(ports: Ports, task: OpenverseTask, *, least: float = 0.0) -> Next:
+    """Wait for something that others do, and of which nobody tells; at least so many seconds."""
     age = ports.clock() - task.created_at
-    return wait(min(LONGEST_WAIT_SECONDS, age / _WAITS_OF_AGE))
+    return wait(max(least, min(LONGEST_WAIT_SECONDS, age / _WAITS_OF_AGE)))
 
 
 def move(ports: Ports, task: OpenverseTask, progress: float) -> OpenverseTask:

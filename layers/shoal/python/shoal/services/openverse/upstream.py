@@ -5,6 +5,7 @@ the index is begun when all of them are there.
 """
 
 from collections.abc import Sequence
+from itertools import islice
 
 from shoal.errors import Conflict, InvalidInput, NotFound, TransactionCancelled
 from shoal.model.datasets import NATIVE_SCOPE, Dataset, check_takes_writes
@@ -33,6 +34,8 @@ from shoal.storage.ports import Ports, UpstreamObject
 AT_ONCE = 4
 """Imports of one task that are under way: each takes several functions of those that an account has."""
 MAX_OBJECTS = 1000
+MAX_LISTED = 100_000
+"""Keys that are looked at, with those that do not belong to the source."""
 MAX_KEY_BYTES = 200_000
 """Of all keys together: the task remembers them, and is one item of the table."""
 PULLED_PERCENT = 60.0
@@ -104,10 +107,7 @@ def _dataset(ports: Ports, task: OpenverseTask) -> Dataset:
 def _planned(ports: Ports, task: OpenverseTask) -> Pull:
     source = find_source(ports, task.tenant_id, task.model)
     dataset = _dataset(ports, task)
-    objects = [
-        found for found in ports.upstream.list(source.bucket, source.prefix) if source.holds(found.key)
-    ]
-    objects = [found for found in objects if found.size]
+    objects = _objects(ports, source)
     check_objects(source, objects)
     now = ports.clock()
     files = tuple(
@@ -115,6 +115,14 @@ def _planned(ports: Ports, task: OpenverseTask) -> Pull:
         for number, found in enumerate(objects)
     )
     return Pull(source.bucket, source.format, dataset.dataset_id, files)
+
+
+def _objects(ports: Ports, source: UpstreamSource) -> list[UpstreamObject]:
+    """The objects of a source that hold anything; of too many, one more than may be."""
+    listed = islice(ports.upstream.list(source.bucket, source.prefix), MAX_LISTED)
+    return list(
+        islice((found for found in listed if found.size and source.holds(found.key)), MAX_OBJECTS + 1)
+    )
 
 
 def check_objects(source: UpstreamSource, objects: Sequence[UpstreamObject]) -> None:
@@ -136,7 +144,7 @@ def check_objects(source: UpstreamSource, objects: Sequence[UpstreamObject]) -> 
     if len(objects) > MAX_OBJECTS or sum(len(found.key.encode()) for found in objects) > MAX_KEY_BYTES:
         raise InvalidInput(
             "too_many_objects",
-            f"there are {len(objects)} objects at {source.url}; at most {MAX_OBJECTS} are pulled, with keys of "
+            f"there are too many objects at {source.url}; at most {MAX_OBJECTS} are pulled, with keys of "
             f"{MAX_KEY_BYTES} bytes in all: join some",
         )
 

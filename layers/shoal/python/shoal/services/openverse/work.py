@@ -5,18 +5,20 @@ twice, or by two processes at once.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from shoal.errors import LimitReached, RequestError, RunStopped, TryAgain
 from shoal.model.openverse import Action, OpenverseTask
 from shoal.services.openverse.callback import call_back
 from shoal.services.openverse.deriving import follow_derivation
 from shoal.services.openverse.ending import give_up
-from shoal.services.openverse.steps import AGAIN, Next, wait
+from shoal.services.openverse.steps import AGAIN, Next, wait_for_others
 from shoal.services.openverse.tasks import read_task
-from shoal.services.openverse.update import update
 from shoal.services.openverse.upstream import pull
-from shoal.services.parts import PartReader
 from shoal.storage.ports import Ports
+
+if TYPE_CHECKING:  # what reads indexes
+    from shoal.services.parts import PartReader
 
 BACKLOG = "backlog_full"
 """The limit that passes by itself."""
@@ -24,7 +26,7 @@ BACKLOG = "backlog_full"
 
 def step(
     ports: Ports,
-    reader: Callable[[], PartReader],
+    reader: "Callable[[], PartReader]",
     *,
     tenant_id: str,
     task_id: str,
@@ -51,21 +53,26 @@ def step(
     try:
         return _next(ports, reader, task, budget_seconds)
     except TryAgain as busy:
-        return wait(busy.retry_after)
+        return wait_for_others(ports, task, least=busy.retry_after)
     except LimitReached as limit:
         if limit.code == BACKLOG:
-            return wait(limit.retry_after)
+            return wait_for_others(ports, task, least=limit.retry_after)
         give_up(ports, task, limit.message)
     except RequestError as error:
         give_up(ports, task, error.message)
     return AGAIN
 
 
-def _next(ports: Ports, reader: Callable[[], PartReader], task: OpenverseTask, budget_seconds: float) -> Next:
+def _next(
+    ports: Ports, reader: "Callable[[], PartReader]", task: OpenverseTask, budget_seconds: float
+) -> Next:
     match task.action:
         case Action.REINDEX | Action.CREATE_AND_POPULATE_FILTERED_INDEX:
             return follow_derivation(ports, task)
         case Action.UPDATE_INDEX:
+            # The only tasks that read records: all others do without what it takes to.
+            from shoal.services.openverse.update import update
+
             return update(ports, reader(), task, budget_seconds=budget_seconds)
         case Action.INGEST_UPSTREAM:
             return pull(ports, task, budget_seconds=budget_seconds)
