@@ -24,11 +24,12 @@ def point(
     alias: str = LIVE,
     if_dataset: str | None = None,
     ports: Ports | None = None,
+    scope: str = NATIVE_SCOPE,
 ) -> Pointed:
     return aliases.point_alias(
         ports or world.ports,
         world.tenant_id,
-        scope=NATIVE_SCOPE,
+        scope=scope,
         alias=alias,
         dataset=dataset,
         if_dataset=if_dataset,
@@ -45,10 +46,10 @@ def drop(world: World, alias: str = LIVE, *, ports: Ports | None = None) -> None
     aliases.drop_alias(ports or world.ports, world.tenant_id, scope=NATIVE_SCOPE, alias=alias)
 
 
-def target(world: World, alias: str = LIVE) -> str | None:
+def target(world: World, alias: str = LIVE, *, scope: str = NATIVE_SCOPE) -> str | None:
     """Where an alias points; None where there is none."""
     try:
-        found, _ = aliases.get_alias(world.ports, world.tenant_id, scope=NATIVE_SCOPE, alias=alias)
+        found, _ = aliases.get_alias(world.ports, world.tenant_id, scope=scope, alias=alias)
     except NotFound:
         return None
     return found.target.name

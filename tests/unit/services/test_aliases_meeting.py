@@ -1,43 +1,38 @@
 """Aliases that are moved while others read through them, move them too, or delete what they point at."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import pytest
 
 from shoal.errors import Conflict, NotFound, RequestError, StorageBusy, TryAgain
 from shoal.model.datasets import NATIVE_SCOPE, Dataset, Metric
-from shoal.model.selection import Selection
 from shoal.services import aliases, datasets
 from shoal.services.clone import clone_dataset
-from shoal.services.fetch import fetch
-from shoal.services.listing import ListRequest, count_records, list_records
-from shoal.services.search import QueryRequest, Searcher
+from shoal.services.search import Searcher
 from shoal.storage.memory.faults import AtCall, Call, Fault, Faults, SimulatedCrash, Storm
 from shoal.storage.ports import Ports
-from tests.unit.services.alias_world import LIVE, TornTable, consistent, drop, point, roll_back, target
-from tests.unit.services.world import World, record
+from tests.unit.services.alias_readers import (
+    READS,
+    ROWS,
+    Read,
+    Where,
+    by_count,
+    by_query,
+    made,
+    readers,
+    torn,
+)
+from tests.unit.services.alias_world import LIVE, consistent, drop, point, roll_back, target
+from tests.unit.services.world import World
 
-ROWS = 3
-NAMED: Any = {"scope": NATIVE_SCOPE, "name": LIVE}
+LIVE_HERE = Where(NATIVE_SCOPE, LIVE)
 
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shoal.services.retry.LONGEST_PAUSE_SECONDS", 0.0)
-
-
-def made(world: World, name: str) -> Dataset:
-    """A dataset of three records, each of which says whose it is."""
-    dataset = world.create(name)
-    world.upsert(dataset, {f"{n}": record(n, 0, 0, 1, of=name) for n in range(ROWS)})
-    world.drain(dataset)
-    return dataset
 
 
 def cloned(world: World, source: Dataset, name: str) -> None:
@@ -48,46 +43,7 @@ def delete(world: World, name: str, *, force: bool = False, ports: Ports | None 
     datasets.delete_dataset(ports or world.ports, world.tenant_id, scope=NATIVE_SCOPE, name=name, force=force)
 
 
-def torn(world: World, faults: Faults | None = None, *, last_first: bool = False) -> Ports:
-    table = TornTable(world.table, faults or Faults())
-    table.last_first = last_first
-    return replace(world.ports, table=table)
-
-
 # --- reading
-
-
-type Read = Callable[[Searcher, Ports, str], list[bytes]]
-"""Reads through the alias; the metadata of all that it is told."""
-
-
-def by_query(searcher: Searcher, _: Ports, tenant_id: str) -> list[bytes]:
-    request = QueryRequest(np.zeros(4, dtype=np.float32), 10)
-    return [match.metadata for match in searcher.query(tenant_id, **NAMED, request=request).matches]
-
-
-def by_ids(searcher: Searcher, _: Ports, tenant_id: str) -> list[bytes]:
-    found = fetch(searcher, tenant_id, **NAMED, ids=["0", "1", "2"], include_values=True)
-    return [each.metadata for each in found.records]
-
-
-def by_list(searcher: Searcher, ports: Ports, tenant_id: str) -> list[bytes]:
-    request = ListRequest(Selection(), b"", 10)
-    return [
-        each.metadata for each in list_records(ports, searcher, tenant_id, **NAMED, request=request).records
-    ]
-
-
-def by_count(searcher: Searcher, _: Ports, tenant_id: str) -> list[bytes]:
-    return [b"one"] * count_records(searcher, tenant_id, **NAMED, selection=Selection())[0]
-
-
-def by_view(_: Searcher, ports: Ports, tenant_id: str) -> list[bytes]:
-    view = datasets.get_dataset(ports, tenant_id, **NAMED)
-    return [view.dataset.name.encode()] * view.head.row_count
-
-
-READS: tuple[Read, ...] = (by_query, by_ids, by_list, by_count, by_view)
 
 
 @pytest.mark.parametrize("read", READS)
@@ -107,16 +63,16 @@ def test_whatever_a_reader_has_read_when_the_alias_moves_it_answers_of_one_datas
         ports = torn(world, Faults(switch), last_first=last_first)
         searcher = Searcher(ports, cache_bytes=1 << 26)
         if warm:
-            read(searcher, ports, world.tenant_id)
+            read(searcher, ports, world.tenant_id, LIVE_HERE)
         switch.calls_left = at_call
-        told = read(searcher, ports, world.tenant_id)
+        told = read(searcher, ports, world.tenant_id, LIVE_HERE)
         assert len(told) == ROWS, f"at call {at_call}"
         assert len(set(told)) == 1, f"a mixture, at call {at_call}"
         if not switch.done:
             break
-        assert read(searcher, ports, world.tenant_id) == [told[0].replace(b"one", b"two")] * ROWS or (
-            read is by_count
-        )
+        assert read(searcher, ports, world.tenant_id, LIVE_HERE) == [
+            told[0].replace(b"one", b"two")
+        ] * ROWS or (read is by_count)
         consistent(world)
         at_call += 1
     assert at_call >= 2
@@ -151,14 +107,18 @@ def test_an_alias_that_moves_at_every_look_is_read_nevertheless() -> None:
         nonlocal count
         if call.operation == "table.get" and call.target.endswith(f"NAME#{NATIVE_SCOPE}#{LIVE}"):
             count += 1
-            cloned(world, datasets.resolve(world.ports, world.tenant_id, **NAMED), f"d{count}")
+            cloned(
+                world,
+                datasets.resolve(world.ports, world.tenant_id, scope=NATIVE_SCOPE, name=LIVE),
+                f"d{count}",
+            )
             point(world, f"d{count}")
             delete(world, f"d{count - 1}")
         return None
 
     searcher = Searcher(torn(world, Faults(hook)), cache_bytes=1 << 26)
     for _ in range(3):
-        assert by_query(searcher, world.ports, world.tenant_id) == [b'{"of":"d0"}'] * ROWS
+        assert by_query(searcher, world.ports, world.tenant_id, LIVE_HERE) == [b'{"of":"d0"}'] * ROWS
     assert count > 8
     consistent(world)
 
@@ -168,45 +128,15 @@ def test_no_reader_notices_five_hundred_moves_with_the_old_targets_deleted_behin
     sources = [made(world, f"source{number}") for number in range(8)]
     cloned(world, sources[0], "d0")
     point(world, "d0")
-    failed: list[str] = []
-    answers = dict.fromkeys(READS, 0)
-    over = threading.Event()
-
-    def reader(number: int) -> None:
-        ports = torn(world, last_first=bool(number % 2))
-        searcher = Searcher(ports, cache_bytes=1 << 26)
-        while not over.is_set() or min(answers.values()) == 0:
-            for read in READS[number % 2 :: 2]:
-                try:
-                    told = read(searcher, ports, world.tenant_id)
-                except Exception as error:  # noqa: BLE001 - whatever it is, a reader has noticed
-                    failed.append(f"{read.__name__}: {error!r}")
-                    return
-                if len(told) != ROWS or len(set(told)) != 1:
-                    failed.append(f"{read.__name__}: {told}")
-                    return
-                answers[read] += 1
-            time.sleep(0.001)  # the others want their turn
-
-    threads = [threading.Thread(target=reader, args=(number,)) for number in range(2)]
-    pace = sys.getswitchinterval()
-    sys.setswitchinterval(1e-4)
-    try:
-        for thread in threads:
-            thread.start()
+    with readers(world, READS, LIVE_HERE) as watched:
         for number in range(1, 501):
             cloned(world, sources[number % 8], f"d{number}")
             point(world, f"d{number}")
             delete(world, f"d{number - 1}")
-            if failed:
+            if watched.failed:
                 break
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join(timeout=60)
-        sys.setswitchinterval(pace)
-    assert not failed
-    assert min(answers.values()) > 10
+    assert not watched.failed
+    assert min(watched.answers.values()) > 10
     assert target(world) == "d500"
     consistent(world)
 
