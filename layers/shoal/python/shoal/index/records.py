@@ -62,6 +62,7 @@ def write_records(rows: Rows) -> bytes:
         columns += [rows.namespaces, rows.documents]
     connection = sqlite3.connect(":memory:")
     try:
+        connection.execute("PRAGMA journal_mode = OFF")  # nothing is rolled back here
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {version}")
         connection.execute(_SCHEMAS[version])

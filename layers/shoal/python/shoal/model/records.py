@@ -63,6 +63,8 @@ class Rows:
 
 def concatenate(blocks: list[Rows]) -> Rows:
     """Join blocks of equal dimension, in order. At least one block is needed."""
+    if len(blocks) == 1:
+        return blocks[0]
     return Rows(
         ids=tuple(name for block in blocks for name in block.ids),
         sequences=np.concatenate([block.sequences for block in blocks]),

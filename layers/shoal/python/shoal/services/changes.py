@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, KeysView
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,24 +41,25 @@ class Overlay:
     """Writes laid over a version one by one, in order: of several writes of one id the last wins."""
 
     def __init__(self) -> None:
-        self._last: dict[
-            str, tuple[int, int]
-        ] = {}  # id -> (sequence, row among all rows put, or -1 for a delete)
+        # id -> its row among all rows put; for one that was removed last -1 - the sequence of that
+        self._last: dict[str, int] = {}
         self._blocks: list[LogUpsert] = []
+        self._sequences: list[int] = []
         self._starts: list[int] = []
         self._rows = 0
 
     def put(self, sequence: int, block: LogUpsert) -> None:
         """Store all records of an upsert; whether its condition lets them is not looked at."""
         base = self._rows
-        self._last.update((name, (sequence, base + row)) for row, name in enumerate(block.ids))
+        self._last.update(zip(block.ids, range(base, base + len(block.ids)), strict=True))
         self._blocks.append(block)
+        self._sequences.append(sequence)
         self._starts.append(base)
         self._rows += len(block.ids)
 
     def remove(self, sequence: int, ids: Iterable[str]) -> None:
         """Delete ids, there or not."""
-        self._last.update((name, (sequence, -1)) for name in ids)
+        self._last.update(dict.fromkeys(ids, -1 - sequence))
 
     @property
     def ids(self) -> KeysView[str]:
@@ -66,12 +68,11 @@ class Overlay:
 
     def standing(self) -> Iterator[tuple[str, int]]:
         """The ids that were put last, with their rows."""
-        return ((name, row) for name, (_, row) in self._last.items() if row >= 0)
+        return ((name, row) for name, row in self._last.items() if row >= 0)
 
     def row_of(self, name: str) -> int | None:
         """The row that stands for an id: negative where it was removed last, None where nobody touched it."""
-        last = self._last.get(name)
-        return None if last is None else last[1]
+        return self._last.get(name)
 
     def record(self, row: int) -> Standing:
         """A row that was put."""
@@ -89,34 +90,41 @@ class Overlay:
 
     def change(self) -> Change:
         """What it all comes to."""
-        kept = [(name, sequence, row) for name, (sequence, row) in self._last.items() if row >= 0]
-        gone = [(name, sequence) for name, (sequence, row) in self._last.items() if row < 0]
+        rows = np.fromiter(self._last.values(), dtype=np.int64, count=len(self._last))
+        stands = rows >= 0
+        names = tuple(self._last)
+        gone = () if stands.all() else tuple(compress(names, (~stands).tolist()))
+        kept = tuple(compress(names, stands.tolist())) if gone else names
         return Change(
-            upserts=self._rows_of(kept) if kept else None,
-            deleted=tuple(name for name, _ in gone),
-            deleted_sequences=np.fromiter(
-                (sequence for _, sequence in gone), dtype=np.uint64, count=len(gone)
-            ),
+            upserts=self._rows_of(kept, rows[stands]) if kept else None,
+            deleted=gone,
+            deleted_sequences=(-1 - rows[~stands]).astype(np.uint64),
         )
 
-    def _rows_of(self, kept: list[tuple[str, int, int]]) -> Rows:
-        places = np.fromiter((row for _, _, row in kept), dtype=np.intp, count=len(kept))
+    def _rows_of(self, ids: tuple[str, ...], places: NDArray[np.int64]) -> Rows:
+        """The rows that stand, by their places among all rows put: int64, shape (len(ids),)."""
         vectors = np.concatenate([block.vectors for block in self._blocks])
+        sequences = np.repeat(
+            np.array(self._sequences, dtype=np.uint64), [len(block.ids) for block in self._blocks]
+        )
         metadata = [value for block in self._blocks for value in block.metadata]
-        numbers = places.tolist()
         namespaces: tuple[str, ...] = ()
         documents: tuple[bytes, ...] = ()
+        numbers = places.tolist()
         if any(block.namespaces for block in self._blocks):
             names = [name for block in self._blocks for name in block.namespaces or [""] * len(block.ids)]
             namespaces = tuple(names[row] for row in numbers)
         if any(block.documents for block in self._blocks):
             texts = [text for block in self._blocks for text in block.documents or [b""] * len(block.ids)]
             documents = tuple(texts[row] for row in numbers)
+        if len(ids) < self._rows or (np.diff(places) < 0).any():  # else all of them, in their order
+            vectors, sequences = vectors[places], sequences[places]
+            metadata = [metadata[row] for row in numbers]
         return Rows(
-            ids=tuple(name for name, _, _ in kept),
-            sequences=np.fromiter((sequence for _, sequence, _ in kept), dtype=np.uint64, count=len(kept)),
-            vectors=np.ascontiguousarray(vectors[places]),
-            metadata=tuple(metadata[row] for row in numbers),
+            ids=ids,
+            sequences=sequences,
+            vectors=np.ascontiguousarray(vectors),
+            metadata=tuple(metadata),
             namespaces=namespaces,
             documents=documents,
         )
