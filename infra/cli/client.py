@@ -20,6 +20,7 @@ from infra.cli.collections.models import ModelCalls
 from infra.cli.collections.tasks import TaskCalls
 from infra.cli.compactions import CompactionCalls
 from infra.cli.derivations import DerivationCalls
+from infra.cli.documents.calls import DocumentImportCalls
 from infra.cli.exports.calls import ExportCalls
 from infra.cli.failures import ApiError, CliError
 from infra.cli.imports.calls import ImportCalls
@@ -73,6 +74,7 @@ class ShoalClient:
             user_agent=user_agent,
         )
         self.imports = ImportCalls(self._http)
+        self.documents = DocumentImportCalls(self._http)
         self.exports = ExportCalls(self._http)
         self.listing = ListingCalls(self._http)
         self.compactions = CompactionCalls(self._http)

@@ -18,6 +18,7 @@ from infra.cli.commands import (
     demo,
     derivations,
     doctor,
+    documents,
     exports,
     imports,
     janitor,
@@ -118,6 +119,7 @@ app.add_typer(datasets.app, name="datasets")
 app.add_typer(vectors.app, name="vectors")
 app.add_typer(imports.app, name="imports")
 app.command("import")(imports.import_)
+app.add_typer(documents.app, name="documents")
 app.add_typer(snapshot.app, name="snapshot")
 app.command("derive")(derivations.derive)
 app.add_typer(derivations.app, name="derivation")

@@ -1,14 +1,17 @@
 """`shoal import` and `shoal imports`: large files, from the disk to the index."""
 
-from contextlib import nullcontext
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infra.cli import output
 from infra.cli.options import AsJson, ProfileName, targets
 from shoal.model.imports import ErrorMode, ImportFormat
+
+if TYPE_CHECKING:
+    from infra.cli.imports.results import ImportInfo
 
 app = typer.Typer(no_args_is_help=True, help="List imports, look at one, cancel one.")
 Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name.")]
@@ -116,6 +119,11 @@ def list_(
     """List the imports of a dataset, newest first."""
     with targets(ctx).client(profile) as client:
         found = client.imports.list(dataset, limit=limit)
+    show_list(found, as_json=as_json, hint=f"`shoal import {dataset} FILE`")
+
+
+def show_list(found: "Sequence[ImportInfo]", *, as_json: bool, hint: str) -> None:
+    """Imports as a table, or what to do where there are none."""
     if as_json:
         output.print_json({"imports": found})
     elif found:
@@ -136,7 +144,7 @@ def list_(
             ],
         )
     else:
-        output.note(f"no imports yet: `shoal import {dataset} FILE`")
+        output.note(f"no imports yet: {hint}")
 
 
 @app.command()
@@ -150,23 +158,16 @@ def show(
     profile: ProfileName = None,
 ) -> None:
     """Look at one import. Exit code 1 when it failed, or held no good record."""
-    from infra.cli.imports.display import display, stage_of
-    from infra.cli.imports.running import end_of, tell, watch
+    from infra.cli.imports.running import end_of, say_state, tell, watched
 
     with targets(ctx).client(profile) as client:
-        job = client.imports.get(dataset, import_id)
-        with display(0) if wait and not job.over else nullcontext() as shown:
-            if shown is not None:
-                job = watch(client, job, shown)
-        pieces = f": {job.progress.done:,} of {job.progress.total:,} pieces" if job.progress else ""
+        job = watched(client.imports, dataset, import_id, wait=wait)
         end_of(
             client,
             job,
             as_json=as_json,
             rejects=rejects,
-            say=lambda: (
-                tell(client, job) if job.over else output.line(f"{job.import_id} {stage_of(job)}{pieces}")
-            ),
+            say=lambda: tell(client, job) if job.over else say_state(job),
         )
 
 

@@ -52,6 +52,7 @@ def transport_of(api: Api) -> httpx.MockTransport:
             api.index(found.json["job_id"])
         if found.status == 202 and request.url.path.endswith("/complete"):
             given = {"import_id": found.json["import_id"]}
+            Pump(api).logs()
             run_workflow(import_definition(), api.ports, in_process(api.ports), given)
         if found.status == 202 and request.url.path.endswith("/exports"):
             exporting.run_export(api.ports, found.json["export_id"])

@@ -1,0 +1,1 @@
+"""Documents of content: exports of them, from the disk into a dataset."""
