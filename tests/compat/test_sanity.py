@@ -39,16 +39,27 @@ def documented(name: str) -> Any:
     return json.loads((PAGE / f"{name}.200.json").read_text())
 
 
-def write(place: Place, *documents: dict[str, Any]) -> None:
-    """Have documents in the page's dataset."""
-    answer = httpx.post(
-        f"{place.url}/vX/data/mutate/my-movies",
-        json={"mutations": [{"createOrReplace": document} for document in documents]},
-        headers={"authorization": f"Bearer {place.key}"},
-        trust_env=False,
-        timeout=40.0,
-    )
+def ask(place: Place, method: str, path: str, body: Any = None) -> Any:
+    """What we ask beside the page."""
+    headers = {"authorization": f"Bearer {place.key}"}
+    url = f"{place.url}/vX/{path}"
+    answer = httpx.request(method, url, json=body, headers=headers, trust_env=False, timeout=40.0)
     assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def write(place: Place, *documents: dict[str, Any]) -> None:
+    """Have documents in the page's dataset, where all of them can be counted."""
+    mutations = [{"createOrReplace": document} for document in documents]
+    ask(place, "POST", "data/mutate/my-movies", {"mutations": mutations})
+    published = [document for document in documents if not document["_id"].startswith("drafts.")]
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    count = -1
+    while count != len(published):
+        assert time.monotonic() < give_up_at, count
+        made = ask(place, "POST", "embeddings-index/my-movies", {"indexName": "all"})
+        count = made["index"]["startDocumentCount"]
+        ask(place, "DELETE", "embeddings-index/my-movies/all")
 
 
 def until_active(page: Reader) -> Answer:

@@ -11,6 +11,9 @@ from shoal.services.content.indexes import create_index, delete_index, get_index
 from shoal.services.content.webhooks import ensure_webhook
 
 CREATED = "Index created. Documents enqueued for indexing."
+COUNT_SECONDS = 8.0
+"""How long its documents may be counted: those that were sent just now may first have to wait for an indexer that
+starts."""
 
 
 def create(context: Context) -> Response:
@@ -27,6 +30,7 @@ def create(context: Context) -> Response:
         documents,
         spec,
         vector_quota=context.principal.vector_quota,
+        seconds=COUNT_SECONDS,
         pause=context.deps.pause,
     )
     shown = index_body(made, project_id=project_id)
