@@ -4,8 +4,17 @@ from typing import Any
 
 import pytest
 
+from shoal.model.datasets import NATIVE_SCOPE
+from shoal.model.derivations import EVERYTHING
+from shoal.model.openverse import SCOPE
 from shoal.model.tenants import Scope
+from shoal.services import datasets
+from shoal.services.commit import drain
+from shoal.services.derived.starting import start_derivation
+from shoal.storage.keys import DatasetKeys
 from tests.unit.http.api import Answer, Api
+from tests.unit.services.derived.deriving import call, definition
+from tests.workflow.machine import Runner
 
 DERIVE = "/v1/datasets/products/derive"
 CHEAP = {"name": "cheap", "filter": {"price": {"$lt": 20}}}
@@ -242,3 +251,165 @@ def test_a_dataset_of_its_own_comes_from_nowhere(api: Api) -> None:
     for method, path in (("GET", ""), ("POST", "/rebuild")):
         answer = api.call(method, f"/v1/datasets/none/derivation{path}")
         assert (answer.status, answer.code) == (404, "dataset_not_found")
+
+
+# --- to its end
+
+
+def completed(api: Api, told: dict[str, Any]) -> dict[str, Any]:
+    """The run, done by the workflow."""
+    keys = [DatasetKeys(api.tenant_id, item["dataset_id"]) for item in _named(api)]
+
+    def waited(_: float) -> None:
+        for each in keys:
+            drain(api.ports, each.tenant_id, each.dataset_id, owner="test")
+
+    runner = Runner(api.ports.objects, lambda name, given: call(api.ports, name, given), wait=waited)
+    execution = runner.run(definition(), {"run_id": told["derivation_id"]}, {})
+    assert execution.succeeded, (execution.error, execution.cause)
+    done: dict[str, Any] = run_of(api, told["derivation_id"]).json
+    return done
+
+
+def _named(api: Api) -> list[Any]:
+    items: list[Any] = list(api.ports.table.items())  # type: ignore[attr-defined]
+    return [item for item in items if item["sk"].startswith("NAME#")]
+
+
+def ids(api: Api, name: str) -> list[str]:
+    """What is in a dataset, by every way to ask."""
+    listed = [each["id"] for each in api.call("GET", f"/v1/datasets/{name}/vectors").json["vectors"]]
+    asked = api.call("POST", f"/v1/datasets/{name}/query", {"vector": [1, 2, 3, 4], "top_k": 100})
+    assert sorted(match["id"] for match in asked.json["matches"]) == sorted(listed)
+    assert api.call("GET", f"/v1/datasets/{name}").json["row_count"] == len(listed)
+    return sorted(listed)
+
+
+def test_a_completed_one_is_there_and_says_where_it_comes_from(api: Api) -> None:
+    told = begun(api)
+    api.clock.now += 3
+    done = completed(api, told)
+    assert done == told | {
+        "status": "completed",
+        "stage": done["stage"],
+        "progress": 100.0,
+        "rows_total": 2,
+        "rows_removed": 1,
+        "strategy": "mask",
+        "source_version": 1,
+        "completed_at": done["completed_at"],
+    }
+    assert done["completed_at"] >= "2026-05-28T20:26:43Z"
+    assert ids(api, "cheap") == ["a"]
+    shown = api.call("GET", "/v1/datasets/cheap/derivation").json
+    assert shown == {
+        "dataset": "cheap",
+        "derived_from": {
+            "source": "products",
+            "source_version": 1,
+            "source_newest": 1,
+            "filter": {"price": {"$lt": 20}},
+            "terms": None,
+            "follow": False,
+            "built_at": done["completed_at"],
+            "rows_removed": 1,
+            "removed_by_term": [],
+            "strategy": "mask",
+        },
+        "last_run": done,
+        "derived": [],
+    }
+    of_source = api.call("GET", "/v1/datasets/products/derivation").json
+    assert of_source["derived"] == [
+        {"dataset": "cheap", "kind": "derived", "follows": False, "synced_version": 1}
+    ]
+    assert of_source["derived_from"] is None
+    api.indexed({"id": "c", "values": [0, 0, 0, 1]}, name="cheap")
+    assert ids(api, "cheap") == ["a", "c"], "it goes its own way"
+    assert ids(api, "products") == ["a", "b"]
+
+
+def test_terms_are_counted(api: Api) -> None:
+    api.call("PUT", "/v1/term-lists/sensitive", {"terms": ["running water", "bird", "water", "none"]})
+    terms = {"list": "sensitive", "fields": ["title"]}
+    api.indexed({"id": "c", "values": [0, 0, 0, 1], "metadata": {"title": "Birds: no term"}})
+    api.indexed({"id": "d", "values": [0, 0, 0, 2], "metadata": {"title": "water"}})
+    done = completed(api, begun(api, {"name": "safe", "terms": terms}))
+    assert done["removed_by_term"] == [
+        {"term": "water", "records": 2},
+        {"term": "bird", "records": 1},
+        {"term": "running water", "records": 1},
+    ]
+    assert done["rows_removed"] == 3
+    assert ids(api, "safe") == ["c"]
+    shown = api.call("GET", "/v1/datasets/safe/derivation").json["derived_from"]
+    assert shown["terms"] == {"list": "sensitive", "count": 4, "fields": ["title"]}
+    assert shown["removed_by_term"] == done["removed_by_term"]
+
+
+def test_one_is_made_anew_of_what_its_source_holds_now(api: Api) -> None:
+    completed(api, begun(api))
+    api.indexed({"id": "c", "values": [0, 0, 0, 1], "metadata": {"price": 1}})
+    assert api.call("GET", "/v1/datasets/cheap/derivation").json["derived_from"]["source_newest"] == 2
+    told = begun(api, None, "/v1/datasets/cheap/derivation/rebuild")
+    assert (told["rebuild"], told["dataset"], told["source"]) == (True, "cheap", "products")
+    assert ids(api, "cheap") == ["a"], "until it is done"
+    again = api.call("POST", "/v1/datasets/cheap/derivation/rebuild")
+    assert (again.status, again.code) == (409, "derivation_running")
+    assert again.json["error"]["details"] == {"derivation_id": told["derivation_id"]}
+    assert int(again.headers["retry-after"]) > 0
+    shown = api.call("GET", "/v1/datasets/cheap/derivation").json
+    assert (shown["last_run"]["status"], shown["derived_from"]["source_version"]) == ("running", 1)
+    completed(api, told)
+    assert ids(api, "cheap") == ["a", "c"]
+    assert api.call("GET", "/v1/datasets/cheap/derivation").json["derived_from"]["source_version"] == 2
+
+
+def test_a_rebuild_that_is_cancelled_leaves_all_as_it_was(api: Api) -> None:
+    completed(api, begun(api))
+    told = begun(api, None, "/v1/datasets/cheap/derivation/rebuild")
+    assert api.call("DELETE", f"/v1/derivations/{told['derivation_id']}").json["status"] == "cancelled"
+    assert ids(api, "cheap") == ["a"]
+    completed(api, begun(api, None, "/v1/datasets/cheap/derivation/rebuild"))
+
+
+def test_a_follower_takes_no_writes_and_says_that_it_follows(api: Api) -> None:
+    completed(api, begun(api, {**CHEAP, "follow": True}))
+    answer = api.upload({"id": "c", "values": [0, 0, 0, 1]}, name="cheap")
+    assert (answer.status, answer.code) == (409, "dataset_follows")
+    assert api.call("GET", "/v1/datasets/cheap/derivation").json["derived_from"]["follow"] is True
+    (child,) = api.call("GET", "/v1/datasets/products/derivation").json["derived"]
+    assert (child["follows"], child["synced_version"]) == (True, 1)
+
+
+def test_a_source_that_is_deleted_and_a_child_that_is(api: Api) -> None:
+    completed(api, begun(api))
+    completed(api, begun(api, {"name": "all"}))
+    assert api.call("DELETE", "/v1/datasets/all").status == 204
+    (child,) = api.call("GET", "/v1/datasets/products/derivation").json["derived"]
+    assert child["dataset"] == "cheap"
+    api.dataset("all")
+    assert len(api.call("GET", "/v1/datasets/products/derivation").json["derived"]) == 1, "of that name only"
+    assert api.call("DELETE", "/v1/datasets/products").status == 204
+    assert ids(api, "cheap") == ["a"]
+    assert api.call("GET", "/v1/datasets/cheap/derivation").json["derived_from"]["source_newest"] is None
+    answer = api.call("POST", "/v1/datasets/cheap/derivation/rebuild")
+    assert (answer.status, answer.code) == (404, "source_deleted")
+
+
+def test_an_index_of_another_dialect_is_told_of_by_its_scope(api: Api) -> None:
+    source = datasets.resolve(api.ports, api.tenant_id, scope=NATIVE_SCOPE, name="products")
+    run = start_derivation(
+        api.ports,
+        api.tenant_id,
+        source=source,
+        scope=SCOPE,
+        name="image-1",
+        condition=EVERYTHING,
+        vector_quota=None,
+    )
+    done = completed(api, run_of(api, run.run_id).json)
+    assert done["dataset"] == "openverse/image-1"
+    (child,) = api.call("GET", "/v1/datasets/products/derivation").json["derived"]
+    assert child["dataset"] == "openverse/image-1"
+    assert api.call("POST", "/v1/count", {"dataset": "openverse/image-1"}).json["count"] == 2

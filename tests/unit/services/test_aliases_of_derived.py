@@ -1,4 +1,4 @@
-"""Aliases of derived indexes, in the scope of another dialect: moved, and who reads through them notices nothing."""
+"""Aliases of derived indexes, in the scope of another dialect: moved, and no reader notices."""
 
 import orjson
 import pytest
