@@ -13,7 +13,7 @@ from shoal.model.terms import SENSITIVE
 from shoal.services.openverse.lookup import stat
 from shoal.services.openverse.tasks import list_tasks
 from shoal.services.term_lists import get_terms
-from shoal.storage.keys import TenantKeys
+from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Ports
 
 TERMS_FILE = "mock_sensitive_terms.txt"
@@ -21,8 +21,8 @@ _RECENT = 100
 """Tasks among which the one is looked for that workers could be at."""
 _TRUE = frozenset({"true", "True", "t", "yes", "y", "1", "on"})
 _FALSE = frozenset({"false", "False", "f", "no", "n", "0", "off", ""})
-_NOBODY = TenantKeys("ten_" + "0" * 32)
-"""A tenant that nobody is: looking for what it has touches nothing of anybody's."""
+_NOTHING = DatasetKeys("ten_" + "0" * 32, "0" * 16)
+"""A dataset that is not there, of a tenant that nobody is: looking for it touches nothing of anybody's."""
 
 
 def health(context: Context) -> Response:
@@ -47,11 +47,11 @@ def _missing(ports: Ports) -> dict[str, list[str]]:
     """What cannot be reached, under the original's names: `es` holds indexes, `db` everything else."""
     missing = {}
     try:
-        ports.objects.head(_NOBODY.descriptor)
+        ports.objects.head(_NOTHING.descriptor)
     except StorageError:
         missing["es"] = ["The storage of indexes could not be reached"]
     try:
-        ports.table.get(_NOBODY.meta)
+        ports.table.get(_NOTHING.meta)
     except StorageError:
         missing["db"] = ["The table could not be reached"]
     return missing
