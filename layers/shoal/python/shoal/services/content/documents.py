@@ -7,7 +7,7 @@ other, or one that comes twice, leave what the latest says.
 
 from collections.abc import Sequence
 
-from shoal.errors import Conflict, NotFound
+from shoal.errors import Conflict, NotFound, TryAgain
 from shoal.model.content_documents import (
     DOCUMENTS_SCOPE,
     Change,
@@ -24,8 +24,7 @@ from shoal.services import write
 from shoal.services.append import Accepted, Requirement
 from shoal.services.datasets import create_dataset, resolve
 from shoal.services.heads import keys_of
-from shoal.storage.keys import DatasetKeys
-from shoal.storage.ports import Add, Exists, Ports, PutItem, UpdateItem, Write
+from shoal.storage.ports import Add, Ports, UpdateItem
 
 __all__ = ["Change", "Deletion", "Document", "ensure_documents", "find_documents", "put_versions"]
 
@@ -68,17 +67,8 @@ def ensure_documents(ports: Ports, tenant_id: str, name: str) -> Dataset:
 
 
 def _create(ports: Ports, tenant_id: str, name: str) -> Dataset:
-    def writes(keys: DatasetKeys) -> list[Write]:
-        return [PutItem({"pk": keys.content.pk, "sk": keys.content.sk, "changes": 0})]
-
     view = create_dataset(
-        ports,
-        tenant_id,
-        scope=DOCUMENTS_SCOPE,
-        name=name,
-        dimension=DIMENSION,
-        metric=Metric.L2,
-        beside=writes,
+        ports, tenant_id, scope=DOCUMENTS_SCOPE, name=name, dimension=DIMENSION, metric=Metric.L2
     )
     return view.dataset
 
@@ -148,5 +138,5 @@ def enter(
 
 def counted(dataset: Dataset) -> tuple[Requirement, ...]:
     """What every write brings along: who reads documents to change them sees that there was one in between."""
-    bump = UpdateItem(keys_of(dataset).content, (Add("changes", 1),), condition=Exists("pk"))
-    return (Requirement(bump, NotFound("dataset_not_found", "dataset not found")),)
+    bump = UpdateItem(keys_of(dataset).content, (Add("changes", 1),))
+    return (Requirement(bump, TryAgain("storage is busy; send the request again")),)

@@ -21,10 +21,11 @@ from shoal.services.content.documents import counted, enter
 from shoal.services.content.reading import read_documents
 from shoal.services.heads import keys_of, read_head
 from shoal.services.parts import PartReader
+from shoal.services.retry import retry_busy
 from shoal.services.snapshot import open_snapshot
 from shoal.services.waiting import Pause
 from shoal.storage.keys import DatasetKeys
-from shoal.storage.ports import Add, Compare, Ports, UpdateItem
+from shoal.storage.ports import Absent, Add, Compare, Ports, UpdateItem
 
 WAIT_SECONDS = 20.0
 """How long a transaction waits for those before it, with all its attempts; a request has 30 s."""
@@ -196,15 +197,9 @@ def _change(document_id: str, body: Mapping[str, object] | None, updated_ms: int
 
 
 def changes_of(ports: Ports, keys: DatasetKeys) -> int:
-    """How many writes there have been.
-
-    Raises:
-        NotFound: `dataset_not_found`.
-    """
-    item = ports.table.get(keys.content)
-    if item is None:
-        raise NotFound("dataset_not_found", "dataset not found")
-    return int(item["changes"])
+    """How many writes there have been."""
+    item = retry_busy(lambda: ports.table.get(keys.content))
+    return int(item["changes"]) if item else 0
 
 
 def only_after(keys: DatasetKeys, count: int) -> tuple[Requirement, ...]:
@@ -213,5 +208,6 @@ def only_after(keys: DatasetKeys, count: int) -> tuple[Requirement, ...]:
     Raises, when it is required:
         TryAgain: there was another one.
     """
-    bump = UpdateItem(keys.content, (Add("changes", 1),), condition=Compare("changes", "=", count))
+    as_read = Compare("changes", "=", count) if count else Absent("changes")
+    bump = UpdateItem(keys.content, (Add("changes", 1),), condition=as_read)
     return (Requirement(bump, _Overtaken("there was another write")),)
