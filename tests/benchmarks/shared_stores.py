@@ -114,7 +114,9 @@ class SharedStores:
         table, wakeups, builds, tasks = (
             _Port(self._served.ask, name) for name in ("table", "wakeups", "builds", "tasks")
         )
-        workflows = {name: cast("Workflows", _Port(self._served.ask, name)) for name in _WORKFLOWS}
+        imports, compactions, derivations = (
+            cast("Workflows", _Port(self._served.ask, name)) for name in _WORKFLOWS
+        )
         self.objects = objects
         self.ports = Ports(
             objects,
@@ -124,8 +126,10 @@ class SharedStores:
             time.time,
             # It needs no more than put and head of the objects.
             MemoryUploads(cast("MemoryObjects", objects), time.time),
+            imports=imports,
+            compactions=compactions,
             tasks=cast("Queue", tasks),
-            **workflows,
+            derivations=derivations,
         )
 
     def note(self, call: Call) -> None:

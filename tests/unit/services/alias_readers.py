@@ -66,7 +66,7 @@ def by_list(searcher: Searcher, ports: Ports, tenant_id: str, at: Where) -> list
 
 def by_count(searcher: Searcher, _: Ports, tenant_id: str, at: Where) -> list[bytes]:
     """How many there are."""
-    count, _ = count_records(searcher, tenant_id, scope=at.scope, name=at.name, selection=Selection())
+    count, __ = count_records(searcher, tenant_id, scope=at.scope, name=at.name, selection=Selection())
     return [b"one"] * count
 
 

@@ -159,7 +159,7 @@ def test_only_the_run_that_builds_it_lets_it_appear_and_only_once(world: World) 
     assert built_by(item) is None
     assert visible(item) == item
     assert built_by(world.table.get(keys_of(dataset).head)) is None
-    assert built_by(None) is visible(None) is None
+    assert (built_by(None), visible(None)) == (None, None)
 
 
 def test_only_the_run_that_builds_it_clears_it_away_and_only_while_it_does(world: World) -> None:

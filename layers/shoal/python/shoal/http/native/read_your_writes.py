@@ -28,10 +28,10 @@ def wait_for_writes(context: Context, place: Place, *, job: str | None, version:
     keys = keys_of(dataset)
     sequence = 0
     if job is not None:
-        place = parse_job_id(job)
-        if place is None or place[0] != dataset.dataset_id:
+        parsed = parse_job_id(job)
+        if parsed is None or parsed[0] != dataset.dataset_id:
             raise InvalidInput("invalid_request", "job_id: is no job of this dataset")
-        sequence = place[1]
+        sequence = parsed[1]
         counter = context.ports.table.get(keys.sequence)
         if counter is None or int(counter["next"]) < sequence:
             raise InvalidInput("invalid_request", "job_id: is no job of this dataset")
