@@ -41,7 +41,8 @@ class Names(RuleBasedStateMachine):
     )
     def point(self, suffix: str, alias: str, action: str) -> None:
         name = f"image-{suffix}"
-        target, expected = self._real(name), (202, None)
+        target = self._real(name)
+        expected: tuple[int, str | None] = (202, None)
         if alias in FILTERED_ALIASES and not (target or "").endswith("-filtered"):
             twin = self._real(f"{name}-filtered")
             if twin is None or not twin.endswith("-filtered"):
