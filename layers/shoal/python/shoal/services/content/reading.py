@@ -1,6 +1,6 @@
 """Reading documents: by id, all of a version, and those that a part of the log may have changed."""
 
-import heapq
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +28,8 @@ from shoal.storage.ports import Ports
 
 _PAGE = 100
 _ROWS_A_PART = 4096
+_STRING_BYTES = 57
+"""Of a string in a list, beside its characters."""
 
 
 def read_documents(
@@ -169,28 +171,36 @@ def _ids_of(ports: Ports, snapshot: Snapshot, job: Job, *, after_id: str, most: 
         case JobKind.ABORTED | JobKind.IMPORT_OPEN | JobKind.IMPORT_END:
             return []
         case JobKind.IMPORT if job.opened is not None:
-            ids: Iterable[str] = _imported(snapshot, job.opened)
+            ids: Sequence[str] = _imported(snapshot, job.opened)
         case JobKind.UPSERT | JobKind.DELETE | JobKind.PATCH:
             logged = _logged(ports, job)
             if logged is None:
                 return None
-            ids = set(logged)
+            ids = sorted(set(logged))
         case _:  # the dataset went back to a snapshot
             return None
-    return heapq.nsmallest(most, (each for each in ids if each > after_id))
+    start = bisect_right(ids, after_id)
+    return list(ids[start : start + most])
 
 
-def _imported(snapshot: Snapshot, opened: int) -> Iterator[str]:
-    """Ids of the live rows that an import has brought: they have the sequence at which it began."""
-    within = {
-        shard.shard_id
-        for shard in snapshot.all_shards()
-        if shard.min_sequence <= opened <= shard.max_sequence
-    }
-    sources = (part.source for part in parts_of(snapshot, _ROWS_A_PART) if part.source.shard_id in within)
-    for record in live_records(snapshot, sources, documents=False):
-        if record.sequence == opened:
-            yield record.id
+def _imported(snapshot: Snapshot, opened: int) -> Sequence[str]:
+    """Ids of the live rows that an import has brought, ascending: they have the sequence at which it began.
+
+    Kept in memory where there is room: they are asked for some at a time.
+    """
+
+    def read() -> list[str]:
+        within = {
+            shard.shard_id
+            for shard in snapshot.all_shards()
+            if shard.min_sequence <= opened <= shard.max_sequence
+        }
+        sources = (part.source for part in parts_of(snapshot, _ROWS_A_PART) if part.source.shard_id in within)
+        found = live_records(snapshot, sources, documents=False)
+        return sorted(record.id for record in found if record.sequence == opened)
+
+    name = f"{snapshot.key}#imported-{opened}"
+    return snapshot.reader.made(name, read, lambda ids: sum(len(each) + _STRING_BYTES for each in ids))
 
 
 def _logged(ports: Ports, job: Job) -> Sequence[str] | None:
