@@ -33,8 +33,9 @@ class OpenImport:
 class DatasetDescriptor:
     """A dataset as its table items said at one moment.
 
-    `head` is without leases. Whatever log object was named before `log_since` (epoch seconds) is applied or was
-    never accepted; of those named later, `log_applied` are applied.
+    `head` is without leases; `lineage` says of what the dataset is derived, where it is. Whatever log object was
+    named before `log_since` (epoch seconds) is applied or was never accepted; of those named later, `log_applied`
+    are applied.
     """
 
     written_at: float
@@ -44,6 +45,7 @@ class DatasetDescriptor:
     open_imports: tuple[OpenImport, ...] = ()
     log_since: float = 0.0
     log_applied: tuple[str, ...] = ()
+    lineage: Item | None = None
 
     @property
     def live(self) -> bool:
@@ -79,6 +81,7 @@ def encode_dataset(descriptor: DatasetDescriptor) -> bytes:
             "open_imports": [[entry.sequence, entry.import_id] for entry in descriptor.open_imports],
             "log_since": descriptor.log_since,
             "log_applied": descriptor.log_applied,
+            **({"lineage": dict(descriptor.lineage)} if descriptor.lineage else {}),
         },
     )
 
@@ -100,6 +103,7 @@ def decode_dataset(data: bytes) -> DatasetDescriptor:
             open_imports=tuple(OpenImport(int(place), name) for place, name in body["open_imports"]),
             log_since=float(body["log_since"]),
             log_applied=tuple(map(str, body["log_applied"])),
+            lineage=_item(body["lineage"]) if "lineage" in body else None,
         ),
     )
 

@@ -99,8 +99,9 @@ def describe_tenant(ports: Ports, tenant_id: str) -> bool:
 
 def dataset_is_described(ports: Ports, keys: DatasetKeys, descriptor: DatasetDescriptor) -> bool:
     """Whether a descriptor says of a dataset what the table does; what is read here is compared, not the log."""
-    meta, head = _meta_and_head(ports, keys)
-    return (meta, head, _snapshots(ports, keys)) == (descriptor.meta, descriptor.head, descriptor.snapshots)
+    meta, head, lineage = _told(ports, keys)
+    said = (descriptor.meta, descriptor.head, descriptor.lineage, descriptor.snapshots)
+    return (meta, head, lineage, _snapshots(ports, keys)) == said
 
 
 def tenant_is_described(ports: Ports, keys: TenantKeys, descriptor: TenantDescriptor) -> bool:
@@ -112,7 +113,7 @@ def tenant_is_described(ports: Ports, keys: TenantKeys, descriptor: TenantDescri
 def dataset_descriptor(ports: Ports, keys: DatasetKeys) -> DatasetDescriptor | None:
     """What there is to say of a dataset now; None where there is none."""
     now = ports.clock()
-    meta, head = _meta_and_head(ports, keys)
+    meta, head, lineage = _told(ports, keys)
     if meta is None or head is None:
         return None
     if head["state"] != "live":
@@ -127,6 +128,7 @@ def dataset_descriptor(ports: Ports, keys: DatasetKeys) -> DatasetDescriptor | N
         open_imports=_open_imports(ports, keys, now) if head.get("open_imports") else (),
         log_since=log.since,
         log_applied=log.applied,
+        lineage=lineage,
     )
 
 
@@ -160,11 +162,12 @@ def _aliases(ports: Ports, keys: TenantKeys, histories: tuple[Item, ...]) -> tup
     return (*sorted(pointing, key=lambda item: str(item["sk"])), *of_models)
 
 
-def _meta_and_head(ports: Ports, keys: DatasetKeys) -> tuple[Item | None, Item | None]:
-    found = retry_busy(lambda: ports.table.batch_get([keys.meta, keys.head]))
-    items = {item["sk"]: item for item in found}
-    head = items.get(keys.head.sk)
-    return items.get(keys.meta.sk), None if head is None else _without(head, _NOT_OF_HEAD)
+def _told(ports: Ports, keys: DatasetKeys) -> tuple[Item | None, Item | None, Item | None]:
+    """META, HEAD without leases, and of what the dataset is derived."""
+    wanted = [keys.meta, keys.head, keys.derivation]
+    items = {item["sk"]: item for item in retry_busy(lambda: ports.table.batch_get(wanted))}
+    meta, head, lineage = (items.get(key.sk) for key in wanted)
+    return meta, None if head is None else _without(head, _NOT_OF_HEAD), lineage
 
 
 def _snapshots(ports: Ports, keys: DatasetKeys) -> tuple[Item, ...]:

@@ -18,6 +18,7 @@ from shoal.services.heads import parse_meta
 from shoal.services.name_items import built_by
 from shoal.services.parallel import in_parallel
 from shoal.services.recovered_dataset import Plan, plan_dataset, put_dataset
+from shoal.services.recovered_lineage import tell_sources
 from shoal.services.recovered_tenant import (
     nameless,
     names_dataset,
@@ -150,6 +151,7 @@ def _recover_datasets(
         for folder in ("parts", "shards")
         for each in ports.objects.list(tenant.folder(folder))
     }
+    back: list[DatasetDescriptor] = []
     for keys, descriptor in _live(ports, datasets, report):
         name = descriptor.meta["name"]
         if ports.table.get(keys.head) is not None:
@@ -166,6 +168,9 @@ def _recover_datasets(
             report.damaged[keys.descriptor] = f"the name {name} is taken by another dataset in the table"
         else:
             report.datasets.append(_told(plan))
+            back.append(descriptor)
+    if not report.dry_run:
+        tell_sources(ports, back)
 
 
 def _live(
