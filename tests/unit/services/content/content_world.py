@@ -1,4 +1,4 @@
-"""Content indexes in a World whose model is a fake: built by the deployed workflow, and followed, in this process."""
+"""Content indexes in a World whose model is a fake: built by the deployed workflow, and followed, in process."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -62,7 +62,7 @@ class ContentWorld(TextWorld):
 
     # --- indexes
 
-    def create(  # type: ignore[override] - an index, and no dataset
+    def create_index(
         self, name: str = "movies", filter_text: str = "", projection: str = "", *, ports: Ports | None = None
     ) -> ContentIndex:
         """Make an index, and leave its build to the workflow."""
@@ -88,7 +88,7 @@ class ContentWorld(TextWorld):
 
     def made(self, name: str = "movies", filter_text: str = "", projection: str = "") -> ContentIndex:
         """An index that is built."""
-        self.create(name, filter_text, projection)
+        self.create_index(name, filter_text, projection)
         assert self.built(name).succeeded
         return self.index(name)
 

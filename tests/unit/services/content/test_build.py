@@ -33,7 +33,7 @@ def test_a_build_of_any_layout(in_cells: bool) -> None:
 def test_it_is_dealt_out_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "_MOST_ROWS", 4)
     world = filled()
-    world.create()
+    world.create_index()
     (import_id,) = world.under_way()
     seen: list[int] = []
 
@@ -87,7 +87,7 @@ def test_a_kill_in_any_state_changes_nothing(in_cells: bool) -> None:
 
     def make(number: int | None) -> KilledOnce:
         world = filled(in_cells=in_cells)
-        world.create("movies", "year > 1992")
+        world.create_index("movies", "year > 1992")
         worlds.append(world)
         return KilledOnce(world.process, world.step, number=number)
 
@@ -104,7 +104,7 @@ def test_a_kill_in_any_state_changes_nothing(in_cells: bool) -> None:
 
 def test_a_step_that_comes_again_does_nothing() -> None:
     world = filled()
-    world.create()
+    world.create_index()
     (import_id,) = world.under_way()
     assert world.built().succeeded
     before = world.index()

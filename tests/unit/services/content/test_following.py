@@ -74,7 +74,7 @@ def test_drafts_never_enter() -> None:
 def test_what_came_during_the_build_is_taken_up_after_it() -> None:
     world = ContentWorld()
     world.put(document("a", title="one"), document("b", title="two"), document("c", title="three"))
-    world.create()
+    world.create_index()
     done: list[str] = []
 
     def meanwhile(function: str, payload: Any) -> Any:
@@ -282,7 +282,7 @@ def test_one_that_was_never_told_to_be_active_becomes_so() -> None:
     """The workflow died between the commit and its last step."""
     world = ContentWorld()
     world.put(document("a", title="one"), document("bad", title="cannot"))
-    world.create()
+    world.create_index()
 
     def dies(function: str, payload: Any) -> Any:
         if payload["step"] == "deploy":

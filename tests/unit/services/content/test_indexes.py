@@ -32,7 +32,7 @@ def test_an_index_goes_from_pending_to_active() -> None:
         Deletion("gone", 2),
     )
     world.put(Document("p1", {"_id": "p1", "_type": "person", "title": "a person"}, 1))
-    made = world.create("Movies-1", MOVIES, "{title}")
+    made = world.create_index("Movies-1", MOVIES, "{title}")
     assert (made.status, made.start_count, made.remaining_count, made.failed_count) == ("pending", 5, 5, 0)
     assert (made.name, made.filter, made.projection) == ("Movies-1", MOVIES, "{title}")
     assert world.index("Movies-1") == made
@@ -56,7 +56,7 @@ def test_an_index_goes_from_pending_to_active() -> None:
 
 def test_an_index_of_a_dataset_that_holds_nothing() -> None:
     world = ContentWorld()
-    assert world.create().start_count == 0
+    assert world.create_index().start_count == 0
     assert world.built().succeeded
     world.check(world.index())
     world.put(document("a", title="first"))
@@ -138,10 +138,10 @@ def test_a_wrong_filter_says_where() -> None:
 
 def test_names_are_unique_in_a_dataset() -> None:
     world = ContentWorld()
-    world.create("Films")
-    world.create("films")
+    world.create_index("Films")
+    world.create_index("films")
     with pytest.raises(Conflict) as refused:
-        world.create("Films")
+        world.create_index("Films")
     assert refused.value.code == "index_exists"
     assert [index.name for index in world.indexes()] == ["Films", "films"]
 
@@ -150,13 +150,13 @@ def test_a_dataset_has_so_many_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_INDEXES == 100
     monkeypatch.setattr("shoal.services.content.indexes.MAX_INDEXES", 2)
     world = ContentWorld()
-    world.create("a")
-    world.create("b")
+    world.create_index("a")
+    world.create_index("b")
     with pytest.raises(Conflict) as refused:
-        world.create("c")
+        world.create_index("c")
     assert refused.value.code == "too_many_indexes"
     world.delete_index("a")
-    world.create("c")
+    world.create_index("c")
 
 
 def test_unknown_datasets_and_indexes() -> None:
@@ -177,7 +177,7 @@ def test_unknown_datasets_and_indexes() -> None:
 
 def test_an_index_of_another_tenant_is_not_there() -> None:
     world, other = ContentWorld(), ContentWorld()
-    world.create()
+    world.create_index()
     with pytest.raises(NotFound):
         list_indexes(world.ports, other.tenant_id, dataset_name=NAME)
 
@@ -209,7 +209,7 @@ def test_documents_that_fail_are_counted_and_listed_with_their_reason() -> None:
         document("empty", year=1999),
         document("deep", nested=nested(40)),
     )
-    world.create()
+    world.create_index()
     assert world.built().succeeded
     index = world.index()
     assert (index.status, index.start_count, index.failed_count) == ("active", 4, 3)
@@ -253,7 +253,7 @@ def test_a_failure_is_mended_by_a_better_version() -> None:
 def test_failures_are_listed_before_the_build_has_ended() -> None:
     world = ContentWorld()
     world.put(document("a", title="cannot"), document("b", title="fine"))
-    world.create()
+    world.create_index()
     listed: list[list[str]] = []
 
     def watched(function: str, payload: dict[str, str]) -> object:
@@ -269,7 +269,7 @@ def test_a_build_that_fails_says_why_and_can_be_made_again() -> None:
     world = ContentWorld()
     world.put(document("a", title="one"))
     world.models.told.problem = lambda spec: ModelDenied(spec.model_id, "no access")
-    world.create()
+    world.create_index()
     world.built()
     index = world.index()
     assert (index.status, index.remaining_count, index.failed_count) == ("indexing", 0, 1)
@@ -300,7 +300,7 @@ def test_an_index_can_be_deleted_in_any_state_of_its_build() -> None:
     for number in range(20):
         world = ContentWorld()
         world.put(*(document(f"m{n}", title=f"film {n}") for n in range(3)))
-        world.create()
+        world.create_index()
         dataset = world.index().dataset
         calls = 0
 
@@ -332,7 +332,7 @@ def test_who_makes_one_may_die_at_any_call(fault: Fault) -> None:
         world.put(document("a", title="one"), document("b", title="two"))
         faults = Faults(AtCall(number, fault))
         with suppress(SimulatedCrash, ShoalError):
-            world.create(ports=world.process(faults))
+            world.create_index(ports=world.process(faults))
         if faults.calls <= number:
             assert number > 10
             return
@@ -348,7 +348,7 @@ def test_who_deletes_one_may_die_at_any_call(fault: Fault) -> None:
     for number in range(200):
         world = ContentWorld()
         world.put(document("a", title="one"))
-        dataset = world.create().dataset
+        dataset = world.create_index().dataset
         faults = Faults(AtCall(number, fault))
         with suppress(SimulatedCrash, ShoalError):
             world.delete_index(ports=world.process(faults))
@@ -370,7 +370,7 @@ def test_a_build_that_was_never_opened_is_begun_by_the_sweep() -> None:
     for number in range(200):
         faults = Faults(AtCall(number, Fault.CRASH_AFTER))
         with suppress(SimulatedCrash):
-            world.create(f"i{number}", ports=world.process(faults))
+            world.create_index(f"i{number}", ports=world.process(faults))
         if faults.calls <= number:
             break
     waiting = {index.name for index in world.indexes()}
@@ -390,7 +390,7 @@ def test_a_build_that_was_never_opened_is_begun_by_the_sweep() -> None:
 def test_a_workflow_that_died_fails_the_index() -> None:
     world = ContentWorld()
     world.put(document("a", title="one"))
-    world.create()
+    world.create_index()
     (import_id,) = world.under_way()
     world.reindexes.end(import_id, "TIMED_OUT")
     world.clock.pass_seconds(100)

@@ -81,7 +81,7 @@ def test_at_most_so_many() -> None:
 
 def test_before_the_build_is_done_nothing_is_found() -> None:
     world = library()
-    world.create()
+    world.create_index()
     assert ask(world, "red") == []
 
 

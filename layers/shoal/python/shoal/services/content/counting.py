@@ -6,12 +6,12 @@ from collections.abc import Callable
 from shoal.errors import NotFound
 from shoal.model.content_indexes import Selection
 from shoal.model.datasets import Dataset
+from shoal.services.applied import wait_for_log
 from shoal.services.content.reading import scan
-from shoal.services.heads import keys_of
+from shoal.services.heads import keys_of, read_head
 from shoal.services.parts import PartReader
-from shoal.services.retry import retry_busy
 from shoal.services.snapshot import Snapshot, open_snapshot
-from shoal.services.waiting import Pause, wait_until
+from shoal.services.waiting import Pause
 from shoal.storage.ports import Ports
 
 _LOOKED_AT_ONCE = 64
@@ -36,11 +36,7 @@ def count_now(
         NotFound: `dataset_not_found`.
     """
     keys = keys_of(documents)
-    counter = retry_busy(lambda: ports.table.get(keys.sequence))
-    newest = int(counter["next"]) if counter else 0
-    head = wait_until(ports, keys, sequence=newest, seconds=seconds / 2, pause=pause)
-    if head is None:  # not in time
-        head = wait_until(ports, keys, seconds=0, pause=pause)
+    head = wait_for_log(ports, keys, seconds=seconds / 2, pause=pause) or read_head(ports, keys)
     if head is None:
         raise NotFound("dataset_not_found", "dataset not found")
     snapshot = open_snapshot(reader, documents, head)

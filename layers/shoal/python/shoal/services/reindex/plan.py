@@ -13,17 +13,16 @@ from shoal.model.embedding_models import EmbeddingModel, ModelRegistry
 from shoal.model.import_work import Plan
 from shoal.model.reindex_work import EmbedItem, SourceVersion, grouped, rows_an_item
 from shoal.model.tasks import TaskStatus
+from shoal.services.applied import wait_for_log
 from shoal.services.collections.counts import read_counts
 from shoal.services.heads import keys_of
 from shoal.services.imports.workspace import Step, Workspace
 from shoal.services.pipeline.sample_sizes import sample_shares
 from shoal.services.reindex.lookup import Reindex, find_reindex, is_there, read_dataset
 from shoal.services.reindex.version import count_objects, open_version, parts_of
-from shoal.services.retry import retry_busy
 from shoal.services.snapshot import Snapshot
 from shoal.services.tasks.items import change_now
-from shoal.services.waiting import Pause, wait_until
-from shoal.services.wake import wake_indexer
+from shoal.services.waiting import Pause
 from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Assign, Ports
 
@@ -108,11 +107,8 @@ def take_version(
         StorageBusy: its log is not applied yet; another attempt waits on.
     """
     ports, keys = work.ports, DatasetKeys(work.job.tenant_id, source_id)
-    counter = retry_busy(lambda: ports.table.get(keys.sequence))
-    newest = int(counter["next"]) if counter else 0
-    wake_indexer(ports, keys)
     try:
-        head = wait_until(ports, keys, sequence=newest, seconds=seconds, pause=pause)
+        head = wait_for_log(ports, keys, seconds=seconds, pause=pause)
     except NotFound:
         raise ImportRejected(SOURCE_DELETED) from None
     if head is None:
