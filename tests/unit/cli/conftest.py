@@ -17,6 +17,7 @@ from shoal.services.datasets import resolve
 from tests.unit.cli.studio_server import StudioServer
 from tests.unit.cli.studio_shell import Shoal, shell
 from tests.unit.http.api import Api, event
+from tests.unit.http.deriving import run_derivation
 from tests.unit.http.studio.pump import Pump
 from tests.unit.services.exports import exporting
 from tests.workflow.machine import run_workflow
@@ -28,7 +29,7 @@ type Run = Callable[..., Result]
 def transport_of(api: Api) -> httpx.MockTransport:
     """Requests become gateway events; what is written is indexed at once, and so is what is imported.
 
-    Tasks are done when somebody looks at one.
+    Tasks and derivations are done when somebody looks at one.
     """
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -37,6 +38,8 @@ def transport_of(api: Api) -> httpx.MockTransport:
         sent = request.read()
         if request.method == "GET" and "-tasks/" in request.url.path:
             Pump(api).run()
+        if request.method == "GET" and "/v1/derivations/" in request.url.path:
+            run_derivation(api, request.url.path.rpartition("/")[2])
         # The gateway hands over text as it is and anything else in base64.
         body = sent if "gzip" in request.headers.get("content-encoding", "") else sent.decode()
         found = api.send(

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from infra.cli.collections.display import Lines, Moment
 from infra.cli.main import app
 from infra.cli.targets import Targets
-from tests.unit.cli.conftest import Run
+from tests.unit.cli.conftest import Run, lines
 
 RUN = "drv_" + "1" * 32
 DERIVATION: dict[str, Any] = {
@@ -247,8 +247,39 @@ def test_errors_are_one_line_and_a_way_on(run: Run, arguments: Sequence[str], co
 def test_one_that_is_being_built(run: Run) -> None:
     run("datasets", "create", "songs", "--dimension", "2")
     begun = json.loads(run("derive", "songs", "jazz", "--json").stdout)
-    assert json.loads(run("derivation", "show", begun["derivation_id"], "--json").stdout) == begun
     result = run("derive", "jazz", "cool-jazz")
     assert (result.exit_code, "source_unfinished" in result.stderr) == (4, True)
+    assert run("datasets", "get", "jazz").exit_code == 4
     assert run("derivation", "cancel", begun["derivation_id"]).stdout.endswith("cancelled\n")
     assert run("derivation", "show", begun["derivation_id"]).exit_code == 1
+
+
+def test_from_a_dataset_to_one_that_follows_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.cli.imports.following._FIRST_PAUSE_SECONDS", 0.0)
+    run("datasets", "create", "songs", "--dimension", "2")
+    records = [
+        {"id": "a", "values": [1, 0], "metadata": {"genre": "jazz", "title": "Take five"}},
+        {"id": "b", "values": [0, 1], "metadata": {"genre": "rock", "title": "Rude boy"}},
+        {"id": "c", "values": [1, 1], "metadata": {"genre": "jazz", "title": "A rude awakening"}},
+    ]
+    run("vectors", "upsert", "songs", "-", stdin=lines(records))
+    run("terms", "put", "sensitive", "-", stdin="rude\n")
+    done = run("derive", "songs", "jazz", "--filter", '{"genre": "jazz"}', "--follow", "--watch")
+    assert done.exit_code == 0, done.output
+    assert done.stdout == "jazz: 2 of the 3 records of songs, sharing what is stored\n"
+    clean = run("derive", "songs", "clean", "--terms", "sensitive", "--field", "title", "--watch")
+    assert clean.stdout.splitlines()[1].split() == ["2", "with", "rude"]
+    assert json.loads(run("count", "jazz", "--json").stdout) == {"count": 2}
+    assert json.loads(run("count", "clean", "--json").stdout) == {"count": 1}
+    refused = run("vectors", "delete", "jazz", "a")
+    assert refused.exit_code == 4
+    assert "dataset_follows" in refused.stderr
+    assert "shoal derivation show NAME" in refused.stderr
+    shown = run("derivation", "show", "songs").stdout
+    assert "not derived" in shown
+    assert "clean" in shown
+    assert "jazz" in shown
+    assert "kept in step  yes" in run("derivation", "show", "jazz").stdout
+    run("vectors", "delete", "songs", "c")
+    again = run("derivation", "rebuild", "clean", "--watch")
+    assert again.stdout.splitlines()[0] == "clean: 1 of the 2 records of songs, sharing what is stored"

@@ -9,12 +9,9 @@ from shoal.model.derivations import EVERYTHING
 from shoal.model.openverse import SCOPE
 from shoal.model.tenants import Scope
 from shoal.services import datasets
-from shoal.services.commit import drain
 from shoal.services.derived.starting import start_derivation
-from shoal.storage.keys import DatasetKeys
 from tests.unit.http.api import Answer, Api
-from tests.unit.services.derived.deriving import call, definition
-from tests.workflow.machine import Runner
+from tests.unit.http.deriving import run_derivation
 
 DERIVE = "/v1/datasets/products/derive"
 CHEAP = {"name": "cheap", "filter": {"price": {"$lt": 20}}}
@@ -258,22 +255,9 @@ def test_a_dataset_of_its_own_comes_from_nowhere(api: Api) -> None:
 
 def completed(api: Api, told: dict[str, Any]) -> dict[str, Any]:
     """The run, done by the workflow."""
-    keys = [DatasetKeys(api.tenant_id, item["dataset_id"]) for item in _named(api)]
-
-    def waited(_: float) -> None:
-        for each in keys:
-            drain(api.ports, each.tenant_id, each.dataset_id, owner="test")
-
-    runner = Runner(api.ports.objects, lambda name, given: call(api.ports, name, given), wait=waited)
-    execution = runner.run(definition(), {"run_id": told["derivation_id"]}, {})
-    assert execution.succeeded, (execution.error, execution.cause)
+    run_derivation(api, told["derivation_id"])
     done: dict[str, Any] = run_of(api, told["derivation_id"]).json
     return done
-
-
-def _named(api: Api) -> list[Any]:
-    items: list[Any] = list(api.ports.table.items())  # type: ignore[attr-defined]
-    return [item for item in items if item["sk"].startswith("NAME#")]
 
 
 def ids(api: Api, name: str) -> list[str]:
