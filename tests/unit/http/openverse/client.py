@@ -1,6 +1,8 @@
 """One tenant's ingestion server, spoken to with gateway events."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from shoal.model.datasets import Dataset, Metric
@@ -9,6 +11,8 @@ from shoal.services import aliases, datasets
 from shoal.services.datasets import creation
 from shoal.services.heads import keys_of, new_head_item
 from shoal.services.openverse.tasks import read_task
+from shoal.storage.memory import MemoryTable
+from shoal.storage.ports import Write
 from tests.unit.http.api import Answer, Api
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
@@ -67,6 +71,16 @@ class Openverse(Api):
         status: dict[str, Any] = found.json
         return status
 
+    def overtaken_by(self, act: Callable[[], object]) -> None:
+        """Have somebody else be faster than the next request, just before it first writes anything."""
+        ports = self.ports
+
+        def act_first() -> None:
+            self.use(ports)
+            act()
+
+        self.use(replace(ports, table=Overtaken(cast("MemoryTable", ports.table), act_first)))
+
     def newest(self) -> dict[str, Any]:
         """The status of the task that was asked for last, also of one that no answer named."""
         statuses: list[dict[str, Any]] = self.call("GET", "/task").json
@@ -77,6 +91,22 @@ class Openverse(Api):
         task = read_task(self.ports, self.tenant_id, answer.json["task_id"])
         assert task is not None
         return task
+
+
+class Overtaken:
+    """A table in front of whose first transaction somebody else is faster."""
+
+    def __init__(self, table: MemoryTable, meanwhile: Callable[[], object]) -> None:
+        self.table = table
+        self.meanwhile: list[Callable[[], object]] = [meanwhile]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.table, name)
+
+    def transact(self, writes: Sequence[Write], *, token: str) -> None:
+        while self.meanwhile:
+            self.meanwhile.pop()()
+        self.table.transact(writes, token=token)
 
 
 def absent() -> tuple[bool, None, None]:

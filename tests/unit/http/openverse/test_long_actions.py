@@ -1,8 +1,8 @@
 """Long actions: what is accepted, what is begun, and what is refused before anything is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -11,8 +11,7 @@ from shoal.services.derived.starting import get_derivation
 from shoal.services.openverse.tasks import list_tasks
 from shoal.services.sources import put_source
 from shoal.storage.keys import GSI, INGESTIONS
-from shoal.storage.memory import MemoryTable, MemoryWorkflows
-from shoal.storage.ports import Write
+from shoal.storage.memory import MemoryWorkflows
 from tests.unit.http.api import Answer
 from tests.unit.http.openverse.client import BAD_REQUEST, FAILED, SCHEDULED, Openverse, absent, told
 
@@ -76,33 +75,10 @@ def test_two_reindexes_to_one_suffix(api: Openverse) -> None:
     assert [task.status for task in list_tasks(api.ports, api.tenant_id)] == ["failed", "running"]
 
 
-class Overtaken:
-    """A table in front of whose first transaction somebody else is faster."""
-
-    def __init__(self, table: MemoryTable, meanwhile: Callable[[], object]) -> None:
-        self.table = table
-        self.meanwhile: list[Callable[[], object]] = [meanwhile]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.table, name)
-
-    def transact(self, writes: Sequence[Write], *, token: str) -> None:
-        while self.meanwhile:
-            self.meanwhile.pop()()
-        self.table.transact(writes, token=token)
-
-
 def test_two_reindexes_to_one_suffix_that_do_not_see_each_other(api: Openverse) -> None:
     api.records()
-    ports = api.ports
     first: list[Answer] = []
-
-    def overtake() -> None:
-        api.use(ports)
-        first.append(api.task("REINDEX", index_suffix="1"))
-
-    table = cast("MemoryTable", ports.table)
-    api.use(replace(ports, table=Overtaken(table, overtake)))
+    api.overtaken_by(lambda: first.append(api.task("REINDEX", index_suffix="1")))
     second = api.task("REINDEX", index_suffix="1")
     assert told(second) == (500, FAILED)
     assert "image-1 already exists" in second.json["detail"]

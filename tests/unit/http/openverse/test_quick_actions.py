@@ -168,3 +168,30 @@ def test_whoever_is_to_be_called_is_left_to_the_workflow(api: Openverse) -> None
     for url in (5, ["http://x"], "", " "):
         other = api.stored(api.task("POINT_ALIAS", index_suffix="1", alias="image", callback_url=url))
         assert other.callback is None
+
+
+def test_an_index_that_goes_live_while_it_is_deleted_stays(api: Openverse) -> None:
+    api.index("image-1")
+    api.overtaken_by(lambda: api.task("POINT_ALIAS", index_suffix="1", alias="image"))
+    assert told(api.task("DELETE_INDEX", index_suffix="1")) == (400, BAD_REQUEST)
+    assert api.stat("image") == (True, True, "image-1")
+
+
+def test_an_index_that_is_deleted_while_an_alias_is_moved_there(api: Openverse) -> None:
+    api.index("image-1")
+    api.index("image-2")
+    api.point("image", "image-1")
+    api.overtaken_by(lambda: api.task("DELETE_INDEX", index_suffix="2"))
+    assert told(api.task("POINT_ALIAS", index_suffix="2", alias="image")) == (500, FAILED)
+    assert api.stat("image") == (True, True, "image-1")
+    assert api.stat("image-2") == absent()
+
+
+def test_an_alias_that_is_moved_while_its_index_is_deleted(api: Openverse) -> None:
+    api.index("image-1")
+    api.index("image-2")
+    api.point("image", "image-1")
+    api.overtaken_by(lambda: api.task("POINT_ALIAS", index_suffix="2", alias="image"))
+    assert api.task("DELETE_INDEX", alias="image", force_delete=True).status == 202
+    assert api.stat("image-1") == absent(), "the alias pointed there when it was asked for"
+    assert api.stat("image") == (True, True, "image-2")
