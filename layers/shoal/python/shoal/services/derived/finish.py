@@ -15,6 +15,7 @@ from shoal.services.followers import Child, ChildKind, child_writes, say_synced,
 from shoal.services.heads import read_head
 from shoal.services.name_items import appearance
 from shoal.services.retry import retry_busy
+from shoal.services.wake import ask_to_compact
 from shoal.storage.ports import Action, Assign, CheckItem, Compare, Drop, UpdateItem, Write
 
 _log = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ def finish(work: DerivationRun, item: Mapping[str, Any]) -> dict[str, Any]:  # n
         run = find_derivation(work.ports, work.run_id)
         if run is None or run.status is not DerivationStatus.COMPLETED:
             raise RunStopped("the run has ended, or its dataset is gone")
-    _tell_others(work, version)
+    _tell_others(work, version, taken)
     return {}
 
 
@@ -68,8 +69,8 @@ def _done(work: DerivationRun, writes: list[Write]) -> bool:
     return True
 
 
-def _tell_others(work: DerivationRun, version: TakenVersion) -> None:
-    """What completing is followed by; the janitor and the sweep make up for it."""
+def _tell_others(work: DerivationRun, version: TakenVersion, taken: Taken) -> None:
+    """What completing is followed by; the janitor, the sweep and the daily look make up for it."""
     source = source_keys_of(work.job)
     _log.info(
         "derived",
@@ -77,6 +78,8 @@ def _tell_others(work: DerivationRun, version: TakenVersion) -> None:
     )
     try:
         describe_dataset(work.ports, work.keys)
+        if taken.strategy == "rewrite":
+            ask_to_compact(work.ports, work.keys)
         if work.dataset.follows:
             say_synced(work.ports, source, work.job.dataset_id, version=version.version)
             head = read_head(work.ports, source)

@@ -91,7 +91,6 @@ def parse_derivation(item: Item) -> Derivation:
         strategy=item.get("strategy"),
         source_version=_whole(item.get("source_version")),
         entered=bool(item.get("entered")),
-        asked_at=_moment(item.get("asked_at")),
         completed_at=_moment(item.get("completed_at")),
         error_message=item.get("error_message"),
     )
