@@ -190,6 +190,21 @@ class TestRefused:
         datasets.delete_dataset(world.ports, world.tenant_id, scope="native", name="image")
         assert world.failed(task).detail == "there is no dataset image"
 
+    @pytest.mark.parametrize(("scope", "name"), [("openverse", "image-a"), ("native", "image")])
+    def test_one_that_is_made_anew_meanwhile(self, scope: str, name: str) -> None:
+        world = OpenverseWorld()
+        world.index("image-a")
+        world.fill(catalogue("new", 3))
+        task = asked(world)
+        world.call(world.ports, "ingestion", {"step": "work", **ids(task)})
+        datasets.delete_dataset(world.ports, world.tenant_id, scope=scope, name=name)
+        if scope == "native":
+            world.dataset = world.create(name)
+        else:
+            world.index(name)
+        assert world.failed(task).detail == f"{name} was deleted and made anew meanwhile"
+        assert world.indexes() == {"image-a": 0}
+
     def test_another_dimension(self) -> None:
         world = OpenverseWorld()
         world.index("image-a", dimension=3)

@@ -58,7 +58,8 @@ class TenantDescriptor:
     """A tenant with its API keys, as their items said at one moment.
 
     `aliases` are its names that point elsewhere: those of datasets and of active collections, and its own names of
-    models. `histories` say of the first how they were moved; `term_lists` are its lists of terms.
+    models. `histories` say of the first how they were moved; `term_lists` are its lists of terms, and
+    `sources` the places that its records may be pulled from.
     """
 
     written_at: float
@@ -67,6 +68,7 @@ class TenantDescriptor:
     aliases: tuple[Item, ...] = ()
     histories: tuple[Item, ...] = ()
     term_lists: tuple[Item, ...] = ()
+    sources: tuple[Item, ...] = ()
 
 
 def encode_dataset(descriptor: DatasetDescriptor) -> bytes:
@@ -117,6 +119,7 @@ def encode_tenant(descriptor: TenantDescriptor) -> bytes:
         "aliases": [dict(item) for item in descriptor.aliases],
         "histories": [dict(item) for item in descriptor.histories],
         "term_lists": [dict(item) for item in descriptor.term_lists],
+        "sources": [dict(item) for item in descriptor.sources],
     }
     return _encode("tenant", body)
 
@@ -137,6 +140,7 @@ def decode_tenant(data: bytes) -> TenantDescriptor:
             aliases=tuple(map(_item, body.get("aliases", ()))),
             histories=tuple(map(_item, body.get("histories", ()))),
             term_lists=tuple(map(_item, body.get("term_lists", ()))),
+            sources=tuple(map(_item, body.get("sources", ()))),
         ),
     )
 

@@ -31,6 +31,7 @@ from shoal.storage.keys import (
     KEY_PREFIX,
     MODEL_ALIAS_PREFIX,
     SNAPSHOT_PREFIX,
+    SOURCE_PREFIX,
     TERM_LIST_PREFIX,
     DatasetKeys,
     TenantKeys,
@@ -78,8 +79,8 @@ def describe_dataset(ports: Ports, keys: DatasetKeys) -> bool:
 
 
 def describe_tenant(ports: Ports, tenant_id: str) -> bool:
-    """Have the bucket say what the table says of a tenant, its API keys, aliases and lists of terms; whether
-    it does now.
+    """Have the bucket say what the table says of a tenant, its API keys, aliases, lists of terms and sources;
+    whether it does now.
     """
     keys = TenantKeys(tenant_id)
     try:
@@ -149,6 +150,7 @@ def tenant_descriptor(ports: Ports, keys: TenantKeys) -> TenantDescriptor | None
         _aliases(ports, keys, histories),
         histories,
         tuple(every_item(ports, keys.partition, prefix=TERM_LIST_PREFIX)),
+        tuple(every_item(ports, keys.partition, prefix=SOURCE_PREFIX)),
     )
 
 

@@ -1,4 +1,4 @@
-"""One tenant made anew from its descriptor, with its API keys, aliases and lists of terms.
+"""One tenant made anew from its descriptor, with its API keys, aliases, lists of terms and sources.
 
 Where it has no descriptor that can be read: without all of these.
 """
@@ -12,6 +12,7 @@ from shoal.storage.keys import (
     ALIAS_PREFIX,
     MODEL_ALIAS_PREFIX,
     NAME_PREFIX,
+    SOURCE_PREFIX,
     TENANTS,
     TERM_LIST_PREFIX,
     TenantKeys,
@@ -34,6 +35,7 @@ def read_tenant(ports: Ports, tenant: TenantKeys) -> TenantDescriptor:
     strange = [item for item in descriptor.aliases if not _is_alias(tenant, item)]
     strange += [item for item in descriptor.histories if not _is_of(tenant, item, ALIAS_PREFIX)]
     strange += [item for item in descriptor.term_lists if not _is_of(tenant, item, TERM_LIST_PREFIX)]
+    strange += [item for item in descriptor.sources if not _is_of(tenant, item, SOURCE_PREFIX)]
     if owners != {tenant.tenant_id} or any(pk != expected for pk, expected in items.items()) or strange:
         raise CorruptObject(f"{tenant.descriptor} describes another tenant")
     return descriptor
@@ -82,7 +84,7 @@ def put_tenant(ports: Ports, tenant: TenantKeys, descriptor: TenantDescriptor) -
             _put_if_absent(ports, Key(tenant.partition, str(item["sk"])), item)
         else:
             put_back(ports, tenant, item, histories.get((item["scope"], item["name"])))
-    for item in descriptor.term_lists:
+    for item in (*descriptor.term_lists, *descriptor.sources):
         _put_if_absent(ports, Key(tenant.partition, str(item["sk"])), item)
     _put_if_absent(ports, tenant.meta, descriptor.tenant)
 

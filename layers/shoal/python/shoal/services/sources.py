@@ -4,6 +4,7 @@ from shoal.errors import InvalidInput, NotFound
 from shoal.model.imports import ImportFormat, check_format
 from shoal.model.openverse import MEDIA_TYPES
 from shoal.model.sources import UpstreamSource, parse_s3_url
+from shoal.services.descriptors import describe_tenant
 from shoal.services.paging import every_item
 from shoal.services.retry import retry_busy
 from shoal.services.tenants import get_tenant
@@ -32,6 +33,7 @@ def put_source(ports: Ports, tenant_id: str, model: str, url: str, file_format: 
         "created_at": made.created_at,
     }
     retry_busy(lambda: ports.table.put(item))
+    describe_tenant(ports, tenant_id)
     return made
 
 
@@ -72,6 +74,7 @@ def drop_source(ports: Ports, tenant_id: str, model: str) -> None:
     tenant_id = get_tenant(ports, tenant_id).tenant_id
     find_source(ports, tenant_id, checked_model(model))
     retry_busy(lambda: ports.table.delete(TenantKeys(tenant_id).source(model)))
+    describe_tenant(ports, tenant_id)
 
 
 def checked_model(model: str) -> str:

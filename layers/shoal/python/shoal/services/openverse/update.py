@@ -47,12 +47,15 @@ type LeavesOut = Callable[[Mapping[str, Any]], bool]
 class Update:
     """How far an update is, as the task remembers it.
 
-    `newest`: the place in the dataset's log up to which it has to be applied. `manifest` and `sha256` name the
-    version that is read then; None of a dataset without one. The next rows to look at are those of its piece
-    `source`, from the live row `row` on. `seen`, `copied`, `left_out` and `undated` are counts of rows, `last` is
-    the place in the index's log up to which that has to be applied in the end.
+    `source_id` and `index_id` are the datasets of these names when it began. `newest`: the place in the dataset's
+    log up to which it has to be applied. `manifest` and `sha256` name the version that is read then; None of a
+    dataset without one. The next rows to look at are those of its piece `source`, from the live row `row` on.
+    `seen`, `copied`, `left_out` and `undated` are counts of rows, `last` the place in the index's log up to which
+    that has to be applied in the end.
     """
 
+    source_id: str = ""
+    index_id: str = ""
     newest: int | None = None
     taken: bool = False
     manifest: str | None = None
@@ -101,9 +104,16 @@ def update(ports: Ports, reader: PartReader, task: OpenverseTask, *, budget_seco
         raise InvalidInput("invalid_since_date", "since_date is not a timestamp")
     now = Update.of(task)
     source = _there(ports, task, NATIVE_SCOPE, task.model)
-    if not now.taken:
-        return _take_version(ports, task, now, keys_of(source))
     index = _there(ports, task, SCOPE, task.index or "")
+    if now.newest is None:
+        begun = Update(source.dataset_id, index.dataset_id, newest=_newest(ports, keys_of(source)))
+        change_task(ports, task, work=asdict(begun))
+        return AGAIN
+    for there, begun_with in ((source, now.source_id), (index, now.index_id)):
+        if there.dataset_id != begun_with:
+            raise Conflict("dataset_not_found", f"{there.name} was deleted and made anew meanwhile")
+    if not now.taken:
+        return _take_version(ports, task, now, now.newest, keys_of(source))
     if now.last is None:
         if (source.dimension, source.metric) != (index.dimension, index.metric):
             raise Conflict(
@@ -129,15 +139,12 @@ def _there(ports: Ports, task: OpenverseTask, scope: str, name: str) -> Dataset:
         raise NotFound("dataset_not_found", f"there is no {what} {name}") from missing
 
 
-def _take_version(ports: Ports, task: OpenverseTask, now: Update, keys: DatasetKeys) -> Next:
+def _take_version(ports: Ports, task: OpenverseTask, now: Update, newest: int, keys: DatasetKeys) -> Next:
     """Take the version in which all is that was in the dataset's log when the task began."""
-    if now.newest is None:
-        change_task(ports, task, work=asdict(replace(now, newest=_newest(ports, keys))))
-        return AGAIN
     head = read_head(ports, keys)
     if head is None or not head.live:
         raise NotFound("dataset_not_found", f"the dataset {task.model} has been deleted")
-    if head.watermark < now.newest:
+    if head.watermark < newest:
         wake_indexer(ports, keys)
         return wait_for_others(ports, task)
     taken = replace(now, taken=True, manifest=head.manifest, sha256=head.manifest_sha256)
