@@ -10,7 +10,7 @@ from infra.components.storage import Storage
 from infra.components.workflow import Workflow
 from infra.derived_grants import READ
 from infra.environments import SECRETS
-from infra.import_grants import DESCRIPTORS, MANIFESTS, WORK, WRITE
+from infra.import_grants import DESCRIPTORS, MANIFESTS, REJECTS, WORK, WRITE
 from infra.text_grants import LOG
 
 
@@ -18,7 +18,7 @@ def grant_content(
     functions: Mapping[str, Function], *, storage: Storage, messaging: Messaging, reindexes: Workflow
 ) -> None:
     """Let each function do its part. The test of the roles holds the same table, written a second time."""
-    content = functions["content"]
+    content, reindex, tasks = (functions[name] for name in ("content", "reindex", "tasks"))
     table, objects = storage.table.table_arn, storage.bucket.arn_for_objects
     content.allow([*READ, *WRITE, "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"], table)
     content.allow(["s3:GetObject"], objects("t/*"), objects(WORK))
@@ -27,6 +27,9 @@ def grant_content(
     content.allow(["s3:DeleteObject"], objects(LOG))
     content.allow(["s3:ListBucket"], storage.bucket.bucket_arn)
     content.allow(["sqs:SendMessage"], messaging.wakeups.queue_arn, messaging.tasks.queue_arn)
+    # Documents that could not be embedded are kept as a list of the index, once it is built.
+    for builder in (reindex, tasks):
+        builder.allow(["s3:GetObject"], objects(REJECTS))
     # The key that the secrets of webhooks are sealed with.
     content.allow(
         ["ssm:GetParameter", "ssm:PutParameter"],

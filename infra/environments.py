@@ -43,6 +43,7 @@ def environments_of(
         "SHOAL_BEDROCK_MODELS": json.dumps(settings.bedrock_models),
         "SHOAL_HTTP_EMBEDDING_MODELS": json.dumps(settings.http_embedding_models),
         "SHOAL_EMBEDDING_PRICES": json.dumps(settings.embedding_prices),
+        "SHOAL_MODEL_TOKENS_PER_MINUTE": json.dumps(settings.model_tokens_per_minute),
         **_given(SHOAL_EMBEDDING_TOKENS_PER_DAY=settings.embedding_tokens_per_day),
     }
     vectorize = {

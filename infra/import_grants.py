@@ -69,6 +69,8 @@ def grant_imports(
     finish.allow(["dynamodb:Query", "dynamodb:BatchWriteItem"], table)
     finish.allow(["s3:GetObject"], objects(WORK), objects("t/*"))
     finish.allow(["s3:PutObject"], *(objects(pattern) for pattern in COMMITTED))
+    # Documents that were written while an import of such was open are put again before it commits.
+    finish.allow(["s3:PutObject"], objects("t/*/log/*"))
     finish.allow(["sqs:SendMessage"], builds)
-    for reader in (api, sweep, intake, plan, validate, cells, finish):
+    for reader in (api, sweep, ingestion, intake, plan, validate, cells, finish):
         reader.allow(["s3:ListBucket"], bucket)

@@ -12,6 +12,7 @@ _COMMITS = "keys are made anew by every commit, below the prefixes of what a com
 _STAGING = (
     "the part of the bucket that holds imports on their way; whose, is decided by the key of each request"
 )
+_ERRORS_ALONE = "errors are logged; every event would be billed, and the functions log each step that is done"
 _EXECUTIONS = "an execution is named after its run, which is made anew each time"
 
 
@@ -84,6 +85,7 @@ REASONS: dict[str, dict[str, str]] = {
         **_LOG,
         **_DATASETS,
         **_VERSIONS,
+        **_REJECTS,
         _executions(_DERIVATIONS, ":*"): _EXECUTIONS,
     },
     "Functions/Derivation": {**_STEPS, **_READ, **_LOG, **_DATASETS, **_VERSIONS},
@@ -107,7 +109,7 @@ REASONS: dict[str, dict[str, str]] = {
         "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:"
         "parameter/shoal-keys/<AWS::StackName>/*]": "the deployment's own keys lie there, each made once",
     },
-    "Functions/Reindex": {**_STEPS, **_READ, **_DATASETS},
+    "Functions/Reindex": {**_STEPS, **_READ, **_DATASETS, **_REJECTS},
     "Functions/Outbound": {
         "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ssm:<AWS::Region>:<AWS::AccountId>:parameter/shoal/*]": (
             "keys of endpoints lie there under names of the operator's"
@@ -128,8 +130,7 @@ REASONS: dict[str, dict[str, str]] = {
             "AwsSolutions-IAM5[Resource::*]": "the delivery of logs and tracing take only `*`",
             f"AwsSolutions-IAM5[Resource::{_BUCKET}/staging/t/*/work/*]": _STAGING,
             _executions(machine, "/*"): "a map runs its items as executions, whose names AWS makes",
-            "AwsSolutions-SF1": "errors are logged; every event of every item would be billed, and the functions "
-            "log each step that is done",
+            "AwsSolutions-SF1": _ERRORS_ALONE,
         }
         for name, machine in (
             ("Imports", _IMPORTS),
@@ -137,8 +138,11 @@ REASONS: dict[str, dict[str, str]] = {
             ("Exports", _EXPORTS),
             ("Reindexes", _REINDEXES),
             ("Derivations", _DERIVATIONS),
-            ("Ingestions", _INGESTIONS),
         )
+    },
+    "Ingestions": {
+        "AwsSolutions-IAM5[Resource::*]": "the delivery of logs and tracing take only `*`",
+        "AwsSolutions-SF1": _ERRORS_ALONE,
     },
     "Functions/Export": {
         **_STEPS,
@@ -160,7 +164,7 @@ REASONS: dict[str, dict[str, str]] = {
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/shards/*]": _COMMITS,
         f"AwsSolutions-IAM5[Resource::{_BUCKET}/t/*/parts/*]": _COMMITS,
     },
-    "Functions/ImportFinish": {**_STEPS, **_READ, **_COMMIT},
+    "Functions/ImportFinish": {**_STEPS, **_READ, **_COMMIT, **_LOG},
     "Functions/Compaction": {**_STEPS, **_READ, **_COMMIT},
     "Functions/Query": _READ,
     "Functions/Janitor": {

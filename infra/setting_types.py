@@ -46,6 +46,7 @@ type Retention = Annotated[int, AfterValidator(_known_retention)]
 type Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 type Origins = Names
 type Objects = Annotated[tuple[dict[str, Any], ...], BeforeValidator(_read_json)]
+type Counts = Annotated[dict[str, Annotated[int, Field(ge=1)]], BeforeValidator(_read_json)]
 type Prices = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_read_json)]
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from infra.setting_types import (
     ApiTimeout,
+    Counts,
     Days,
     Memory,
     Names,
@@ -226,6 +227,11 @@ class Settings(BaseModel):
     )
     embedding_tokens_per_day: Quota | None = Field(
         None, description="Tokens that models read for one tenant on one UTC day. None: unlimited."
+    )
+    model_tokens_per_minute: Counts = Field(
+        {},
+        description="Tokens that a model may read in a minute, by model, as JSON: what its provider grants you. "
+        "Bulk work waits for the next minute, and leaves a fifth to queries. Empty: no limit.",
     )
     reindex_failed_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.05, description="Share of the objects of a reindex that may fail without failing it."

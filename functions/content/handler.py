@@ -28,7 +28,12 @@ def app() -> App:
     """The routes of this function, made with the first request."""
     settings, ports = runtime.settings(*NEEDS), runtime.ports(*NEEDS)
     searcher = Searcher(ports, cache_bytes=settings.cache_bytes, disk_bytes=settings.disk_cache_bytes)
-    embedder = Embedder(ports, models(*NEEDS), tokens_a_day=settings.embedding_tokens_per_day)
+    embedder = Embedder(
+        ports,
+        models(*NEEDS),
+        tokens_a_day=settings.embedding_tokens_per_day,
+        tokens_a_minute=settings.model_tokens_per_minute,
+    )
     return App(service_router(), Deps.of(settings, ports, searcher, embedder), serves="content")
 
 

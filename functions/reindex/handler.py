@@ -54,8 +54,13 @@ def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
 
 def steps(*, of_content: bool) -> dict[str, Step]:
     """The steps, with the models of the deployment."""
-    cap = runtime.settings(*NEEDS).embedding_tokens_per_day
-    embedder = Embedder(runtime.ports(*NEEDS), models(*NEEDS), tokens_a_day=cap)
+    settings = runtime.settings(*NEEDS)
+    embedder = Embedder(
+        runtime.ports(*NEEDS),
+        models(*NEEDS),
+        tokens_a_day=settings.embedding_tokens_per_day,
+        tokens_a_minute=settings.model_tokens_per_minute,
+    )
     if of_content:
         return {
             "plan": plan_step(embedder.registry, seconds=PATIENCE_SECONDS, pause=time.sleep),

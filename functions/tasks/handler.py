@@ -56,7 +56,12 @@ def wanted_of(body: str) -> tuple[tuple[str, Family | str]]:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Handle a batch of wake-ups; answers with those to deliver again."""
     ports, settings = runtime.ports(*NEEDS), runtime.settings(*NEEDS)
-    embedder = Embedder(ports, models(*NEEDS), tokens_a_day=settings.embedding_tokens_per_day)
+    embedder = Embedder(
+        ports,
+        models(*NEEDS),
+        tokens_a_day=settings.embedding_tokens_per_day,
+        tokens_a_minute=settings.model_tokens_per_minute,
+    )
 
     def do(wanted: tuple[str, Family | str]) -> None:
         tenant_id, what = wanted

@@ -22,6 +22,8 @@ OUTPUTS = (
     "ExportStateMachineArn",
     "TasksQueueUrl",
     "ReindexStateMachineArn",
+    "DerivationStateMachineArn",
+    "IngestionStateMachineArn",
 )
 """The outputs that the command line needs."""
 

@@ -99,7 +99,7 @@ def _tell_terms(removed: tuple[tuple[str, int], ...]) -> None:
 
 
 def _by(strategy: str | None) -> str:
-    return {"mask": ", sharing what is stored", "rewrite": ", written anew"}.get(strategy or "", "")
+    return {"mask": ", sharing what is stored", "rewrite": ", written anew in the background"}.get(strategy or "", "")
 
 
 def _version(taken: int | None, newest: int | None) -> str:

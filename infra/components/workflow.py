@@ -29,7 +29,7 @@ class Workflow(Construct):
         name: str,
         purpose: str,
         settings: Settings,
-        items_at_once: int,
+        items_at_once: int = 1,
         bucket: s3.IBucket,
         functions: Mapping[str, lambda_.IFunction],
     ) -> None:
@@ -44,11 +44,13 @@ class Workflow(Construct):
             description=f"shoal: what the workflow {name} may do",
         )
         self._allow(["lambda:InvokeFunction"], *(function.function_arn for function in functions.values()))
-        # What the maps go over.
-        self._allow(["s3:GetObject"], bucket.arn_for_objects("staging/t/*/work/*"))
         definition = with_concurrency(
             json.loads((STATE_MACHINES / f"{name}.asl.json").read_text()), items_at_once
         )
+        has_maps = any(state["Type"] == "Map" for state in definition["States"].values())
+        if has_maps:
+            # What the maps go over.
+            self._allow(["s3:GetObject"], bucket.arn_for_objects("staging/t/*/work/*"))
         self.machine = sfn.StateMachine(
             self,
             "Machine",
@@ -56,7 +58,7 @@ class Workflow(Construct):
             definition_body=sfn.DefinitionBody.from_string(json.dumps(definition)),
             definition_substitutions={
                 "Partition": Aws.PARTITION,
-                "Bucket": bucket.bucket_name,
+                **({"Bucket": bucket.bucket_name} if has_maps else {}),
                 **{name: function.function_arn for name, function in functions.items()},
             },
             role=self.role,
@@ -71,7 +73,8 @@ class Workflow(Construct):
             # An execution that runs while the stack is deleted has nothing left to work on.
             removal_policy=RemovalPolicy.DESTROY,
         )
-        self._run_maps()
+        if has_maps:
+            self._run_maps()
 
     def executions(self, names: str) -> str:
         """Executions of the machine, as policies name them; those of a map's items have `/` before the name."""

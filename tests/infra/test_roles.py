@@ -172,7 +172,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "dynamodb:Query": {TABLE},
         "dynamodb:BatchWriteItem": {TABLE},
         "s3:GetObject": {WORK, "bucket/t/*"},
-        "s3:PutObject": {WORK, SHARDS, MANIFESTS, PARTS, DESCRIPTORS},
+        "s3:PutObject": {WORK, SHARDS, MANIFESTS, PARTS, DESCRIPTORS, LOG},
         "sqs:SendMessage": {"wakeups", "builds"},
     },
     "compaction": {
@@ -209,7 +209,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         **polls("tasks"),
         **ANY_ITEM,
         **runs(DERIVATION_MACHINE),
-        "s3:GetObject": {TASKS, WORK, "bucket/t/*"},
+        "s3:GetObject": {TASKS, WORK, REJECTS, "bucket/t/*"},
         "s3:PutObject": {TASKS, WORK, LOG, MANIFESTS, PARTS, DESCRIPTORS},
         "s3:DeleteObject": {LOG},
         "s3:ListBucket": {"bucket"},
@@ -238,6 +238,8 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         **ANY_ITEM,
         **EMBED,
         **runs(MACHINE, REINDEX_MACHINE),
+        "ssm:GetParameter": {"parameters of the stack's own keys"},
+        "ssm:PutParameter": {"parameters of the stack's own keys"},
         "sts:AssumeRole": {"upload role"},
         "s3:GetObject": {UPLOAD, REJECTS, WORK, "bucket/t/*"},
         "s3:PutObject": {LOG, MANIFESTS, DESCRIPTORS, "bucket/t/*/tenant.json"},
@@ -253,7 +255,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "dynamodb:UpdateItem": {TABLE},
         "dynamodb:DeleteItem": {TABLE},
         "dynamodb:ConditionCheckItem": {TABLE},
-        "s3:GetObject": {"bucket/t/*", WORK},
+        "s3:GetObject": {"bucket/t/*", WORK, REJECTS},
         "s3:PutObject": {WORK, DESCRIPTORS},
         "s3:ListBucket": {"bucket"},
         "sqs:SendMessage": {"wakeups", "tasks"},
@@ -311,9 +313,7 @@ def test_whoever_signs_uploads_may_put_them_and_no_more(synthesized: Synthesized
     assert granted_to(synthesized, role) == {"s3:PutObject": {UPLOAD}, "s3:AbortMultipartUpload": {UPLOAD}}
     (trust,) = properties["AssumeRolePolicyDocument"]["Statement"]
     signers = {_named(signer)[: -len("Role")] for signer in trust["Principal"]["AWS"]}
-    assert signers == {
-        f"Functions{name}" for name in ("Api", "ImportIntake", "Sweep", "Content")
-    }
+    assert signers == {f"Functions{name}" for name in ("Api", "ImportIntake", "Sweep", "Content")}
     assert properties["MaxSessionDuration"] == 3600
 
 
@@ -325,7 +325,6 @@ def test_whoever_signs_uploads_may_put_them_and_no_more(synthesized: Synthesized
         ("Exports", EXPORT_MACHINE, ("Export",)),
         ("Reindexes", REINDEX_MACHINE, ("Reindex", "ImportCells", "ImportFinish")),
         ("Derivations", DERIVATION_MACHINE, ("Derivation",)),
-        ("Ingestions", INGESTION_MACHINE, ("Ingestion",)),
     ],
 )
 def test_a_workflow_may_invoke_its_functions_and_run_its_maps(
@@ -341,6 +340,23 @@ def test_a_workflow_may_invoke_its_functions_and_run_its_maps(
     # Delivery of logs, and tracing: AWS lets neither be narrowed.
     assert {action.split(":")[0] for action in allowed} == {"logs", "xray"}
     assert set().union(*allowed.values()) == {"*"}
+
+
+def test_a_workflow_without_maps_only_invokes_its_function(synthesized: Synthesized) -> None:
+    allowed = granted_to(synthesized, role_of(synthesized, "Ingestions")[0])
+    assert allowed.pop("lambda:InvokeFunction") == {"FunctionsIngestionHandler"}
+    assert {action.split(":")[0] for action in allowed} == {"logs", "xray"}
+
+
+def test_buckets_of_the_operator_are_read_by_one_function_and_only_those_that_were_named(
+    synthesize: Any,
+) -> None:
+    made = synthesize(ingest_buckets="catalogue")
+    allowed = granted(made, "ingestion")
+    assert "the operator's catalogue" in allowed["s3:ListBucket"]
+    assert "the operator's catalogue/*" in allowed["s3:GetObject"]
+    others = [granted(made, name) for name in EXPECTED if name != "ingestion"]
+    assert not any("catalogue" in resource for one in others for on in one.values() for resource in on)
 
 
 def role_of(synthesized: Synthesized, construct: str) -> tuple[str, dict[str, Any]]:
@@ -390,6 +406,10 @@ def _named(resource: Any) -> str:
             return f"foundation model {rest.partition('/')[2]}"
         case {"Fn::Join": ["", [*_, ":parameter/shoal/*"]]}:
             return "parameters below shoal"
+        case {"Fn::Join": ["", [*_, ":parameter/shoal-keys/", {"Ref": "AWS::StackName"}, "/*"]]}:
+            return "parameters of the stack's own keys"
+        case {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, str(rest)]]} if rest.startswith(":s3:::"):
+            return f"the operator's {rest.removeprefix(':s3:::')}"
         case {"Fn::Join": ["", [first, str(rest)]]}:
             return _named(first) + rest
         case {"Fn::Join": ["", [*_, ":execution:", {"Fn::GetAtt": [str(logical_id), "Name"]}, str(rest)]]}:

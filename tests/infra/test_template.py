@@ -1,6 +1,7 @@
 """What the template promises: data that outlives the stack, defaults of a new account, nothing in the clear."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -164,7 +165,7 @@ def test_routes(synthesized: Synthesized) -> None:
         "$default": "api",
         "ANY /v1/{proxy+}": "api",
         "ANY /auth/{proxy+}": "api",
-        "POST /v1/query": "query",
+        **{f"POST /v1/{what}": "query" for what in ("query", "fetch", "list", "count", "stats")},
         "POST /v1/datasets/{name}/query": "query",
         "POST /v1/datasets/{name}/vectors/fetch": "query",
         "POST /v1/datasets/{name}/vectors/list": "query",
@@ -187,6 +188,13 @@ def test_routes(synthesized: Synthesized) -> None:
             )
         },
         "ANY /client/{proxy+}": "api",
+        **{
+            f"ANY {version}/{what}/{{proxy+}}": "content"
+            for version in ("/{version}", "/v1")
+            for what in ("embeddings-index", "data")
+        },
+        "ANY /webhooks/{proxy+}": "content",
+        "ANY /v1/webhooks/{proxy+}": "content",
         f"POST {VECTORIZE}/query": "query",
         f"POST {VECTORIZE}/get_by_ids": "query",
         f"GET {VECTORIZE}/list": "query",
@@ -194,6 +202,14 @@ def test_routes(synthesized: Synthesized) -> None:
     served = {f"{route.method} {route.template}" for route in ROUTES if route.function == "query"}
     named = {key.replace("{proxy+}", "{id+}") for key, name in expected.items() if name == "query"}
     assert named == served, "each route of the function `query` has one of the gateway's"
+    caught = [
+        re.compile(key[4:-8].replace("{version}", "[^/]+")) for key, to in expected.items() if to == "content"
+    ]
+    assert all(
+        any(pattern.match(route.template) for pattern in caught)
+        for route in ROUTES
+        if route.function == "content"
+    )
     assert set(routes) == set(expected)
     for key, name in expected.items():
         assert routes[key].startswith(f"Functions{name.capitalize()}")
@@ -219,9 +235,9 @@ def test_alarms(synthesized: Synthesized) -> None:
         "ApproximateNumberOfMessagesVisible": 1,
         "ApproximateAgeOfOldestMessage": 3,
         "5xx": 1,
-        "Throttles": 2,
-        "Errors": 6,
-        "ExecutionsFailed": 4,
+        "Throttles": 3,
+        "Errors": 7,
+        "ExecutionsFailed": 6,
         "ExecutionsTimedOut": 1,
     }
 
@@ -241,6 +257,8 @@ def test_outputs(synthesized: Synthesized) -> None:
         "ExportStateMachineArn",
         "TasksQueueUrl",
         "ReindexStateMachineArn",
+        "DerivationStateMachineArn",
+        "IngestionStateMachineArn",
         "DeadLettersQueueUrl",
         "AlarmsTopicArn",
     }
@@ -266,7 +284,7 @@ def test_settings_reach_the_template(synthesize: Any) -> None:
     assert (
         made.function("query")["Properties"]["Environment"]["Variables"]["SHOAL_CACHE_BYTES"] == "1000000000"
     )
-    assert len(made.of_type("AWS::Lambda::Alias")) == 2
+    assert len(made.of_type("AWS::Lambda::Alias")) == 3
     definitions = {
         name: json.loads(machine["Properties"]["DefinitionString"])["States"].values()
         for name, machine in made.of_type("AWS::StepFunctions::StateMachine").items()
@@ -275,7 +293,14 @@ def test_settings_reach_the_template(synthesize: Any) -> None:
         name[:7]: {state["MaxConcurrency"] for state in states if state["Type"] == "Map"}
         for name, states in definitions.items()
     }
-    assert at_once == {"Imports": {7}, "Exports": {3}, "Compact": {5}, "Reindex": {3}}
+    assert at_once == {
+        "Imports": {7},
+        "Exports": {3},
+        "Compact": {5},
+        "Reindex": {3},
+        "Derivat": {3},
+        "Ingesti": set(),
+    }
     assert made.one("AWS::S3::Bucket")["DeletionPolicy"] == "Delete"
     (cors,) = made.one("AWS::S3::Bucket")["Properties"]["CorsConfiguration"]["CorsRules"]
     assert (cors["AllowedMethods"], cors["AllowedOrigins"]) == (["PUT", "GET"], ["https://a.example"])

@@ -19,6 +19,8 @@ OUTPUTS = (
     "ExportStateMachineArn",
     "TasksQueueUrl",
     "ReindexStateMachineArn",
+    "DerivationStateMachineArn",
+    "IngestionStateMachineArn",
 )
 
 
