@@ -99,7 +99,8 @@ def _tell_terms(removed: tuple[tuple[str, int], ...]) -> None:
 
 
 def _by(strategy: str | None) -> str:
-    return {"mask": ", sharing what is stored", "rewrite": ", written anew in the background"}.get(strategy or "", "")
+    how = {"mask": "sharing what is stored", "rewrite": "written anew in the background"}
+    return f", {how[strategy]}" if strategy in how else ""
 
 
 def _version(taken: int | None, newest: int | None) -> str:

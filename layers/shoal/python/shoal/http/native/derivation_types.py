@@ -57,8 +57,8 @@ class DerivationOut(Body):
 
     `progress` goes from 0 to 100. Of the `rows_total` records that the source has in `source_version`,
     `rows_removed` are left out; `removed_by_term` has the terms that removed most. `strategy` is `mask` where the
-    stored rows are shared with the source; with `rewrite` those that are left are written anew as well, once all is
-    there: queries become faster then, and nothing else changes.
+    stored rows are shared with the source; with `rewrite` those that are left are written anew once all is there:
+    queries become faster then, and nothing else changes.
     """
 
     derivation_id: str
