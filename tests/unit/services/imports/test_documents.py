@@ -149,6 +149,16 @@ def test_a_packed_export() -> None:
     assert sorted(scanned(world, dataset)) == ["a", "b"]
 
 
+def test_a_file_of_another_format_is_told() -> None:
+    world = World()
+    dataset = documents_of(world)
+    job = imported(world, dataset, b"PAR1 and more")
+    assert job.status is ImportStatus.FAILED
+    assert job.error_message == (
+        "the file is Parquet: send documents as NDJSON in UTF-8, plain or as gzip or zstd"
+    )
+
+
 def test_nothing_but_drafts_is_no_failure() -> None:
     world = World()
     dataset = documents_of(world)
@@ -245,17 +255,20 @@ def test_what_comes_meanwhile_counts_by_its_version(moment: str, one_shard_bytes
     assert stored(world, dataset, ["d"]) == {"d": None}
 
 
-def test_what_an_import_has_changed_is_told() -> None:
+@pytest.mark.parametrize("one_shard_bytes", [1 << 30, 0], ids=["one shard", "cells"])
+def test_what_an_import_has_changed_is_told(one_shard_bytes: int) -> None:
     world = World()
     dataset = documents_of(world)
-    imported(world, dataset, *(line(f"d{n}") for n in range(7)))
+    imported(world, dataset, *(line(f"d{n}") for n in range(7)), one_shard_bytes=one_shard_bytes)
+    put(world, dataset, document("d3", NOON + 1))
     snapshot = snapshot_of(world, dataset)
     assert snapshot is not None
     changed = changed_since(world.ports, snapshot, Cursor(0), most=5)
     assert changed is not None
     rest = changed_since(world.ports, snapshot, changed.cursor, most=5)
     assert rest is not None
-    assert (changed.ids, rest.ids) == (("d0", "d1", "d2", "d3", "d4"), ("d5", "d6"))
+    # d3 is another one by now, and comes with the write that made it so.
+    assert (changed.ids, rest.ids) == (("d0", "d1", "d2", "d4", "d5"), ("d6", "d3"))
 
 
 @pytest.mark.parametrize("step", ["settle", "commit"])

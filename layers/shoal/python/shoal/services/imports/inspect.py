@@ -56,6 +56,10 @@ def inspect(work: Workspace, _item: Mapping[str, Any]) -> dict[str, Any]:
     if work.job.format is ImportFormat.PARQUET:
         return {"compressed": False}
     head = source.read(0, min(HEAD_BYTES, source.size))
+    if head == _PARQUET and work.job.format is ImportFormat.DOCUMENTS:
+        raise ImportRejected(
+            "the file is Parquet: send documents as NDJSON in UTF-8, plain or as gzip or zstd"
+        )
     if head == _PARQUET:
         raise ImportRejected('the file is Parquet, not NDJSON: create the import with "format": "parquet"')
     for front, what in _OTHERS.items():
