@@ -4,6 +4,7 @@ They are read of one version of the dataset, batch by batch. A batch enters the 
 the place that comes after it, so that each is entered once, whoever dies.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import orjson
 
 from shoal.errors import Conflict, InvalidInput, NotFound, TryAgain
+from shoal.index.records import Record
 from shoal.model.datasets import NATIVE_SCOPE, Dataset
 from shoal.model.derivations import EVERYTHING as NOTHING_LEFT_OUT
 from shoal.model.derivations import Condition, texts_at
@@ -26,6 +28,7 @@ from shoal.services.matching import live_matching, sources_of
 from shoal.services.openverse.batch import Batch
 from shoal.services.openverse.steps import AGAIN, Next, wait_for_others
 from shoal.services.openverse.tasks import change_task, change_write, finish_task
+from shoal.services.openverse.updates import UPDATED_ON, Kind, Update
 from shoal.services.parts import PartReader
 from shoal.services.retry import retry_busy
 from shoal.services.snapshot import Snapshot, manifest_part
@@ -35,55 +38,10 @@ from shoal.services.write import upsert
 from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Ports, UpdateItem
 
-UPDATED_ON = "updated_on"
-"""The metadata that says when a record changed."""
 _LOOKED_AT_ONCE = 1000
 _COPIED_PERCENT = 95.0
 
 type LeavesOut = Callable[[Mapping[str, Any]], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """How far an update is, as the task remembers it.
-
-    `source_id` and `index_id` are the datasets of these names when it began. `newest`: the place in the dataset's
-    log up to which it has to be applied. `manifest` and `sha256` name the version that is read then; None of a
-    dataset without one. The next rows to look at are those of its piece `source`, from the live row `row` on.
-    `seen`, `copied`, `left_out` and `undated` are counts of rows, `last` the place in the index's log up to which
-    that has to be applied in the end.
-    """
-
-    source_id: str = ""
-    index_id: str = ""
-    newest: int | None = None
-    taken: bool = False
-    manifest: str | None = None
-    sha256: str | None = None
-    source: int = 0
-    row: int = 0
-    seen: int = 0
-    copied: int = 0
-    left_out: int = 0
-    undated: int = 0
-    last: int | None = None
-
-    @classmethod
-    def of(cls, task: OpenverseTask) -> "Update":
-        """What a task remembers."""
-        return cls(**task.work)
-
-    @property
-    def told(self) -> str:
-        """What was done, in words."""
-        parts = [f"{self.copied} of {self.seen} records have changed, and are in the index"]
-        if self.left_out:
-            parts.append(f"{self.left_out} more are of those that the index leaves out")
-        if self.undated:
-            parts.append(
-                f"{self.undated} have no {UPDATED_ON}, or none that is a timestamp, and were passed over"
-            )
-        return "; ".join(parts)
 
 
 def update(ports: Ports, reader: PartReader, task: OpenverseTask, *, budget_seconds: float) -> Next:
@@ -195,25 +153,37 @@ class _Copying:
         self, snapshot: Snapshot, now: Update, batch: Batch, leaves_out: LeavesOut, deadline: float
     ) -> tuple[Update, bool]:
         """Look at rows until a batch is full or the time is over: how far that is, and whether there are more."""
+        counts: Counter[Kind] = Counter()
+        source, row = now.source, now.row
         for found in _looked_at(snapshot, now.source, now.row):
-            for place, (spot, record) in enumerate(found.rows):
-                now = replace(now, source=found.source, row=found.start + place + 1, seen=now.seen + 1)
-                metadata = orjson.loads(record.metadata)
-                moment = parse_moment(metadata.get(UPDATED_ON))
-                if moment is None:
-                    now = replace(now, undated=now.undated + 1)
-                elif moment >= self.since and leaves_out(metadata):
-                    now = replace(now, left_out=now.left_out + 1)
-                    batch.leave_out(record.id)
-                elif moment >= self.since:
-                    now = replace(now, copied=now.copied + 1)
-                    found.shelf.load([spot], include_values=True)
+            kinds = [self._kind(record, leaves_out) for _, record in found.rows]
+            changed = [
+                spot for (spot, _), kind in zip(found.rows, kinds, strict=True) if kind is Kind.CHANGED
+            ]
+            found.shelf.load(changed, include_values=True)
+            source = found.source
+            for row, ((spot, record), kind) in enumerate(
+                zip(found.rows, kinds, strict=True), found.start + 1
+            ):
+                counts[kind] += 1
+                if kind is Kind.CHANGED:
                     batch.add(record, found.shelf.values(spot), found.shelf.document(spot))
+                elif kind is Kind.LEFT_OUT:
+                    batch.leave_out(record.id)
                 if batch.full:
-                    return now, True
+                    return now.further(source, row, counts), True
             if self.ports.clock() > deadline:
-                return now, True
-        return now, False
+                return now.further(source, row, counts), True
+        return now.further(source, row, counts), False
+
+    def _kind(self, record: Record, leaves_out: LeavesOut) -> Kind:
+        metadata = orjson.loads(record.metadata)
+        moment = parse_moment(metadata.get(UPDATED_ON))
+        if moment is None:
+            return Kind.UNDATED
+        if moment < self.since:
+            return Kind.UNCHANGED
+        return Kind.LEFT_OUT if leaves_out(metadata) else Kind.CHANGED
 
     def _enter(self, task: OpenverseTask, batch: Batch, write: UpdateItem) -> None:
         """Have a batch written, with the place that comes after it.
@@ -266,7 +236,7 @@ class _Found:
 
     source: int
     start: int
-    rows: list[tuple[Spot, Any]]
+    rows: list[tuple[Spot, Record]]
     shelf: Shelf
 
 
