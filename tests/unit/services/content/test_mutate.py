@@ -1,16 +1,19 @@
 """Transactions of mutations: all or nothing, one after the other, whatever happens at the same time."""
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from shoal.errors import Conflict, InvalidInput, LimitReached, NotFound, TooLarge, TryAgain
+from shoal.errors import Conflict, InvalidInput, LimitReached, NotFound, ShoalError, TooLarge, TryAgain
 from shoal.model.content_documents import DOCUMENTS_SCOPE, Deletion
+from shoal.model.limits import GAP_SECONDS
 from shoal.model.mutations import parse_mutations
 from shoal.services import datasets
 from shoal.services.content.documents import put_versions
 from shoal.services.content.mutate import Mutated, Transaction, mutate
+from shoal.storage.memory.faults import AtCall, Fault, Faults, SimulatedCrash
 from tests.unit.services.content.documents_world import do, document, documents_of, put, stored
 from tests.unit.services.world import World
 
@@ -271,3 +274,44 @@ def test_of_two_at_once_that_create_one_document_one_is_told() -> None:
     for each in makers:
         each.join()
     assert sorted(outcomes) == ["created", "exists", "exists"]
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.BUSY_BEFORE, Fault.BUSY_AFTER, Fault.TWICE]
+)
+def test_whoever_dies_leaves_all_or_nothing(fault: Fault) -> None:
+    """At any call to storage; and who was told that it is done finds it done."""
+    mutations = parse_mutations(
+        [
+            {"patch": {"id": "a", "set": {"n": 1}}},
+            {"create": {**A, "_id": "b"}},
+            {"delete": {"id": "c"}},
+        ]
+    )
+    for number in range(100):
+        world = World()
+        dataset = documents_of(world)
+        put(world, dataset, document("a", 10, n=0), document("c", 10))
+        faults = Faults(AtCall(number, fault))
+        done = None
+        with suppress(SimulatedCrash, ShoalError):
+            done = mutate(
+                world.process(faults),
+                world.searcher.reader,
+                dataset,
+                Transaction(mutations, transaction_id="t"),
+                vector_quota=100,
+                pause=world.clock.pass_seconds,
+            )
+        world.clock.pass_seconds(GAP_SECONDS + 1)
+        world.drain(dataset)
+        found = stored(world, dataset, "abc")
+        happened = found["c"] is None
+        assert happened is ("b" in found), faults.describe()
+        assert happened is (found["a"]["n"] == 1), faults.describe()
+        assert happened or done is None, faults.describe()
+        if faults.calls <= number:
+            assert happened
+            assert number > 5
+            return
+    raise AssertionError("it has no end")
