@@ -65,11 +65,11 @@ def warm_workers(place: Place, processes: int = 2) -> Iterator[ProcessPoolExecut
 
 
 def _begin(place: Place) -> None:
-    from tests.workflow.steps import NAMES, steps_of
+    from tests.workflow.steps import DERIVATION_NAMES, NAMES, steps_of
 
     attach(place)
-    for function in NAMES.values():
-        if function.startswith("import_"):
+    for function in (*NAMES.values(), *DERIVATION_NAMES.values()):
+        if function.startswith("import_") or function == "derivation":
             steps_of(function)
 
 
