@@ -1,8 +1,9 @@
 """Derived datasets: the records of another dataset that a condition leaves in, and the runs that make them so."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
@@ -152,28 +153,32 @@ def check_condition(condition: Condition) -> Condition:
     return condition
 
 
-def _steps(path: str) -> list[str]:
+@lru_cache(maxsize=256)
+def _steps(path: str) -> tuple[str, ...]:
     """The parts of a path between its dots, but for what says that they are lists."""
-    return [step.removesuffix(_ELEMENTS) for step in path.split(".")]
+    return tuple(step.removesuffix(_ELEMENTS) for step in path.split("."))
 
 
-def texts_at(metadata: Mapping[str, Any], path: str) -> Iterator[str]:
+def texts_at(metadata: Mapping[str, Any], path: str) -> list[str]:
     """The strings that a record has at a path: one, or those in a list there; none where there is something else.
 
     `[]` in the path may be left out: a list stands for its elements wherever it is met.
     """
-    found: list[Any] = [metadata]
-    for step in _steps(path):
-        found = [value[step] for value in _flat(found) if isinstance(value, dict) and step in value]
-    return (value for value in _flat(found) if isinstance(value, str))
+    found: list[str] = []
+    _gather(metadata, _steps(path), 0, found)
+    return found
 
 
-def _flat(values: Iterable[Any]) -> Iterator[Any]:
-    for value in values:
-        if isinstance(value, list):
-            yield from _flat(value)
-        else:
-            yield value
+def _gather(value: Any, steps: tuple[str, ...], at: int, found: list[str]) -> None:
+    """Add the strings of a value, which stands before a step of a path or, behind all of them, at its end."""
+    if isinstance(value, list):
+        for element in value:
+            _gather(element, steps, at, found)
+    elif at == len(steps):
+        if isinstance(value, str):
+            found.append(value)
+    elif isinstance(value, dict) and steps[at] in value:
+        _gather(value[steps[at]], steps, at + 1, found)
 
 
 def filter_of(condition: Condition) -> bytes | None:
