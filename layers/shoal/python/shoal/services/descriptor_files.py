@@ -33,9 +33,9 @@ class OpenImport:
 class DatasetDescriptor:
     """A dataset as its table items said at one moment.
 
-    `head` is without leases; `lineage` says of what the dataset is derived, where it is. Whatever log object was
-    named before `log_since` (epoch seconds) is applied or was never accepted; of those named later, `log_applied`
-    are applied.
+    `head` is without leases; `lineage` says of what the dataset is derived, where it is, and `content` what a
+    content index selects, or that it is a dataset of documents. Whatever log object was named before `log_since`
+    (epoch seconds) is applied or was never accepted; of those named later, `log_applied` are applied.
     """
 
     written_at: float
@@ -46,6 +46,7 @@ class DatasetDescriptor:
     log_since: float = 0.0
     log_applied: tuple[str, ...] = ()
     lineage: Item | None = None
+    content: Item | None = None
 
     @property
     def live(self) -> bool:
@@ -84,6 +85,7 @@ def encode_dataset(descriptor: DatasetDescriptor) -> bytes:
             "log_since": descriptor.log_since,
             "log_applied": descriptor.log_applied,
             **({"lineage": dict(descriptor.lineage)} if descriptor.lineage else {}),
+            **({"content": dict(descriptor.content)} if descriptor.content else {}),
         },
     )
 
@@ -106,6 +108,7 @@ def decode_dataset(data: bytes) -> DatasetDescriptor:
             log_since=float(body["log_since"]),
             log_applied=tuple(map(str, body["log_applied"])),
             lineage=_item(body["lineage"]) if "lineage" in body else None,
+            content=_item(body["content"]) if "content" in body else None,
         ),
     )
 

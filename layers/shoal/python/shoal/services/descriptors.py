@@ -54,6 +54,18 @@ _NOT_OF_HEAD = {
     "build_inputs",
 }
 """Leases: who works on the dataset, and not what it is."""
+_NOT_OF_CONTENT = {
+    "changes",
+    "turn",
+    "synced",
+    "after_id",
+    "failed",
+    "start_count",
+    "active",
+    "behind",
+    "updated_at",
+}
+"""How far something is, which each write changes: who begins anew finds it out again."""
 _NOT_OF_KEYS = {"last_used_at"}
 """Noted once in five minutes for each key in use, and worth no object."""
 
@@ -100,9 +112,8 @@ def describe_tenant(ports: Ports, tenant_id: str) -> bool:
 
 def dataset_is_described(ports: Ports, keys: DatasetKeys, descriptor: DatasetDescriptor) -> bool:
     """Whether a descriptor says of a dataset what the table does; what is read here is compared, not the log."""
-    meta, head, lineage = _told(ports, keys)
-    said = (descriptor.meta, descriptor.head, descriptor.lineage, descriptor.snapshots)
-    return (meta, head, lineage, _snapshots(ports, keys)) == said
+    said = (descriptor.meta, descriptor.head, descriptor.lineage, descriptor.content, descriptor.snapshots)
+    return (*_told(ports, keys), _snapshots(ports, keys)) == said
 
 
 def tenant_is_described(ports: Ports, keys: TenantKeys, descriptor: TenantDescriptor) -> bool:
@@ -114,7 +125,7 @@ def tenant_is_described(ports: Ports, keys: TenantKeys, descriptor: TenantDescri
 def dataset_descriptor(ports: Ports, keys: DatasetKeys) -> DatasetDescriptor | None:
     """What there is to say of a dataset now; None where there is none."""
     now = ports.clock()
-    meta, head, lineage = _told(ports, keys)
+    meta, head, lineage, content = _told(ports, keys)
     if meta is None or head is None:
         return None
     if head["state"] != "live":
@@ -130,6 +141,7 @@ def dataset_descriptor(ports: Ports, keys: DatasetKeys) -> DatasetDescriptor | N
         log_since=log.since,
         log_applied=log.applied,
         lineage=lineage,
+        content=content,
     )
 
 
@@ -164,12 +176,13 @@ def _aliases(ports: Ports, keys: TenantKeys, histories: tuple[Item, ...]) -> tup
     return (*sorted(pointing, key=lambda item: str(item["sk"])), *of_models)
 
 
-def _told(ports: Ports, keys: DatasetKeys) -> tuple[Item | None, Item | None, Item | None]:
-    """META, HEAD without leases, and of what the dataset is derived."""
-    wanted = [keys.meta, keys.head, keys.derivation]
+def _told(ports: Ports, keys: DatasetKeys) -> tuple[Item | None, Item | None, Item | None, Item | None]:
+    """META, HEAD without leases, of what the dataset is derived, and what it has to do with content."""
+    wanted = [keys.meta, keys.head, keys.derivation, keys.content]
     items = {item["sk"]: item for item in retry_busy(lambda: ports.table.batch_get(wanted))}
-    meta, head, lineage = (items.get(key.sk) for key in wanted)
-    return meta, None if head is None else _without(head, _NOT_OF_HEAD), lineage
+    meta, head, lineage, content = (items.get(key.sk) for key in wanted)
+    head = None if head is None else _without(head, _NOT_OF_HEAD)
+    return meta, head, lineage, None if content is None else _without(content, _NOT_OF_CONTENT)
 
 
 def _snapshots(ports: Ports, keys: DatasetKeys) -> tuple[Item, ...]:

@@ -13,7 +13,7 @@ from shoal.services.descriptor_files import DatasetDescriptor
 from shoal.services.heads import keys_of, parse_meta
 from shoal.services.name_items import own_name_item
 from shoal.services.parallel import in_parallel
-from shoal.services.recovered_lineage import lineage_again
+from shoal.services.recovered_lineage import content_again, lineage_again
 from shoal.services.recovered_log import Again, log_again
 from shoal.services.retry import retry_busy
 from shoal.services.roots import named_by, read_root
@@ -79,7 +79,8 @@ def put_dataset(ports: Ports, plan: Plan) -> None:
     """
     keys, head, again = keys_of(plan.dataset), plan.descriptor.head, plan.again
     _remove_places(ports, keys)
-    ports.table.batch_put([*plan.snapshots, *lineage_again(plan.descriptor), *again.items])
+    told = (*lineage_again(plan.descriptor), *content_again(plan.descriptor))
+    ports.table.batch_put([*plan.snapshots, *told, *again.items])
     reserved, rows = int(head["reserved_total"]), int(head["row_count"])
     items: list[Item] = [
         own_name_item(plan.dataset),

@@ -173,10 +173,10 @@ def get_index(ports: Ports, tenant_id: str, *, dataset_name: str, name: str) -> 
     except NotFound:
         raise index_not_found(dataset_name, name) from None
     index = read_index(ports, keys_of(dataset))
-    job = read_import(ports, index.build) if index else None
-    if index is None or job is None:
+    if index is None:
         raise index_not_found(dataset_name, name)
-    return _view(documents, dataset, index, conclude(ports, job))
+    job = read_import(ports, index.build)
+    return _view(documents, dataset, index, conclude(ports, job) if job else None)
 
 
 def list_indexes(ports: Ports, tenant_id: str, *, dataset_name: str) -> list[ContentIndex]:
@@ -194,9 +194,10 @@ def list_indexes(ports: Ports, tenant_id: str, *, dataset_name: str) -> list[Con
     found = []
     for dataset in datasets:
         index = by_id.get(dataset.dataset_id)
-        item = builds.get(index.build.item) if index else None
-        if index is not None and item is not None:
-            found.append(_view(documents, dataset, index, conclude(ports, parse_import(item))))
+        if index is not None:
+            item = builds.get(index.build.item)
+            job = conclude(ports, parse_import(item)) if item else None
+            found.append(_view(documents, dataset, index, job))
     return found
 
 
@@ -265,7 +266,9 @@ def failures_of(
 # --- what is seen of one ----------------------------------------------------------------------------------
 
 
-def _view(documents: Dataset, dataset: Dataset, index: IndexItem, job: Import) -> ContentIndex:
+def _view(documents: Dataset, dataset: Dataset, index: IndexItem, job: Import | None) -> ContentIndex:
+    """`job` is its build; None where that is forgotten, as it is by a table that was made anew."""
+    ended = (job.completed_at or job.started_at or 0.0) if job else 0.0
     view = ContentIndex(
         dataset=dataset,
         documents=documents,
@@ -273,17 +276,17 @@ def _view(documents: Dataset, dataset: Dataset, index: IndexItem, job: Import) -
         projection=index.projection,
         status=IndexStatus.PENDING,
         created_at=index.created_at,
-        updated_at=max(index.updated_at, job.completed_at or job.started_at or 0.0),
+        updated_at=max(index.updated_at, ended),
         start_count=index.start_count,
         remaining_count=index.start_count,
         failed_count=0,
         error=index.behind,
     )
+    if index.active or job is None:
+        return replace(view, status=IndexStatus.ACTIVE, remaining_count=0, failed_count=index.failed)
     match job.status:
         case ImportStatus.AWAITING_UPLOAD:
             return view
-        case ImportStatus.COMPLETED if index.active:
-            return replace(view, status=IndexStatus.ACTIVE, remaining_count=0, failed_count=index.failed)
         case ImportStatus.COMPLETED:
             return replace(
                 view,
