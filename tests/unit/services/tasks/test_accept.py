@@ -5,6 +5,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 import pytest
 
 from shoal.errors import Conflict, InvalidInput, LimitReached, NotFound, StorageBusy
@@ -241,6 +242,11 @@ def test_a_body_is_read_as_it_was_written(world: LineWorld) -> None:
         UpsertBody([{"object_id": "a", "payload": {"text": "two\nlines"}, "user_id": None}])
     )
     assert decode_body(data).lines == (b'{"object_id":"a","payload":{"text":"two\\nlines"}}',)
+    data, _ = encode_body(UpsertBody([{"object_id": "a", "item_info": {"n": 1}}]))
+    assert decode_body(data).lines == (b'{"object_id":"a","payload":{},"item_info":{"n":1}}',)
+    written = orjson.Fragment(b'{"text":"as it is"}')
+    data, _ = encode_body(UpsertBody([{"object_id": "a", "payload": written}]))
+    assert decode_body(data).lines == (b'{"object_id":"a","payload":{"text":"as it is"}}',)
 
 
 def test_internal_tasks_are_for_collections_that_exist(world: LineWorld) -> None:

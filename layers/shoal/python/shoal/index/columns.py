@@ -6,6 +6,7 @@ import numpy as np
 
 from shoal.errors import CorruptObject
 from shoal.index.container import Container, section_of
+from shoal.model.records import Vectors
 
 _LENGTH = np.dtype("<u4")
 
@@ -47,3 +48,10 @@ def read_ids(container: Container, count: int, *, name: str = "ids") -> tuple[st
         return tuple(value.decode() for value in read_blobs(container, name, count))
     except UnicodeDecodeError as error:
         raise CorruptObject("an id is not UTF-8") from error
+
+
+def vector_bytes(vectors: Vectors) -> memoryview:
+    """The bytes of vectors as they are stored: little-endian float32, row by row; a copy only where they lie
+    otherwise.
+    """
+    return np.ascontiguousarray(vectors, dtype="<f4").reshape(-1).view(np.uint8).data

@@ -13,7 +13,7 @@ import numpy as np
 
 from shoal.errors import CorruptObject, InvalidInput
 from shoal.index.checksums import Buffer
-from shoal.index.columns import blob_sections, encode_ids, read_blobs, read_ids
+from shoal.index.columns import blob_sections, encode_ids, read_blobs, read_ids, vector_bytes
 from shoal.index.container import Container, count_of, pack, section_of, unpack
 from shoal.model.filters import parse_filter
 from shoal.model.limits import MAX_DIMENSION
@@ -121,7 +121,7 @@ def encode_upsert(
     if vectors.dtype != np.float32:
         raise ValueError(f"vectors of type {vectors.dtype}")
     attributes: dict[str, Any] = {"operation": "upsert", "rows": len(ids), "dimension": int(vectors.shape[1])}
-    sections = {**encode_ids(ids), **blob_sections("metadata", metadata)}
+    sections: dict[str, Buffer] = {**encode_ids(ids), **blob_sections("metadata", metadata)}
     if any(namespaces):
         sections |= blob_sections("namespaces", _all(ids, [name.encode() for name in namespaces]))
     if any(documents):
@@ -137,8 +137,9 @@ def encode_upsert(
         attributes["removed"] = len(gone)
         sections |= encode_ids(gone, name="removed")
     plain = condition is None and not sections.keys() & {"namespaces", "documents", "removed"}
-    sections["vectors"] = vectors.astype("<f4", copy=False).tobytes()
-    return pack(KIND, FORMAT if plain else FORMAT_2, attributes, sections)
+    return pack(
+        KIND, FORMAT if plain else FORMAT_2, attributes, sections | {"vectors": vector_bytes(vectors)}
+    )
 
 
 def _all(ids: Sequence[str], values: Sequence[bytes]) -> Sequence[bytes]:

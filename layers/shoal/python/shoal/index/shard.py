@@ -4,6 +4,7 @@ import numpy as np
 
 from shoal.errors import CorruptObject
 from shoal.index.checksums import Buffer
+from shoal.index.columns import vector_bytes
 from shoal.index.records import write_records
 from shoal.model.records import Rows, Vectors
 
@@ -17,7 +18,7 @@ PROPERTIES_FILE = "properties"
 """Beside either kind of shard but deltas: what `index.properties` makes of its metadata."""
 
 
-def encode_shard(rows: Rows, *, index: bytes | None = None) -> dict[str, bytes]:
+def encode_shard(rows: Rows, *, index: bytes | None = None) -> dict[str, Buffer]:
     """Build the files of a shard by name.
 
     Args:
@@ -26,8 +27,8 @@ def encode_shard(rows: Rows, *, index: bytes | None = None) -> dict[str, bytes]:
     """
     if not len(rows):
         raise ValueError("a shard has at least one row")
-    files = {
-        VECTORS_FILE: np.ascontiguousarray(rows.vectors, dtype="<f4").tobytes(),
+    files: dict[str, Buffer] = {
+        VECTORS_FILE: vector_bytes(rows.vectors),
         RECORDS_FILE: write_records(rows),
     }
     return files if index is None else {**files, INDEX_FILE: index}

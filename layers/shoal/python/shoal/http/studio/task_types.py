@@ -54,7 +54,9 @@ class UpsertionIn(TaskIn):
     def objects(self) -> list[dict[str, Any]]:
         """What is to be stored."""
         return [
-            {"object_id": item.object_id, "payload": item.payload, "item_info": item.item_info}
+            {"object_id": item.object_id, "payload": item.payload}
+            if item.item_info is None
+            else {"object_id": item.object_id, "payload": item.payload, "item_info": item.item_info}
             for item in self.items
         ]
 

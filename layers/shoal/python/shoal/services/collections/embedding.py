@@ -5,7 +5,6 @@ What is wrong with one object is its own failure; what is wrong with the model i
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import batched
 
 import numpy as np
 
@@ -20,16 +19,11 @@ from shoal.model.tasks import FailedObject, FailureStage
 from shoal.model.templates import text_of
 from shoal.services.collections.objects import Describe, SourceObject, metadata_of
 from shoal.services.embedding import Embedder
-from shoal.services.parallel import in_parallel
 
 __all__ = ["EmbeddedObjects", "SourceObject", "embed_objects", "joined"]
 
 NO_TEXT = "no text: the payload has nothing in it that could be embedded"
 _NOTHING_IN_IT = frozenset({NO_TOKENS, NO_DIRECTION})
-_SLICE, _THREADS = 500, 2
-"""Objects for the static model are taken some at a time: its tokenizer does not hold Python's lock, so that
-meanwhile other ones become texts and records.
-"""
 _SURELY_LONG = 8
 """Characters for each token that a model takes, from which on a text is split before it is embedded."""
 
@@ -91,14 +85,7 @@ def embed_objects(
         raise ValueError(f"dataset {dataset.name} has no embedding model")
     if len({source.object_id for source in objects}) != len(objects):
         raise ValueError("an object comes twice")
-    if embedder.registry.find(binding.model_id).provider is not Provider.STATIC:
-        return _Embedding(embedder, dataset, binding, describe).of(objects)
-    found = in_parallel(
-        lambda some: _Embedding(embedder, dataset, binding, describe).of(some),
-        list(batched(objects, _SLICE)),
-        threads=_THREADS,
-    )
-    return joined(dataset, found)
+    return _Embedding(embedder, dataset, binding, describe).of(objects)
 
 
 def joined(dataset: Dataset, found: Sequence[EmbeddedObjects]) -> EmbeddedObjects:
@@ -252,7 +239,7 @@ class _Embedding:
                 self._fail(source, error.message, FailureStage.UPSERT)
                 continue
             name = source.object_id
-            ids += [part_id(name, part) for part in range(len(found))]
+            ids += [part_id(name, part) for part in range(len(found))] if len(found) > 1 else [name]
             metadata += encoded
             rows += found
             parts[name] = len(found)

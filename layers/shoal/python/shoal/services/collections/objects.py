@@ -31,12 +31,16 @@ class Describe(Protocol):
         """Compact JSON."""
 
 
+def carried_by(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What an object carries beside its id and its payload."""
+    if len(found) == 2 and Field.PAYLOAD in found:  # as most
+        return {}
+    return {name: value for name in CARRIED if (value := found.get(name)) is not None}
+
+
 def object_of_json(found: Mapping[str, Any]) -> SourceObject:
     """An object as a request or the body of a task has it."""
-    more: dict[str, Any] = {}
-    if len(found) > 2:  # most have an id and a payload only
-        more = {name: value for name in CARRIED if (value := found.get(name)) is not None}
-    return SourceObject(found["object_id"], found.get(Field.PAYLOAD) or {}, more)
+    return SourceObject(found["object_id"], found.get(Field.PAYLOAD) or {}, carried_by(found))
 
 
 def object_of_metadata(object_id: str, metadata: bytes) -> SourceObject:

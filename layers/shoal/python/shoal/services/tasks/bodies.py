@@ -19,7 +19,7 @@ from shoal.model.bindings import MAX_PARTS, MAX_TASK_OBJECTS, Field, check_objec
 from shoal.model.datasets import Dataset, Metric
 from shoal.model.limits import MAX_ID_CHARACTERS
 from shoal.model.tasks import Task
-from shoal.services.collections.objects import CARRIED
+from shoal.services.collections.objects import carried_by
 from shoal.services.retry import retry_busy
 from shoal.storage.ports import Ports
 
@@ -179,8 +179,7 @@ def _object(found: Mapping[str, Any], where: str, vectors: Mapping[str, Any] | N
     payload = found.get(Field.PAYLOAD)
     if payload is not None and not isinstance(payload, dict | orjson.Fragment):
         raise InvalidInput("invalid_payload", f"{where}.payload must be an object")
-    said: dict[str, Any] = {"object_id": name, Field.PAYLOAD: payload or {}}
-    said |= {field: value for field in CARRIED if (value := found.get(field)) is not None}
+    said: dict[str, Any] = {"object_id": name, Field.PAYLOAD: payload or {}, **carried_by(found)}
     if vectors:
         said |= vectors
     try:
