@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from shoal.errors import Conflict, InvalidInput, NotFound
+from shoal.errors import Conflict, InvalidInput, NotFound, RunStopped
 from shoal.model.datasets import Dataset
 from shoal.model.derivations import Condition, DerivationStatus
 from shoal.services import datasets
 from shoal.services.datasets import list_datasets
+from shoal.services.derived.ending import handle_failure
+from shoal.services.derived.run import open_derivation
 from shoal.services.derived.starting import (
     cancel_derivation,
     get_derivation,
@@ -24,6 +26,7 @@ from shoal.services.heads import keys_of, parse_meta
 from shoal.storage.keys import DatasetKeys
 from tests.unit.services.cell_world import add_cells
 from tests.unit.services.derived.deriving import DeriveWorld, seen
+from tests.unit.services.imports.small import begun
 from tests.unit.services.world import Record, record, used
 
 EVEN = Condition(filter={"parity": "even"})
@@ -522,3 +525,55 @@ def test_started_with_other_words_than_a_run() -> None:
     made = datasets.resolve(world.ports, world.tenant_id, scope="openverse", name="books")
     assert seen(world, made, there) == evens(there)
     assert world.named("books") == source
+
+
+def test_a_source_forgets_those_that_are_deleted_when_another_is_made() -> None:
+    world = DeriveWorld()
+    source, _ = filled(world)
+    for name in ("first", "second"):
+        world.derive(source, name, EVEN)
+    datasets.delete_dataset(world.ports, world.tenant_id, scope="native", name="first")
+    run = world.begin(source, "unfinished", EVEN)
+    world.derive(source, "third", EVEN)
+    assert {child.name for child in children_of(world.ports, keys_of(source))} == {"second", "third"}
+    world.completed(run)
+    assert {child.name for child in children_of(world.ports, keys_of(source))} == {
+        "second",
+        "third",
+        "unfinished",
+    }
+
+
+def test_a_rebuild_in_the_middle_of_an_import_changes_nothing() -> None:
+    world = DeriveWorld()
+    source, there = filled(world)
+    made = world.derive(source, "evens", EVEN)
+    begun(world, made)
+    world.upsert(source, numbered("later-", 4))
+    run = start_rebuild(world.ports, world.tenant_id, dataset=made, vector_quota=None)
+    assert world.run_derivation(run).succeeded
+    over = world.again(run)
+    assert over.status is DerivationStatus.FAILED
+    assert "an import was under way" in str(over.error_message)
+    assert seen(world, made, there) == evens(there)
+    lineage = lineage_of(world.ports, made)
+    assert lineage is not None
+    assert (lineage.running, lineage.source_version) == (None, world.head(source).version - 1)
+
+
+def test_other_messages_of_a_workflow() -> None:
+    world = DeriveWorld()
+    source, _ = filled(world)
+    run = world.begin(source, "evens", EVEN)
+    over = world.completed(run)
+    assert handle_failure(world.ports, {"run_id": run.run_id}) == {"outcome": "stopped"}
+    assert handle_failure(world.ports, {"run_id": "drv_" + "1" * 32}) == {"outcome": "stopped"}
+    with pytest.raises(RunStopped):
+        open_derivation(world.ports, run.run_id)
+    with pytest.raises(RunStopped):
+        open_derivation(world.ports, "drv_" + "1" * 32)
+    rebuild = start_rebuild(world.ports, world.tenant_id, dataset=world.named("evens"), vector_quota=None)
+    datasets.delete_dataset(world.ports, world.tenant_id, scope="native", name="evens")
+    assert world.run_derivation(rebuild).succeeded
+    assert world.again(rebuild).error_message == "the dataset has been deleted"
+    assert world.again(run) == over

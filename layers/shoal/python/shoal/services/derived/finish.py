@@ -11,12 +11,22 @@ from shoal.services.derived.ending import RUNNING, ended, free
 from shoal.services.derived.items import find_derivation, keys_of_derivation, source_keys_of
 from shoal.services.derived.run import DerivationRun
 from shoal.services.descriptors import describe_dataset
-from shoal.services.followers import Child, ChildKind, child_writes, say_synced, wake_followers
+from shoal.services.followers import (
+    Child,
+    ChildKind,
+    child_writes,
+    children_of,
+    forget_child,
+    say_synced,
+    visible_children,
+    wake_followers,
+)
 from shoal.services.heads import read_head
 from shoal.services.name_items import appearance
 from shoal.services.retry import retry_busy
 from shoal.services.wake import ask_to_compact
-from shoal.storage.ports import Action, Assign, CheckItem, Compare, Drop, UpdateItem, Write
+from shoal.storage.keys import DatasetKeys
+from shoal.storage.ports import Action, Assign, CheckItem, Compare, Drop, Ports, UpdateItem, Write
 
 _log = logging.getLogger(__name__)
 _TRIES = 12
@@ -80,6 +90,8 @@ def _tell_others(work: DerivationRun, version: TakenVersion, taken: Taken) -> No
         describe_dataset(work.ports, work.keys)
         if taken.strategy == "rewrite":
             ask_to_compact(work.ports, work.keys)
+        if work.job.first:
+            _forget_gone(work.ports, source)
         if work.dataset.follows:
             say_synced(work.ports, source, work.job.dataset_id, version=version.version)
             head = read_head(work.ports, source)
@@ -87,6 +99,15 @@ def _tell_others(work: DerivationRun, version: TakenVersion, taken: Taken) -> No
                 wake_followers(work.ports, source)
     except ShoalError as error:
         _log.warning("left for later", extra={"run_id": work.run_id, "reason": str(error)})
+
+
+def _forget_gone(ports: Ports, source: DatasetKeys) -> None:
+    """Have a source forget the derived datasets that were deleted: one after the other is made of some sources."""
+    known = children_of(ports, source)
+    there = {child.dataset_id for child in visible_children(ports, source)}
+    for child in known:
+        if child.kind is ChildKind.DERIVED and child.dataset_id not in there:
+            forget_child(ports, source, child.dataset_id)
 
 
 def remembered(now: float, version: int, taken: Taken) -> tuple[Action, ...]:
