@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from shoal.errors import ModelBusy, ShoalError
+from shoal.model.content_documents import MARKER_KEPT_SECONDS
 from shoal.model.jobs import JobKind
 from shoal.services.content import following
 from shoal.services.content.documents import put_versions
@@ -168,6 +169,28 @@ def expired(world: ContentWorld) -> None:
     keys = keys_of(world.documents)
     for place in range(1, world.head(world.documents).watermark + 1):
         world.table.delete(keys.job(place))
+
+
+def test_old_deletions_are_forgotten_once_a_day() -> None:
+    world = ContentWorld()
+    world.put(document("a", title="one"), document("b", title="two"))
+    world.made()
+    world.put(Deletion("a", 2))
+    followed(world)
+    world.clock.pass_seconds(MARKER_KEPT_SECONDS / 2)
+    world.put(Deletion("b", 2))
+    followed(world)
+    world.clock.pass_seconds(MARKER_KEPT_SECONDS / 2 + 60)
+    assert world.head(world.documents).row_count == 2, "two deletions are remembered"
+    world.put(document("c", title="three"))
+    followed(world)
+    assert world.head(world.documents).row_count == 2
+    world.clock.pass_seconds(MARKER_KEPT_SECONDS)
+    world.put(document("d", title="four"))
+    followed(world)
+    assert world.head(world.documents).row_count == 2
+    followed(world)
+    world.check(world.index())
 
 
 def test_a_log_that_has_leapt_is_followed() -> None:

@@ -56,6 +56,7 @@ _NOT_OF_HEAD = {
 """Leases: who works on the dataset, and not what it is."""
 _NOT_OF_CONTENT = {
     "changes",
+    "tidied_at",
     "turn",
     "synced",
     "after_id",

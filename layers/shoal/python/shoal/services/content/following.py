@@ -17,6 +17,7 @@ from shoal.model.imports import ImportStatus
 from shoal.services.content.activate import activate
 from shoal.services.content.holdings import Holdings, all_failures
 from shoal.services.content.items import IndexItem, read_index, say_behind
+from shoal.services.content.markers import tidy
 from shoal.services.content.reading import Cursor, changed_since, scan
 from shoal.services.content.taking import Overtaken, Taking
 from shoal.services.embedding import Embedder
@@ -104,6 +105,7 @@ def follow_content(
         wake_followers(ports, keys_of(source))
         return False
     _say(ports, keys, None)
+    tidy(ports, reader, source)
     return True
 
 

@@ -1,6 +1,8 @@
 """Deletions that are remembered: their records go once nothing older can come any more."""
 
-from shoal.errors import TryAgain
+import logging
+
+from shoal.errors import ShoalError, TryAgain
 from shoal.model.content_documents import MARKER_KEPT_SECONDS, DocumentField
 from shoal.model.datasets import Dataset
 from shoal.model.filters import parse_filter
@@ -12,9 +14,25 @@ from shoal.services.heads import keys_of, read_head
 from shoal.services.matching import matching_rows
 from shoal.services.parts import PartReader
 from shoal.services.snapshot import open_snapshot
-from shoal.storage.ports import Ports
+from shoal.storage.ports import Assign, Drop, Exists, Ports
 
 MOST_AT_ONCE = 1000
+_EVERY_SECONDS = 86_400.0
+_log = logging.getLogger(__name__)
+
+
+def tidy(ports: Ports, reader: PartReader, dataset: Dataset) -> None:
+    """Forget old deletions of a dataset of documents, once a day; where that cannot be done now, it is only logged."""
+    key, now = keys_of(dataset).content, ports.clock()
+    try:
+        item = ports.table.get(key)
+        if item is None or now < float(item.get("tidied_at", 0.0)) + _EVERY_SECONDS:
+            return
+        ports.table.update(key, [Assign("tidied_at", now)], condition=Exists("pk"))
+        if forget_deletions(ports, reader, dataset) >= MOST_AT_ONCE:  # there are more: the next one goes on
+            ports.table.update(key, [Drop("tidied_at")], condition=Exists("pk"))
+    except ShoalError as error:
+        _log.info("not tidied", extra={"dataset_id": dataset.dataset_id, "reason": str(error)})
 
 
 def forget_deletions(ports: Ports, reader: PartReader, dataset: Dataset, *, most: int = MOST_AT_ONCE) -> int:
