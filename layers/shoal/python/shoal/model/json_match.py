@@ -108,7 +108,11 @@ def with_value(target: Any, steps: Steps, value: Any) -> Any:
         if isinstance(target, list):
             return target
         members = target if isinstance(target, dict) else {}
-        return {**members, step.name: with_value(members.get(step.name), rest, value)}
+        there = members.get(step.name)
+        made = with_value(there, rest, value)
+        if rest and made is None and there is None:
+            return target  # further on it needs an array, and there is none
+        return {**members, step.name: made}
     if not isinstance(target, list):
         return target
     changed = list(target)
