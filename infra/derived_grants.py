@@ -49,6 +49,10 @@ def grant_derived(
         starter.allow(["states:DescribeExecution", "states:StopExecution"], ingestions.executions(":*"))
         starter.tell(SHOAL_INGESTION_STATE_MACHINE_ARN=ingestions.machine.state_machine_arn)
 
+    # Whoever commits tells those that follow.
+    for committer in ("indexer", "import_finish"):
+        functions[committer].allow(["sqs:SendMessage"], line)
+
     # A version of the source becomes one of the derived dataset, through a place in its log.
     for deriver in (derivation, tasks):
         deriver.allow([*READ, *WRITE, "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"], table)

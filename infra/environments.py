@@ -57,7 +57,7 @@ def environments_of(
     return {
         "api": table | bucket | wakeups | builds | tasks | limits | docs | models | share | vectorize,
         "query": table | bucket | limits | cache | models | vectorize,
-        "indexer": table | bucket | wakeups | builds,
+        "indexer": table | bucket | wakeups | builds | tasks,
         "builder": table | bucket | wakeups | builds,
         "sweep": table | bucket | wakeups | builds | tasks,
         "import_intake": table | bucket | wakeups,
@@ -65,7 +65,7 @@ def environments_of(
         "import_validate": table | bucket | wakeups | arrow,
         # Its steps share the work among threads of their own; BLAS's would only wait for each other.
         "import_cells": table | bucket | wakeups | {"OPENBLAS_NUM_THREADS": "1"},
-        "import_finish": table | bucket | wakeups | builds,
+        "import_finish": table | bucket | wakeups | builds | tasks,
         "compaction": table | bucket | wakeups | builds | {"OPENBLAS_NUM_THREADS": "1"},
         "janitor": table | bucket,
         "export": table | bucket | arrow,

@@ -7,7 +7,7 @@ from shoal.services.imports.finish import commit, handle_failure
 from shoal.services.imports.steps import run_step
 from shoal.services.imports.workspace import Step
 
-NEEDS = ("bucket", "wakeups_queue_url", "builds_queue_url")
+NEEDS = ("bucket", "wakeups_queue_url", "builds_queue_url", "tasks_queue_url")
 STEPS: dict[str, Step] = {"commit": commit}
 FAIL = "fail"
 """Unlike a step it has to run for imports that have ended."""

@@ -9,7 +9,7 @@ from shoal.services.commit import DRAIN_SECONDS, drain
 from shoal.services.parts import PartReader
 from shoal.storage.ports import Ports
 
-NEEDS = ("bucket", "wakeups_queue_url", "builds_queue_url")
+NEEDS = ("bucket", "wakeups_queue_url", "builds_queue_url", "tasks_queue_url")
 CACHE_BYTES = 512 * 1024 * 1024
 """A quarter of its memory: manifests and id index runs that the next commit needs again."""
 

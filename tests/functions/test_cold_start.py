@@ -23,7 +23,7 @@ CEILINGS = {
     "tasks": 480,
     "reindex": 560,
     "derivation": 470,
-    "ingestion": 400,
+    "ingestion": 320,
     "content": 620,
     "outbound": 270,
 }
@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "tasks": {"pydantic", "numpy"},
     "reindex": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
     "derivation": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
-    "ingestion": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
+    "ingestion": {"pydantic"},
     "content": {"pydantic", "numpy", "hnswlib", "pyroaring", "sqlite3"},
     "outbound": {"pydantic"},
 }

@@ -108,6 +108,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         **polls("wakeups"),
         # It applies what the log holds, and of an import that is what its last step has put there.
         "s3:GetObject": {WORK, "bucket/t/*"},
+        "sqs:SendMessage": {"wakeups", "builds", "tasks"},
         "dynamodb:Query": {TABLE},
         "dynamodb:PutItem": {TABLE},
         "dynamodb:UpdateItem": {TABLE},
@@ -173,7 +174,7 @@ EXPECTED: dict[str, dict[str, set[str]]] = {
         "dynamodb:BatchWriteItem": {TABLE},
         "s3:GetObject": {WORK, "bucket/t/*"},
         "s3:PutObject": {WORK, SHARDS, MANIFESTS, PARTS, DESCRIPTORS, LOG},
-        "sqs:SendMessage": {"wakeups", "builds"},
+        "sqs:SendMessage": {"wakeups", "builds", "tasks"},
     },
     "compaction": {
         **READ,
