@@ -11,7 +11,7 @@ from shoal.index.exact import Scores
 from shoal.model.manifests import ShardRef
 from shoal.model.queries import QueryRequest
 from shoal.model.selection import Selection
-from shoal.services import flat, masks
+from shoal.services import flat
 from shoal.services.filtered_cells import FilteredCells
 from shoal.services.lanes import Lane
 from shoal.services.matching import known_matching
@@ -58,7 +58,7 @@ def search(
         InvalidInput: `filter_not_indexed`, where the budget ends the search of what no index covers.
     """
     with trace.stage("open"):
-        dead = masks.dead_rows(snapshot)
+        dead = snapshot.dead_rows()
         imports = imports_of(snapshot)
         trace.cells_total = sum(len(item.cells) for item in imports)
     with trace.stage("filter"):

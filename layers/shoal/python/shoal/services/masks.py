@@ -1,4 +1,4 @@
-"""Which rows of a version are dead: gathered from its bitmaps once in a container."""
+"""Which rows of a version's cells are dead: worked out of its bitmaps once in a container."""
 
 from functools import partial
 
@@ -6,17 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoal.services.cells import Cells
-from shoal.services.snapshot import DeadRows, Snapshot
-
-
-def dead_rows(snapshot: Snapshot) -> DeadRows:
-    """The dead rows of each shard that has any."""
-    return snapshot.dead_rows()
+from shoal.services.snapshot import Snapshot
 
 
 def dead_numbers(snapshot: Snapshot, cells: Cells) -> NDArray[np.int64]:
     """The numbers of the dead rows of an import's cells, ascending: int64."""
-    make = partial(cells.dead_numbers, dead_rows(snapshot))
+    make = partial(cells.dead_numbers, snapshot.dead_rows())
     name = f"dead#{_version(snapshot)}#{cells.name}"
     return snapshot.reader.made(name, make, lambda numbers: numbers.nbytes)
 

@@ -154,7 +154,7 @@ def _alive(snapshot: Snapshot, source: Source, rows: Numbers) -> Numbers:
     gone = (
         masks.dead_numbers(snapshot, source)
         if isinstance(source, Cells)
-        else _numbers_of(masks.dead_rows(snapshot).get(source.shard_id))
+        else _numbers_of(snapshot.dead_rows().get(source.shard_id))
     )
     alive = rows[~masks.contains(gone, rows)] if len(gone) else rows
     alive.flags.writeable = False

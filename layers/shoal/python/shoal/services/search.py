@@ -15,7 +15,7 @@ from shoal.model.datasets import Dataset, Head, Metric
 from shoal.model.ids import job_id
 from shoal.model.limits import EXACT_FILTER_BYTES
 from shoal.model.queries import Explanation, Match, QueryAnswer, QueryRequest
-from shoal.services import filtered, flat, masks
+from shoal.services import filtered, flat
 from shoal.services.cell_search import CellSearch
 from shoal.services.disk_tier import DiskTier
 from shoal.services.filtered import Found, Limits
@@ -235,7 +235,7 @@ def _search_all(
 ) -> Found:
     """The best of all live rows."""
     with trace.stage("open"):
-        dead = masks.dead_rows(snapshot)
+        dead = snapshot.dead_rows()
         imports = imports_of(snapshot)
         trace.cells_total = sum(len(item.cells) for item in imports)
         cells = CellSearch(imports, request, snapshot.dataset.metric, trace, budget=budget)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from shoal.errors import NotFound
 from shoal.model.datasets import DatasetView
 from shoal.model.manifests import Manifest, ShardRef
-from shoal.services import masks
 from shoal.services.datasets import get_dataset
 from shoal.services.heads import keys_of
 from shoal.services.search import Searcher
@@ -80,7 +79,7 @@ def dataset_stats(ports: Ports, searcher: Searcher, tenant_id: str, *, scope: st
 
 
 def _dead_rows(snapshot: Snapshot) -> int:
-    return sum(len(rows) for rows in masks.dead_rows(snapshot).values())
+    return sum(len(rows) for rows in snapshot.dead_rows().values())
 
 
 def _bytes(manifest: Manifest, shards: tuple[ShardRef, ...]) -> int:

@@ -19,8 +19,8 @@ from shoal.services.derived.known import known_masks
 from shoal.services.derived.masking import masks_of, sieve_of
 from shoal.services.derived.plan import unseen
 from shoal.services.derived.publish import enter_log
+from shoal.services.derived.rebuilding import start_rebuild
 from shoal.services.derived.run import open_version
-from shoal.services.derived.starting import start_rebuild
 from shoal.services.derived.taking import take
 from shoal.services.heads import keys_of, parse_head, parse_meta
 from shoal.services.parts import PartReader

@@ -3,43 +3,26 @@
 A new one is there from the first moment, so that its name is taken, but it is not to be seen before it is whole
 (`services.name_items`). Of one that is there already, one run at a time makes the next version, which replaces the
 one before it at once.
+
+All that callers of this package need is named here; none of it takes the engine.
 """
 
-import logging
-
-from shoal.errors import Conflict, NotFound, ShoalError, StorageBusy, TransactionCancelled, TryAgain
+from shoal.errors import Conflict, NotFound, ShoalError, TransactionCancelled
 from shoal.model.datasets import Dataset
 from shoal.model.derivations import Condition, Derivation, Lineage, check_condition
-from shoal.model.ids import new_dataset_id, new_derivation_id, transaction_token
+from shoal.model.ids import new_dataset_id, new_derivation_id
 from shoal.services.datasets import creation, name_taken, resolve
-from shoal.services.derived.ending import cancel_derivation, reconcile_derivations, start_workflow
-from shoal.services.derived.items import (
-    KEPT_SECONDS,
-    derivation_item,
-    find_derivation,
-    keys_of_derivation,
-    lineage_item,
-)
+from shoal.services.derived.beginning import TO_BE_SEEN, begun, run_of, run_writes, set_going, transact
+from shoal.services.derived.ending import cancel_derivation, reconcile_derivations
+from shoal.services.derived.items import lineage_item
 from shoal.services.derived.lookup import get_derivation, lineage_of, list_derivations
+from shoal.services.derived.rebuilding import start_rebuild
 from shoal.services.descriptors import describe_dataset
-from shoal.services.heads import keys_of, new_head_item, read_head
+from shoal.services.heads import keys_of, new_head_item
 from shoal.services.name_items import built_by
-from shoal.services.pipeline.items import pointer_item
 from shoal.services.retry import retry_busy
-from shoal.storage.keys import DatasetKeys, TenantKeys
-from shoal.storage.ports import (
-    Absent,
-    AllOf,
-    Assign,
-    CheckItem,
-    Compare,
-    Exists,
-    Item,
-    Ports,
-    PutItem,
-    UpdateItem,
-    Write,
-)
+from shoal.storage.keys import TenantKeys
+from shoal.storage.ports import CheckItem, Item, Ports, PutItem, Write
 
 __all__ = [
     "cancel_derivation",
@@ -51,11 +34,6 @@ __all__ = [
     "start_derivation",
     "start_rebuild",
 ]
-
-_log = logging.getLogger(__name__)
-_TRIES = 12
-"""The source's HEAD is written by its commits all the time, and a transaction that meets one is refused."""
-_TO_BE_SEEN = AllOf((Compare("state", "=", "live"), Absent("building")))
 
 
 def source_named(ports: Ports, tenant_id: str, *, scope: str, name: str) -> Dataset:
@@ -108,7 +86,7 @@ def start_derivation(
     check_condition(condition)
     now = ports.clock()
     run_id = run_id or new_derivation_id(now)
-    earlier = _begun(ports, tenant_id, run_id)
+    earlier = begun(ports, tenant_id, run_id)
     if earlier is not None:
         return earlier
     made = Dataset(
@@ -124,7 +102,7 @@ def start_derivation(
         binding=source.binding,
         follows=follow,
     )
-    run = _run(made, source.dataset_id, source.name, source.scope, run_id, vector_quota, now, first=True)
+    run = run_of(made, source.dataset_id, source.name, source.scope, run_id, vector_quota, now, first=True)
     keys = keys_of(made)
     lineage = Lineage(
         source_id=source.dataset_id,
@@ -138,148 +116,22 @@ def start_derivation(
     )
     writes: list[Write] = [
         *creation(made, new_head_item(keys), building=run_id),
-        *_run_writes(run),
+        *run_writes(run),
         PutItem(lineage_item(keys.derivation, lineage)),
-        CheckItem(keys_of(source).head, _TO_BE_SEEN),
+        CheckItem(keys_of(source).head, TO_BE_SEEN),
     ]
     try:
-        _transact(ports, writes, run_id, made.dataset_id)
+        transact(ports, writes, run_id, made.dataset_id)
     except TransactionCancelled as lost:
-        earlier = _begun(ports, tenant_id, run_id)  # by an attempt whose answer was lost, or at the same time
+        earlier = begun(ports, tenant_id, run_id)  # by an attempt whose answer was lost, or at the same time
         if earlier is not None:
             return earlier
         if lost.failed[0]:
             raise name_taken(name, lost.items[0]) from lost
         raise _no_source(source.name, lost.items[-1]) from lost
     describe_dataset(ports, keys)
-    _set_going(ports, run)
+    set_going(ports, run)
     return run
-
-
-def start_rebuild(ports: Ports, tenant_id: str, *, dataset: Dataset, vector_quota: int | None) -> Derivation:
-    """Begin to make a derived dataset anew, of the version that its source has by now and by the same condition.
-
-    Whatever was written to it since is replaced. Until then it stays as it is, and then it is the new version at
-    once.
-
-    Raises:
-        Conflict: `not_derived`; `derivation_running`: another run is at it.
-        NotFound: `source_deleted`; `dataset_not_found`: deleted just now.
-        TryAgain: nothing was begun.
-    """
-    lineage = lineage_of(ports, dataset)
-    if lineage is None:
-        raise Conflict("not_derived", f"{dataset.name} is not derived from another dataset")
-    if lineage.running is not None and not get_derivation(ports, tenant_id, lineage.running).status.terminal:
-        raise _running(lineage.running)
-    source = DatasetKeys(tenant_id, lineage.source_id)
-    head = read_head(ports, source)
-    if head is None or not head.live:
-        raise _source_deleted(lineage.source_name)
-    now = ports.clock()
-    run_id, keys = new_derivation_id(now), keys_of(dataset)
-    run = _run(
-        dataset,
-        lineage.source_id,
-        lineage.source_name,
-        lineage.source_scope,
-        run_id,
-        vector_quota,
-        now,
-        first=False,
-    )
-    nobody_else = AllOf((Exists("pk"), Absent("running")))
-    writes: list[Write] = [
-        UpdateItem(
-            keys.derivation,
-            (
-                Assign("running", run_id),
-                Assign("last_run", run_id),
-                Assign("vector_quota", vector_quota),
-            ),
-            condition=nobody_else,
-        ),
-        CheckItem(keys.head, _TO_BE_SEEN),
-        CheckItem(source.head, Compare("state", "=", "live")),
-        *_run_writes(run),
-    ]
-    try:
-        _transact(ports, writes, run_id, dataset.dataset_id)
-    except TransactionCancelled as lost:
-        if lost.failed[0]:
-            raise _running(str((lost.items[0] or {}).get("running", ""))) from lost
-        if lost.failed[1]:
-            raise NotFound("dataset_not_found", "dataset not found") from lost
-        raise _source_deleted(lineage.source_name) from lost
-    _set_going(ports, run)
-    return run
-
-
-def _run(
-    dataset: Dataset,
-    source_id: str,
-    source_name: str,
-    source_scope: str,
-    run_id: str,
-    vector_quota: int | None,
-    now: float,
-    *,
-    first: bool,
-) -> Derivation:
-    return Derivation(
-        run_id=run_id,
-        tenant_id=dataset.tenant_id,
-        dataset_id=dataset.dataset_id,
-        name=dataset.name,
-        scope=dataset.scope,
-        source_id=source_id,
-        source_name=source_name,
-        source_scope=source_scope,
-        created_at=now,
-        follow=dataset.follows,
-        first=first,
-        vector_quota=vector_quota,
-    )
-
-
-def _run_writes(run: Derivation) -> list[Write]:
-    expires_at = int(run.created_at) + KEPT_SECONDS
-    pointer = pointer_item(keys_of_derivation(run), expires_at=expires_at)
-    return [
-        PutItem(derivation_item(run), condition=Absent("pk")),
-        PutItem(pointer, condition=Absent("pk")),
-    ]
-
-
-def _transact(ports: Ports, writes: list[Write], run_id: str, dataset_id: str) -> None:
-    token = transaction_token("derive", run_id, dataset_id)
-    try:
-        retry_busy(lambda: ports.table.transact(writes, token=token), attempts=_TRIES)
-    except StorageBusy as busy:
-        if find_derivation(ports, run_id) is None:  # else only the answer was lost
-            raise TryAgain("storage is busy; send the request again") from busy
-
-
-def _begun(ports: Ports, tenant_id: str, run_id: str) -> Derivation | None:
-    """The run that has begun under an id, seen to be going."""
-    run = find_derivation(ports, run_id)
-    if run is None or run.tenant_id != tenant_id:
-        return None
-    if not run.status.terminal:
-        _set_going(ports, run)
-    return run
-
-
-def _set_going(ports: Ports, run: Derivation) -> None:
-    """Start the workflow. The run has begun whatever becomes of that: the sweep starts what was not."""
-    try:
-        start_workflow(ports, run)
-    except ShoalError:
-        _log.warning("left to the sweep", extra={"run_id": run.run_id})
-    _log.info(
-        "deriving",
-        extra={"run_id": run.run_id, "dataset_id": run.dataset_id, "source_id": run.source_id},
-    )
 
 
 def _no_source(name: str, head: Item | None) -> ShoalError:
@@ -294,16 +146,3 @@ def _unfinished(name: str, run_id: str) -> Conflict:
         f"{name} is being built itself; derive from it once {run_id} is completed",
         {"building": run_id},
     )
-
-
-def _running(run_id: str) -> Conflict:
-    return Conflict(
-        "derivation_running",
-        "the dataset is being derived; wait for the run to end, or cancel it",
-        {"derivation_id": run_id},
-        retry_after=10,
-    )
-
-
-def _source_deleted(name: str) -> NotFound:
-    return NotFound("source_deleted", f"{name}, from which the dataset is derived, has been deleted")

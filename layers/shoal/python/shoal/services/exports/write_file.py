@@ -6,7 +6,6 @@ from typing import Any
 from shoal.index.checksums import sha256_hex
 from shoal.model.exports import ExportedFile, ExportItem
 from shoal.model.ids import new_token
-from shoal.services import masks
 from shoal.services.exports.parquet_rows import encode_parquet
 from shoal.services.exports.run import ExportRun
 from shoal.services.publish import live_rows
@@ -26,7 +25,7 @@ def write(work: ExportRun, item: Mapping[str, Any]) -> dict[str, Any]:
 
 def _write(work: ExportRun, task: ExportItem) -> ExportedFile:
     snapshot = work.snapshot()
-    dead = masks.dead_rows(snapshot)
+    dead = snapshot.dead_rows()
     blocks = [live_rows(snapshot, snapshot.shard(shard_id), dead.get(shard_id)) for shard_id in task.shards]
     blocks = [rows for rows in blocks if len(rows)]
     if not blocks:
