@@ -27,10 +27,10 @@ from shoal.services.waiting import Pause
 from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Absent, Add, Compare, Ports, UpdateItem
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 16.0
 """How long a transaction waits for those before it, with all its attempts; a request has 30 s."""
 _ATTEMPTS = 10
-_ATTEMPT_SECONDS = 10.0
+_ATTEMPT_SECONDS = 8.0
 """How long one attempt waits: that of a place that was left open, and then some."""
 
 
