@@ -224,6 +224,8 @@ def test_documents_that_fail_are_counted_and_listed_with_their_reason() -> None:
     assert [one.document_id for one in first] == ["bad", "deep"]
     rest, last = failures_of(world.ports, index, limit=2, after=after or "")
     assert ([one.document_id for one in rest], last) == (["empty"], None)
+    with pytest.raises(InvalidInput):
+        failures_of(world.ports, index, limit=2, after="no#id")
 
 
 def nested(levels: int) -> object:

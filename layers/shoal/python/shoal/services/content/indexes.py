@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from shoal.errors import Conflict, NotFound, ShoalError, TransactionCancelled
 from shoal.model.bindings import Aggregation, Binding
+from shoal.model.content_documents import check_document_id
 from shoal.model.content_indexes import (
     MAX_INDEXES,
     ContentIndex,
@@ -241,6 +242,7 @@ def failures_of(
     beyond the first `MAX_LISTED` are only counted; a limit is at least 1.
 
     Raises:
+        InvalidInput: `invalid_document_id`: `after` is no id.
         NotFound: `index_not_found`: deleted just now.
     """
     keys = keys_of(index.dataset)
@@ -253,7 +255,11 @@ def failures_of(
         told = [FailedDocument(one.object_id, one.detail, one.stage) for one in rejected]
         found = sorted((one for one in told if one.document_id > after), key=lambda one: one.document_id)
     else:
-        first = keys.content_failure(after).sk if after else CONTENT_FAILURE_PREFIX
+        first = (
+            keys.content_failure(check_document_id(after, where="after")).sk
+            if after
+            else CONTENT_FAILURE_PREFIX
+        )
         page = ports.table.query(
             keys.partition, start=first, stop=f"{CONTENT_FAILURE_PREFIX}~", limit=limit + 2
         )

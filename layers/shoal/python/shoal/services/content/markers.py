@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def tidy(ports: Ports, reader: PartReader, dataset: Dataset) -> None:
-    """Forget old deletions of a dataset of documents, once a day; where that cannot be done now, it is only logged."""
+    """Forget old deletions of a dataset of documents, once a day; that it cannot be done now is only logged."""
     key, now = keys_of(dataset).content, ports.clock()
     try:
         item = ports.table.get(key)
