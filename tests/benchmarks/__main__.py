@@ -15,7 +15,7 @@ import time
 NAMES = (
     *("query", "upload", "cold", "engine", "stack", "compaction", "writes"),
     *("imports", "import_formats", "import_memory", "import_scaling", "validate", "parquet", "cells"),
-    *("filters", "texts", "reindex", "derived"),
+    *("filters", "texts", "reindex", "derived", "content"),
 )
 _OPTIONS = {
     "rows": "rows of the dataset, where the benchmark has one (smaller: quicker)",
