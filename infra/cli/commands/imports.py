@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.cli import output
+from infra.cli.imports.formats import FileFormat
 from infra.cli.options import AsJson, ProfileName, targets
 from shoal.model.imports import ErrorMode, ImportFormat
 
@@ -34,7 +35,7 @@ def import_(
         ),
     ],
     file_format: Annotated[
-        ImportFormat | None, typer.Option("--format", help="What the file is. Default: as its name says.")
+        FileFormat | None, typer.Option("--format", help="What the file is. Default: as its name says.")
     ] = None,
     error_mode: Annotated[
         ErrorMode,
@@ -69,7 +70,8 @@ def import_(
     from infra.cli.imports.many import end_of_all, gather, ready, run_all
     from infra.cli.imports.running import end_of, run_import, tell
 
-    found = gather(files, file_format=file_format, multipart=multipart)
+    known = ImportFormat(file_format.value) if file_format else None
+    found = gather(files, file_format=known, multipart=multipart)
     with targets(ctx).client(profile) as client:
         ready(client, dataset, found.manifests, create=create)
         if found.manifests or len(found.sources) > 1:

@@ -1,6 +1,7 @@
 """What a file is, by its name; and whether it can be uploaded at all."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from infra.cli.failures import UsageError
@@ -10,6 +11,13 @@ from shoal.model.limits import MAX_UPLOAD_BYTES, MAX_UPLOAD_PARTS, UPLOAD_PART_B
 _NDJSON = {".ndjson", ".jsonl", ".json"}
 _PACKED = {".gz", ".zst"}
 _MOST_BYTES = MAX_UPLOAD_PARTS * UPLOAD_PART_BYTES
+
+
+class FileFormat(StrEnum):
+    """What a file of records may be: of all formats of imports those that a caller can choose."""
+
+    NDJSON = ImportFormat.NDJSON.value
+    PARQUET = ImportFormat.PARQUET.value
 
 
 @dataclass(frozen=True, slots=True)
