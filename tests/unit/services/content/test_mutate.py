@@ -13,7 +13,9 @@ from shoal.model.mutations import parse_mutations
 from shoal.services import datasets
 from shoal.services.content.documents import put_versions
 from shoal.services.content.mutate import Mutated, Transaction, mutate
+from shoal.services.heads import keys_of
 from shoal.storage.memory.faults import AtCall, Fault, Faults, SimulatedCrash
+from shoal.storage.ports import Drop
 from tests.unit.services.content.documents_world import do, document, documents_of, put, stored
 from tests.unit.services.world import World
 
@@ -315,3 +317,17 @@ def test_whoever_dies_leaves_all_or_nothing(fault: Fault) -> None:
             assert number > 5
             return
     raise AssertionError("it has no end")
+
+
+def test_the_count_of_writes_may_be_lost() -> None:
+    """A dataset that was recovered has none."""
+    world = World()
+    dataset = documents_of(world)
+    put(world, dataset, document("a", 10, n=0))
+    key = keys_of(dataset).content
+    world.table.update(key, [Drop("changes")])
+    do(world, dataset, {"patch": {"id": "a", "set": {"n": 1}}})
+    world.table.delete(key)
+    do(world, dataset, {"patch": {"id": "a", "set": {"m": 1}}})
+    found = stored(world, dataset, ["a"])["a"]
+    assert (found["n"], found["m"]) == (1, 1)

@@ -199,7 +199,7 @@ def _change(document_id: str, body: Mapping[str, object] | None, updated_ms: int
 def changes_of(ports: Ports, keys: DatasetKeys) -> int:
     """How many writes there have been."""
     item = retry_busy(lambda: ports.table.get(keys.content))
-    return int(item["changes"]) if item else 0
+    return int(item.get("changes", 0)) if item else 0
 
 
 def only_after(keys: DatasetKeys, count: int) -> tuple[Requirement, ...]:
