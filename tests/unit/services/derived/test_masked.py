@@ -62,6 +62,27 @@ def test_a_compaction_of_some_cells_leaves_what_is_masked_in_others() -> None:
     assert seen(world, made, there) == evens(there)
 
 
+def test_a_compaction_that_writes_all_of_the_index_anew_forgets_what_is_masked_in_cells_that_stay() -> None:
+    world = DeriveWorld()
+    source, there = two_sets(world)
+    made = world.derive(source, "evens", EVEN)
+    more = {f"more{n}": record(n, 5, 5, 5) for n in range(40)}
+    world.upsert(made, more)
+    world.drain(made)
+    assert len(world.snapshot_of(made).manifest.runs) == 1  # folded into one, with the entries of all cells
+    compact_only(world, made, 0)
+    manifest = world.snapshot_of(made).manifest
+    assert (manifest.masked, len(manifest.runs)) == (False, 1)
+    assert manifest.dead_base is not None
+    assert seen(world, made, there) == evens(there) | more
+    world.upsert(made, {"b0-1": record(9, 9, 9, 9)})
+    world.delete(made, ["b0-3", "b0-0"])
+    world.drain(made)
+    expected = evens(there) | more | {"b0-1": record(9, 9, 9, 9)}
+    del expected["b0-0"]
+    assert seen(world, made, there) == expected
+
+
 def test_a_build_leaves_what_is_masked_in_cells() -> None:
     world = DeriveWorld()
     source, there = two_sets(world)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import batched
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +16,9 @@ from shoal.model.filters import parse_filter
 from shoal.model.reindex_work import RowSource
 from shoal.model.selection import Selection
 from shoal.model.terms import TermMatcher
+from shoal.services.matching import SCAN_BYTES, in_turns
 from shoal.services.property_rows import indexed_rows
 from shoal.services.snapshot import Snapshot
-
-_CELLS_AT_ONCE = 64
 
 type _Block = Records | CellRecords
 
@@ -127,7 +125,8 @@ def _blocks(snapshot: Snapshot, source: RowSource) -> Iterator[tuple[_Block, int
         yield snapshot.reader.load(snapshot.records_part(snapshot.shard(source.shard_id))), 0
         return
     cells = snapshot.cells()[source.cell_set]
-    for some in batched(range(source.start, source.stop), _CELLS_AT_ONCE):
-        numbers = np.array(some, dtype=np.int64)
+    wanted = np.arange(source.start, source.stop, dtype=np.int64)
+    for turn in in_turns(cells.record_bytes[wanted], most=SCAN_BYTES):
+        numbers = wanted[turn]
         blocks: list[CellRecords] = snapshot.reader.load_all(cells.records(numbers))
         yield from zip(blocks, cells.cell_set.table["first_row"][numbers].tolist(), strict=True)
