@@ -14,13 +14,15 @@ from infra.cli.prices import MILLION, Price
 from infra.settings import Settings
 
 ALARMS = 22
-"""Dead letters, the age of three queues, 5xx, throttles and errors of five functions, and workflows that failed or
+"""Dead letters, the age of three queues, 5xx, throttles and errors of functions, and workflows that failed or
 took too long; a test counts them."""
 POLLED_QUEUES = 4
 POLLERS_A_QUEUE = 5
 """Lambda keeps five long polls of 20 seconds open on each queue, messages or not. SQS bills them as requests."""
 _POLLS_A_MONTH = POLLED_QUEUES * POLLERS_A_QUEUE * prices.MONTH_SECONDS / 20
 _SWEEP_SECONDS = 0.025
+_SWEPT_PARTITIONS = 6
+"""Of the index: datasets, imports, lines of tasks, derivations, Openverse tasks, followers; empty when idle."""
 _LOG_BYTES = 1_200
 """Log bytes of one invocation: our line, Lambda's report and the gateway's access log."""
 _SAMPLED = 0.05
@@ -77,12 +79,12 @@ def idle(settings: Settings) -> Bill:
     return _bill(
         "a month without a request",
         [
-            _line("long polls of the event sources on three queues", _POLLS_A_MONTH, prices.SQS_REQUEST),
+            _line(f"long polls of the event sources on {POLLED_QUEUES} queues", _POLLS_A_MONTH, prices.SQS_REQUEST),
             _line("alarms", ALARMS, prices.ALARM_MONTH),
             _line("traces of the sweep, once a minute", sweeps, prices.XRAY_TRACE),
             _line("requests of the sweep", sweeps, prices.LAMBDA_REQUEST),
             _line("compute of the sweep", gb_seconds, prices.LAMBDA_ARM_GB_SECOND),
-            _line("reads of the sweep", sweeps * 0.5, prices.DYNAMODB_READ),
+            _line("reads of the sweep", sweeps * _SWEPT_PARTITIONS * 0.5, prices.DYNAMODB_READ),
             _line("log of the sweep", sweeps * _LOG_BYTES / 1e9, prices.LOGS_GB),
         ],
     )
