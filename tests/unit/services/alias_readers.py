@@ -116,7 +116,7 @@ def readers(world: World, reads: Sequence[Read], at: Where) -> Iterator[Watched]
                 watched.answers[read] += 1
             if watched.failed:
                 return
-            time.sleep(0.002)  # the others want their turn
+            time.sleep(0.005)  # the others want their turn
 
     threads = [threading.Thread(target=reader, args=(number,)) for number in range(2)]
     pace = sys.getswitchinterval()
