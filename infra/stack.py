@@ -30,7 +30,7 @@ VECTORIZE = "/client/v4/accounts/{account_id}/vectorize/v2/indexes/{index_name}"
 """One index, as Cloudflare's Vectorize calls it."""
 IMPORT_STARTERS = ("api", "import_intake", "sweep", "content")
 """The functions that start imports, and sign the addresses of their uploads."""
-OWN = ("api", "query", "content", "indexer", "builder", "sweep", "janitor")
+OWN = ("api", "query", "indexer", "builder", "sweep", "janitor")
 """The functions that are not steps of a workflow."""
 
 
@@ -273,7 +273,7 @@ class ShoalStack(Stack):
 
     def _grant(self) -> None:
         """Who may do what; the test of the roles holds the table a second time."""
-        api, query, _, indexer, builder, sweep, _ = (self.functions[name] for name in OWN)
+        api, query, indexer, builder, sweep, _ = (self.functions[name] for name in OWN)
         table = self.storage.table.table_arn
         objects = self.storage.bucket.arn_for_objects
         wakeups, builds = self.messaging.wakeups.queue_arn, self.messaging.builds.queue_arn
@@ -352,8 +352,10 @@ class ShoalStack(Stack):
         for name in OWN:
             function = self.functions[name]
             if function.spec.answers_http:
-                # Of the others, queues that wait or the next schedule tell; and each alarm has its price.
+                # Its errors are the gateway's 5xx. Of the others, queues that wait or the next schedule tell of
+                # throttling; and each alarm has its price.
                 watch.throttles(function.spec.construct_id, function.function)
+                continue
             watch.failures(
                 function.spec.construct_id,
                 function.function.metric_errors,

@@ -13,7 +13,7 @@ from infra.cli.measured import Measured
 from infra.cli.prices import MILLION, Price
 from infra.settings import Settings
 
-ALARMS = 22
+ALARMS = 18
 """Dead letters, the age of three queues, 5xx, throttles and errors of functions, and workflows that failed or
 took too long; a test counts them."""
 POLLED_QUEUES = 4
@@ -79,7 +79,11 @@ def idle(settings: Settings) -> Bill:
     return _bill(
         "a month without a request",
         [
-            _line(f"long polls of the event sources on {POLLED_QUEUES} queues", _POLLS_A_MONTH, prices.SQS_REQUEST),
+            _line(
+                f"long polls of the event sources on {POLLED_QUEUES} queues",
+                _POLLS_A_MONTH,
+                prices.SQS_REQUEST,
+            ),
             _line("alarms", ALARMS, prices.ALARM_MONTH),
             _line("traces of the sweep, once a minute", sweeps, prices.XRAY_TRACE),
             _line("requests of the sweep", sweeps, prices.LAMBDA_REQUEST),

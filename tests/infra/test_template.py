@@ -235,8 +235,8 @@ def test_alarms(synthesized: Synthesized) -> None:
         "ApproximateNumberOfMessagesVisible": 1,
         "ApproximateAgeOfOldestMessage": 3,
         "5xx": 1,
-        "Throttles": 3,
-        "Errors": 7,
+        "Throttles": 2,
+        "Errors": 4,
         "ExecutionsFailed": 6,
         "ExecutionsTimedOut": 1,
     }

@@ -63,7 +63,7 @@ def test_rows_scale() -> None:
 def test_an_idle_month_names_every_position() -> None:
     bill = cost_model.idle(Settings())
     assert line(bill, "long polls").units == pytest.approx(4 * 5 * 730 * 3600 / 20)
-    assert line(bill, "alarms").after_free == pytest.approx(1.20)
+    assert line(bill, "alarms").after_free == pytest.approx(0.80)
     assert 0 < bill.after_free < 1.5 < bill.list_price < 3.2
 
 
