@@ -26,7 +26,7 @@ from infra.cli.failures import ApiError, CliError
 from infra.cli.imports.calls import ImportCalls
 from infra.cli.imports.signed_urls import SignedUrls
 from infra.cli.listing import ListingCalls
-from infra.cli.paths import dataset_path, record_path, segment
+from infra.cli.paths import dataset_path, read_of, record_path, segment
 from infra.cli.results import (
     DatasetInfo,
     Fetched,
@@ -201,7 +201,8 @@ class ShoalClient:
         if where is not None:
             body["filter"] = where
         began = time.perf_counter()
-        answer = self._http.send("POST", f"{dataset_path(dataset)}/query", json=body).json()
+        path, named = read_of(dataset, "query", "query")
+        answer = self._http.send("POST", path, json=body | named).json()
         return QueryResult.of(answer, (time.perf_counter() - began) * 1000)
 
     def get(
@@ -219,8 +220,9 @@ class ShoalClient:
         left = list(dict.fromkeys(ids))
         while left:
             asked, left = left[:_FETCH_IDS], left[_FETCH_IDS:]
-            body = {"ids": asked, "include_values": include_values}
-            answer = self._http.send("POST", f"{dataset_path(dataset)}/vectors/fetch", json=body).json()
+            path, named = read_of(dataset, "vectors/fetch", "fetch")
+            body = {"ids": asked, "include_values": include_values, **named}
+            answer = self._http.send("POST", path, json=body).json()
             found = [Record.of(each) for each in answer["vectors"]]
             over = answer.get("unprocessed_ids") or []
             if not found and len(over) == len(asked):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.cli.paths import dataset_path
+from infra.cli.paths import read_of
 from infra.cli.results import Json, Recall, Record
 from infra.cli.transport import Transport
 
@@ -91,7 +91,8 @@ class ListingCalls:
         if cursor is not None:
             body["cursor"] = cursor
         body |= {"include_values": include_values, "include_document": include_document}
-        answer = self._http.send("POST", f"{dataset_path(dataset)}/vectors/list", json=body).json()
+        path, named = read_of(dataset, "vectors/list", "list")
+        answer = self._http.send("POST", path, json=body | named).json()
         records = tuple(Record.of(each) for each in answer["vectors"])
         return Page(records, answer["next_cursor"], answer["version"])
 
@@ -124,9 +125,12 @@ class ListingCalls:
 
     def count(self, dataset: str, chosen: Chosen = EVERYTHING) -> int:
         """How many records are meant, exactly."""
-        answer = self._http.send("POST", f"{dataset_path(dataset)}/count", json=chosen.body()).json()
+        path, named = read_of(dataset, "count", "count")
+        answer = self._http.send("POST", path, json=chosen.body() | named).json()
         return int(answer["count"])
 
     def stats(self, dataset: str) -> DatasetStats:
         """The dataset in figures."""
-        return DatasetStats.of(self._http.send("GET", f"{dataset_path(dataset)}/stats").json())
+        path, named = read_of(dataset, "stats", "stats")
+        answer = self._http.send("POST", path, json=named) if named else self._http.send("GET", path)
+        return DatasetStats.of(answer.json())

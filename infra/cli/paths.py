@@ -4,6 +4,7 @@ import re
 
 from infra.cli.failures import UsageError
 
+_OPENVERSE = "openverse/"
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _MODEL = re.compile(r"(?=.{1,128}\Z)(?:(?!\.+(?:/|\Z))[A-Za-z0-9_.:-]+(?:/|\Z))+(?<!/)")
 """Names of other services' models may have slashes in them; no part of one is only dots."""
@@ -12,6 +13,16 @@ _MODEL = re.compile(r"(?=.{1,128}\Z)(?:(?!\.+(?:/|\Z))[A-Za-z0-9_.:-]+(?:/|\Z))+
 def dataset_path(name: str) -> str:
     """The path of a dataset."""
     return f"/v1/datasets/{segment(name, 'dataset name')}"
+
+
+def read_of(dataset: str, below: str, named: str) -> tuple[str, dict[str, str]]:
+    """Where a read is sent to, and what says in its body which dataset is meant.
+
+    An index of the Openverse dialect, `openverse/NAME`, has no path of its own: its reads are `named` calls.
+    """
+    if dataset.startswith(_OPENVERSE):
+        return f"/v1/{named}", {"dataset": dataset}
+    return f"{dataset_path(dataset)}/{below}", {}
 
 
 def record_path(dataset: str) -> str:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _TABLE_ROWS = 500
 _SHOWN_CHARACTERS = 120
 
-Dataset = Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name.")]
+Dataset = Annotated[
+    str, typer.Argument(metavar="DATASET", help="The dataset's name; `openverse/NAME` for an index.")
+]
 Where = Annotated[
     str | None,
     typer.Option("--filter", metavar="JSON", help='Metadata to match: {"year": {"$gte": 1990}}'),

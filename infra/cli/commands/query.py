@@ -2,19 +2,24 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from infra.cli import output
 from infra.cli.failures import UsageError
 from infra.cli.options import AsJson, ProfileName, targets
-from infra.cli.results import DatasetInfo, QueryResult
+from infra.cli.results import QueryResult
+
+if TYPE_CHECKING:
+    from infra.cli.client import ShoalClient
 
 
 def query(
     ctx: typer.Context,
-    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="The dataset's name.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="DATASET", help="The dataset's name; `openverse/NAME` for an index.")
+    ],
     vector: Annotated[
         str | None, typer.Option(metavar="JSON|@FILE", help="The vector: [0.1, …], or a file that holds it.")
     ] = None,
@@ -49,7 +54,7 @@ def query(
     told = {"nprobe": probes, "explain": explain or None, "namespace": namespace}
     more = {name: value for name, value in told.items() if value is not None}
     with targets(ctx).client(profile) as client:
-        asked = _asked(client.get_dataset(dataset), text) if text is not None else _numbers(vector or "")
+        asked = _asked(client, dataset, text) if text is not None else _numbers(vector or "")
         found = client.query(dataset, asked, top_k=top_k, where=wanted, **more)
     if as_json:
         output.print_json(found)
@@ -70,8 +75,11 @@ def show(found: QueryResult) -> None:
         output.note(f"nothing is indexed yet: `shoal job {found.job_id} --wait 60`")
 
 
-def _asked(dataset: DatasetInfo, text: str) -> list[float] | str:
-    """The text itself where the dataset has a model, else its vector."""
+def _asked(client: "ShoalClient", name: str, text: str) -> list[float] | str:
+    """The text itself where the dataset has a model, or is an index of another dialect, else its vector."""
+    if "/" in name:
+        return text
+    dataset = client.get_dataset(name)
     if dataset.embedding_model is not None:
         return text
     from infra.cli.embedder import embed_texts

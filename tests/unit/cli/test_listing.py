@@ -3,11 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from infra.cli.client import ShoalClient
 from infra.cli.listing import Chosen
 from infra.cli.results import Record
+from shoal.model.datasets import Metric
+from shoal.services import write
+from shoal.services.commit import drain
+from shoal.services.datasets import create_dataset
 from tests.unit.cli.conftest import Run, lines
 from tests.unit.http.api import Api
 
@@ -138,3 +143,31 @@ def test_an_upload_without_values_is_named(run: Run, tmp_path: Path) -> None:
     result = run("vectors", "upsert", "songs", "-", stdin='{"id": "a", "metadata": {}}\n')
     assert result.exit_code == 2
     assert "line 1: no record with id and values" in result.stderr
+
+
+def test_an_index_of_openverse_is_read_by_its_name(run: Run, api: Api) -> None:
+    index = create_dataset(
+        api.ports, api.tenant_id, scope="openverse", name="image-1", dimension=2, metric=Metric.L2
+    ).dataset
+    write.upsert(
+        api.ports,
+        index,
+        ids=["a"],
+        vectors=np.array([[1, 2]], dtype=np.float32),
+        metadata=[b'{"title":"a walk"}'],
+        vector_quota=None,
+    )
+    drain(api.ports, api.tenant_id, index.dataset_id, owner="test")
+    found = json.loads(run("query", "openverse/image-1", "--vector", "[1, 2]", "--json").stdout)
+    assert [match["id"] for match in found["matches"]] == ["a"]
+    assert json.loads(run("list", "openverse/image-1", "--json").stdout)["vectors"][0]["id"] == "a"
+    assert json.loads(run("count", "openverse/image-1", "--json").stdout) == {"count": 1}
+    assert json.loads(run("stats", "openverse/image-1", "--json").stdout)["name"] == "image-1"
+    for arguments in (
+        ("count", "openverse/none"),
+        ("stats", "openverse/../x"),
+        ("query", "openverse/image-1", "--text", "rain"),
+    ):
+        assert run(*arguments).exit_code == 4, arguments
+    refused = run("vectors", "delete", "openverse/image-1", "a")
+    assert (refused.exit_code, "is not a dataset name" in refused.stderr) == (2, True)
