@@ -1,15 +1,24 @@
 """Aliases and lists of terms: their items and their transactions, spoken to AWS's own client."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from shoal.errors import Conflict, NotFound
-from shoal.model.datasets import NATIVE_SCOPE, Metric
-from shoal.model.ids import new_tenant_id
+from shoal.model.datasets import NATIVE_SCOPE, Dataset, Metric
+from shoal.model.ids import (
+    new_dataset_id,
+    new_derivation_id,
+    new_tenant_id,
+    new_token,
+    transaction_token,
+)
 from shoal.model.terms import MAX_LIST_BYTES
 from shoal.services import aliases, datasets
 from shoal.services.clone import clone_dataset
+from shoal.services.heads import keys_of, new_head_item
+from shoal.services.name_items import appearance
 from shoal.services.term_lists import drop_terms, get_terms, list_term_lists, put_terms
 from shoal.storage.memory import MemoryObjects, MemoryQueue, MemoryTable
 from shoal.storage.ports import Ports
@@ -97,3 +106,34 @@ def test_lists_of_terms_up_to_their_most(ports: Ports, tenant_id: str) -> None:
     drop_terms(ports, tenant_id, "empty")
     with pytest.raises(NotFound):
         get_terms(ports, tenant_id, "empty")
+
+
+def clear(ports: Ports, young: Dataset, run_id: str) -> None:
+    datasets.delete_dataset(ports, young.tenant_id, scope=young.scope, name=young.name, building=run_id)
+
+
+def test_what_is_being_built_is_hidden_until_it_appears_or_is_cleared_away(
+    ports: Ports, tenant_id: str
+) -> None:
+    one = datasets.resolve(ports, tenant_id, scope=NATIVE_SCOPE, name="one")
+    for run_id, ends_well in ((new_derivation_id(1.0), True), (new_derivation_id(2.0), False)):
+        young = replace(one, dataset_id=new_dataset_id(), name=f"young-{ends_well}".lower())
+        writes = datasets.creation(young, new_head_item(keys_of(young)), building=run_id)
+        ports.table.transact(writes, token=transaction_token("test", new_token()))
+        with pytest.raises(NotFound):
+            datasets.resolve(ports, tenant_id, scope=NATIVE_SCOPE, name=young.name)
+        with pytest.raises(Conflict) as taken:
+            create(ports, tenant_id, young.name)
+        assert taken.value.details == {"building": run_id}
+        with pytest.raises(NotFound):
+            delete(ports, tenant_id, young.name, force=True)
+        if ends_well:
+            shown = appearance(young, run_id=run_id)
+            ports.table.transact(shown, token=transaction_token("test", new_token()))
+            assert datasets.resolve(ports, tenant_id, scope=NATIVE_SCOPE, name=young.name) == young
+            with pytest.raises(NotFound):
+                clear(ports, young, run_id)
+            point(ports, tenant_id, young.name)
+        else:
+            clear(ports, young, run_id)
+            create(ports, tenant_id, young.name)
