@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from infra.local.info import StackInfo
+from shoal.model.tenants import Scope
+from shoal.services.api_keys import create_key
+from shoal.services.tenants import create_tenant
+from shoal.storage.ports import Ports
 
 ROOT = Path(__file__).parents[2]
 SECTION = "## Index your Sanity content\n"
@@ -25,13 +29,15 @@ def blocks() -> list[str]:
 
 
 @pytest.mark.e2e
-def test_the_blocks_run(local_stack: StackInfo, tmp_path: Path) -> None:
-    assert local_stack.api_key is not None
+def test_the_blocks_run(local_stack: StackInfo, ports: Ports, tmp_path: Path) -> None:
+    tenant_id = create_tenant(ports, name="a reader").tenant_id
+    scopes = frozenset({Scope.ADMIN})
+    _, key = create_key(ports, tenant_id=tenant_id, name="readme", scopes=scopes, expires_at=None)
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     environment = {
         **os.environ,
         "SHOAL_API_URL": local_stack.api_url,
-        "SHOAL_API_KEY": local_stack.api_key,
+        "SHOAL_API_KEY": key,
         "NO_PROXY": "127.0.0.1",
     }
     script = CALL + "".join(blocks())

@@ -56,6 +56,9 @@ class AwsWorkflows:
                 self._client.stop_execution(executionArn=self._arn(name), error="Stopped", cause=cause)
         except ObjectMissing:
             return
+        except ValueError:
+            if self.status(name) == RUNNING:
+                raise  # else it has ended between the two calls
 
     def _arn(self, name: str) -> str:
         return f"{self._machine.replace(':stateMachine:', ':execution:')}:{name}"
