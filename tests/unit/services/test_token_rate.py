@@ -242,6 +242,16 @@ def test_a_call_that_is_too_much_for_a_minute_takes_several() -> None:
     assert (found.tokens, found.failed, found.truncated) == (plain.tokens, plain.failed, plain.truncated)
 
 
+def test_a_call_had_better_take_some_minutes_only() -> None:
+    world = World(limit=10_000)
+    most = world.embedder().texts_at_once(MODEL)
+    assert most is not None
+    longest = ModelRegistry(STATIC_MODELS)[MODEL].max_tokens
+    assert 8000 < most * longest <= 4 * 8000
+    assert World().embedder().texts_at_once(MODEL) == max(1, 4 * SHARE // longest)
+    assert World(limit=None).embedder().texts_at_once(MODEL) is None
+
+
 def test_a_call_that_is_not_let_in_counts_for_no_tenant() -> None:
     world = World()
     world.rate.admit(MODEL, SHARE)

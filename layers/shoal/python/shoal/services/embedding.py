@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # tokenizers: only functions that make models have it
 
 _PATIENCE_SECONDS = 20.0
 """How long documents wait here for a model whose tokens of a minute are in use."""
+_MINUTES_AT_ONCE = 4
 _TO_THE_END_SECONDS = 600.0
 """The same, where some of them have been read already: that would be lost."""
 
@@ -51,6 +52,17 @@ class Embedder:
     def registry(self) -> ModelRegistry:
         """The models that there are."""
         return self._models.registry
+
+    def texts_at_once(self, model_id: str) -> int | None:
+        """How many documents of any length one call had better have: with more, the rate of the model would make
+        it take longer than some minutes, and what dies meanwhile is read again. None: any number.
+
+        Raises:
+            NotFound: code `model_not_found`.
+        """
+        share = self._rate.share_of_documents(model_id)
+        longest = self.registry.find(model_id).max_tokens
+        return None if share is None else max(1, _MINUTES_AT_ONCE * share // longest)
 
     def documents(self, tenant_id: str, model_id: str, texts: Sequence[str]) -> Embedded:
         """Embed what is to be found. What is wrong with a single text is in the answer, by its place.

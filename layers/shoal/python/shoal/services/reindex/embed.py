@@ -137,7 +137,9 @@ class _Embedding:
         version = work.needed("source", SourceVersion)
         snapshot = open_version(work.ports, source_of(work.ports, work.job.tenant_id, version), version)
         objects = self._objects(work, snapshot, self._piece.sources) if snapshot else iter(())
-        for number, some in enumerate(batches(objects, batch_size(self._spec))):
+        size = batch_size(self._spec)
+        size = min(size, self._embedder.texts_at_once(self._spec.model_id) or size)
+        for number, some in enumerate(batches(objects, size)):
             if not self._goes_on():
                 break
             self._take(some, self._made(number, some))

@@ -102,10 +102,10 @@ class _Shared:
     works: list[Work] = field(default_factory=list)
     objects: int = 0
 
-    def takes(self, work: Work) -> bool:
-        """Whether there is room for one more, and it is for the same collection."""
+    def takes(self, work: Work, *, most: int) -> bool:
+        """Whether there is room for one more among so many objects, and it is for the same collection."""
         return not self.works or (
-            self.objects + work.task.total <= self.sizes.objects
+            self.objects + work.task.total <= most
             and len(self.works) < self.sizes.shared_tasks
             and work.collection.dataset_id == self.works[0].collection.dataset_id
             and work.task.vector_quota == self.works[0].task.vector_quota
@@ -159,7 +159,7 @@ class Batches:
                 continue
             planned = self._planner.plan(one, one.task)
             if isinstance(planned, Work) and self._shares(planned):
-                if not shared.takes(planned):
+                if not shared.takes(planned, most=self._most_objects(planned)):
                     yield from self._written_together(shared.works)
                     shared = _Shared(self._sizes)
                 shared.add(planned)
@@ -231,19 +231,28 @@ class Batches:
         model = None if binding is None else self._embedder.registry.get(binding.model_id)
         return None if model is None else model.provider
 
+    def _most_objects(self, work: Work) -> int:
+        """How many objects a batch has at most, for the models that read them."""
+        most = self._sizes.objects
+        for target in work.targets:
+            model = self._embedder.registry.get(target.dataset.name)
+            if model is not None:
+                most = min(most, max(LEAST_OBJECTS, int(model.texts_per_second * BATCH_SECONDS)))
+                most = min(most, self._embedder.texts_at_once(model.model_id) or most)
+        return most
+
     def _stop(self, work: Work, start: int) -> int:
         """Up to where the next batch of a task goes."""
         lines = work.body.lines
         if work.body.operation == "delete":
             return min(len(lines), start + self._sizes.objects)
-        most, room = self._sizes.objects, self._sizes.size
+        most, room = self._most_objects(work), self._sizes.size
         row, longest = 0, 0
         for target in work.targets:
             dataset, model = target.dataset, self._embedder.registry.get(target.dataset.name)
             row = max(row, dataset.dimension * 4 + _ROW_BYTES)
             if model is None:
                 continue
-            most = min(most, max(LEAST_OBJECTS, int(model.texts_per_second * BATCH_SECONDS)))
             if dataset.binding is not None and dataset.binding.aggregation is Aggregation.MIN:
                 longest = min(longest or model.max_tokens, model.max_tokens)
         of_one_part = longest * _CHARACTERS_A_TOKEN or MAX_PAYLOAD_BYTES
