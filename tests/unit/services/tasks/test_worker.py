@@ -191,6 +191,24 @@ def test_the_tokens_of_a_day_end_a_task_which_may_be_restarted(world: LineWorld)
     assert len(world.records(world.found(OLD))) == 6
 
 
+def test_the_tokens_of_a_minute_have_the_line_wait(world: LineWorld) -> None:
+    attempts = [ask(world, texts(*names)) for names in ("abc", "def")]
+    slow = Embedder(
+        world.ports, world.models, tokens_a_minute={OLD.model_id: 25}, pause=world.clock.pass_seconds
+    )
+    sizes = Sizes(shared_tasks=1)
+
+    def do() -> list[str]:
+        work(world.ports, slow, world.tenant_id, Family.ITEMS, owner="test", threads=1, sizes=sizes)
+        return [world.task_of(attempt).status.value for attempt in attempts]
+
+    assert do() == ["done", "pending"]
+    assert str(world.task_of(attempts[1]).detail).startswith("waiting: old: the 25 tokens that it may read")
+    world.clock.pass_seconds(65)
+    assert do() == ["done", "done"]
+    world.check()
+
+
 def test_a_vector_quota_that_is_used_up_fails_the_task_that_has_no_room(world: LineWorld) -> None:
     world.quota = 4
     attempts = [ask(world, texts(*names)) for names in ("ab", "cd", "ef")]
