@@ -24,7 +24,7 @@ CEILINGS = {
     "reindex": 560,
     "derivation": 470,
     "ingestion": 320,
-    "content": 620,
+    "content": 640,
     "outbound": 270,
 }
 HEAVY = {"numpy", "hnswlib", "pyroaring", "boto3", "botocore", "pydantic", "tokenizers", "sqlite3"}

@@ -138,7 +138,7 @@ def released() -> Mapping[str, bytes]:
         "log_upsert_removed.v2": log_codec.encode_upsert(IDS, VECTORS, METADATA, removed=REMOVED),
         "log_delete_where.v2": log_codec.encode_delete_where(SELECTION),
         "log_patch.v2": log_codec.encode_patch(IDS, METADATA),
-        "vectors.v1": files["vectors.f32"],
+        "vectors.v1": bytes(files["vectors.f32"]),
         "records.v1": write_records(ROWS),
         "records.v2": write_records(replace(ROWS, **TEXTS)),
         "id_run.v1": id_run.encode_run(entries()),
