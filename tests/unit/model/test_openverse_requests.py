@@ -51,3 +51,13 @@ def test_a_body_without_faults_has_all_that_its_action_needs(body: dict[str, Any
             if name == "alias" or name.endswith("_suffix"):
                 assert set(value) <= set("abcdefghijklmnopqrstuvwxyz0123456789_-"), "no other names"
                 assert 1 <= len(f"{body['model']}-{value}" if name != "alias" else value) <= 64
+
+
+@pytest.mark.parametrize("action", [Action.REINDEX, Action.INGEST_UPSTREAM])
+@pytest.mark.parametrize("suffix", ["1-filtered", "filtered", "-filtered"])
+def test_only_a_filtered_index_is_called_so(action: Action, suffix: str) -> None:
+    """`image-filtered` is what clients read as filtered: no index of all records may have that name either."""
+    wrong = wrong_name({"model": "image", "action": action, "index_suffix": suffix})
+    assert wrong is not None
+    assert "CREATE_AND_POPULATE_FILTERED_INDEX" in wrong.detail
+    assert wrong_name({"model": "image", "action": action, "index_suffix": "unfiltered"}) is None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shoal.model.limits import MAX_NAME_CHARACTERS
-from shoal.model.openverse import FILTERED, MEDIA_TYPES, Action
+from shoal.model.openverse import FILTERED, MEDIA_TYPES, Action, index_name
 
 _FIELDS: Mapping[str, type] = {
     "model": str,
@@ -139,10 +139,10 @@ def wrong_name(body: Mapping[str, Any]) -> WrongName | None:
                 f"{value!r} does not match {f'^{pattern}$'!r}",
                 f"{name} must be 1-{most} characters of a-z, 0-9, _ and -",
             )
-        if action in (Action.REINDEX, Action.INGEST_UPSTREAM) and value.endswith(FILTERED):
+        if action in (Action.REINDEX, Action.INGEST_UPSTREAM) and index_name(model, value).endswith(FILTERED):
             return WrongName(
-                f"{value!r} does not match '^.*(?<!{FILTERED})$'",
-                f"{name} must not end in {FILTERED}: only filtered indexes are called so; make them with "
-                f"{Action.CREATE_AND_POPULATE_FILTERED_INDEX}",
+                f"{value!r} does not match '^(?!filtered$).*(?<!{FILTERED})$'",
+                f"{name} must not be filtered, nor end in {FILTERED}: only filtered indexes are called so; make "
+                f"them with {Action.CREATE_AND_POPULATE_FILTERED_INDEX}",
             )
     return None
