@@ -39,6 +39,8 @@ def found(terms: list[str], *texts: str) -> set[str]:
         (["日本"], ["日本語"], {"日本"}),
         (["été"], ["L'ÉTÉ indien"], {"été"}),
         (["c++"], ["c", "c++"], {"c++"}),
+        (["\u00e9t\u00e9"], ["L'E\u0301TE\u0301"], {"\u00e9t\u00e9"}),
+        (["e\u0301te\u0301"], ["\u00e9t\u00e9"], {"\u00e9t\u00e9"}),
     ],
 )
 def test_by_example(terms: list[str], texts: list[str], expected: set[str]) -> None:

@@ -1,6 +1,7 @@
 """Lists of terms, and which of them a text holds: whole words, also several in a row."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -31,7 +32,17 @@ def check_list_name(name: str) -> str:
 
 def normalised(term: str) -> str:
     """The term without the difference of capital letters, and with one space where it has white space."""
-    return " ".join(term.casefold().split())
+    return " ".join(_composed(term.casefold()).split())
+
+
+def _composed(text: str) -> str:
+    """The text with one way of writing each letter: é is one character, or an e with a mark behind it."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _words(text: str) -> list[str]:
+    # Composed at last: without capital letters what was composed may not be any more.
+    return words_of(_composed(text.casefold()))
 
 
 def check_terms(given: Iterable[str]) -> tuple[str, ...]:
@@ -80,7 +91,7 @@ class TermMatcher:
     def __init__(self, terms: Iterable[str]) -> None:
         self._root = _Node()
         for term in terms:
-            words = words_of(term)
+            words = _words(term)
             node = self._root
             for word in words:
                 node = node.following.setdefault(word, _Node())
@@ -91,7 +102,7 @@ class TermMatcher:
         """The terms that at least one of the texts holds; none reaches from one text into another."""
         found: set[str] = set()
         for text in texts:
-            words = words_of(text)
+            words = _words(text)
             if not self._root.following.keys().isdisjoint(words):
                 _collect(self._root.following, words, found)
         return found
