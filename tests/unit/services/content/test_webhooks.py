@@ -12,6 +12,7 @@ from shoal.errors import NotFound, StorageBusy
 from shoal.model.datasets import Dataset
 from shoal.services.content.documents import ensure_documents
 from shoal.services.content.webhooks import (
+    MAX_OLD_SECRETS,
     OLD_SECRET_SECONDS,
     ensure_webhook,
     own_webhook,
@@ -68,6 +69,26 @@ def test_the_old_secret_is_good_for_a_day(api: Api, documents: Dataset) -> None:
     assert good(api.ports, webhook_id) == (second, first)
     api.clock.now += 1
     assert good(api.ports, webhook_id) == (second,)
+
+
+def test_an_old_secret_is_as_good_as_was_said_whatever_comes_after_it(api: Api, documents: Dataset) -> None:
+    """Whoever loses the answer asks again: the secret that signs meanwhile must not end by that."""
+    webhook_id = ensure_webhook(api.ports, documents)
+    signs = rotated(api, webhook_id)
+    lost = rotated(api, webhook_id)
+    api.clock.now += 60
+    new = rotated(api, webhook_id)
+    assert good(api.ports, webhook_id) == (new, lost, signs)
+    api.clock.now += OLD_SECRET_SECONDS - 60
+    assert good(api.ports, webhook_id) == (new, lost)
+    api.clock.now += 60
+    assert good(api.ports, webhook_id) == (new,)
+
+
+def test_only_so_many_old_secrets_are_good_at_once(api: Api, documents: Dataset) -> None:
+    webhook_id = ensure_webhook(api.ports, documents)
+    made = [rotated(api, webhook_id) for _ in range(MAX_OLD_SECRETS + 3)]
+    assert good(api.ports, webhook_id) == tuple(reversed(made[2:]))
 
 
 def test_unless_it_must_go_at_once(api: Api, documents: Dataset) -> None:
@@ -137,8 +158,7 @@ def test_whoever_rotates_at_once_gets_a_secret_that_was_good(api: Api, documents
     for thread in threads:
         thread.join()
     assert len(set(made)) == 3
-    assert set(good(api.ports, webhook_id)) <= set(made)
-    assert len(good(api.ports, webhook_id)) == 2
+    assert set(good(api.ports, webhook_id)) == set(made)
 
 
 class Late(MemoryTable):

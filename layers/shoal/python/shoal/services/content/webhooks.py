@@ -30,7 +30,9 @@ from shoal.storage.ports import (
 )
 
 OLD_SECRET_SECONDS = 86_400.0
-"""How long a secret is good for after it was replaced."""
+"""How long a secret is good for after it was replaced, whatever has replaced the next one by then."""
+MAX_OLD_SECRETS = 8
+"""Replaced secrets that are good at once: each is tried with each signature. Beyond, the oldest ends early."""
 _LETTERS = string.ascii_letters + string.digits
 _ID_CHARACTERS = 16
 _ATTEMPTS = 5
@@ -40,7 +42,8 @@ _ATTEMPTS = 5
 class Webhook:
     """A webhook as stored; times are epoch seconds.
 
-    `nonce` makes its secret; None before the first. `old_nonce` made the one before, good until `old_until`.
+    `nonce` makes its secret; None before the first. `old` made those before, newest first, with until when each
+    of them is good.
     """
 
     webhook_id: str
@@ -50,15 +53,17 @@ class Webhook:
     created_at: float
     nonce: str | None = None
     rotated_at: float | None = None
-    old_nonce: str | None = None
-    old_until: float | None = None
+    old: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def old_until(self) -> float | None:
+        """Until when the one before is good; None where there is none, or it had to go at once."""
+        return self.old[0][1] if self.old else None
 
     def nonces_at(self, now: float) -> tuple[str, ...]:
         """What makes the secrets that are good at a time."""
         found: tuple[str, ...] = () if self.nonce is None else (self.nonce,)
-        if self.old_nonce is not None and self.old_until is not None and now < self.old_until:
-            found += (self.old_nonce,)
-        return found
+        return found + tuple(nonce for nonce, until in self.old if now < until)
 
 
 def webhook_id_of(documents: Dataset) -> str:
@@ -138,7 +143,9 @@ def secrets_of(ports: Ports, webhook: Webhook) -> tuple[str, ...]:
 def rotate_secret(
     ports: Ports, tenant_id: str, webhook_id: str, *, keep_old: bool = True
 ) -> tuple[Webhook, str]:
-    """Make a webhook's next secret, told this once; the one before is good for another day, or not at all.
+    """Make a webhook's next secret, told this once.
+
+    The one before is good for another day, and those before it as long as was said; or none of them any more.
 
     Raises:
         NotFound: `webhook_not_found`.
@@ -150,9 +157,10 @@ def rotate_secret(
         made = secret_of(ports, webhook_id, nonce)
         actions: list[Action] = [Assign("nonce", nonce), Assign("rotated_at", now)]
         if found.nonce is not None and keep_old:
-            actions += [Assign("old_nonce", found.nonce), Assign("old_until", now + OLD_SECRET_SECONDS)]
+            old = ((found.nonce, now + OLD_SECRET_SECONDS), *(each for each in found.old if now < each[1]))
+            actions.append(Assign("old", [list(each) for each in old[:MAX_OLD_SECRETS]]))
         else:
-            actions += [Drop("old_nonce"), Drop("old_until")]
+            actions.append(Drop("old"))
         try:
             item = _update(ports, found, actions)
         except ConditionFailed as lost:
@@ -180,8 +188,7 @@ def _parse(item: Item) -> Webhook:
         created_at=float(item["created_at"]),
         nonce=item.get("nonce"),
         rotated_at=_optional_float(item.get("rotated_at")),
-        old_nonce=item.get("old_nonce"),
-        old_until=_optional_float(item.get("old_until")),
+        old=tuple((str(nonce), float(until)) for nonce, until in item.get("old", ())),
     )
 
 
