@@ -74,8 +74,18 @@ def test_a_body_that_is_no_object(client: Client, body: str) -> None:
 
 def test_another_method(client: Client) -> None:
     answer = client.call("PUT", "embeddings-index/movies")
-    assert answer.status == 405
+    assert problem(answer) == (405, "method_not_allowed")
     assert answer.headers["allow"] == "GET, HEAD, POST"
+    assert "GET, HEAD, POST" in answer.json["message"]
+
+
+@pytest.mark.parametrize(
+    "path", ["data/query/movies", "data/doc/movies/movie-1", "embeddings-index", "embeddings-index/a/b/c"]
+)
+def test_what_the_original_has_and_this_has_not(client: Client, path: str) -> None:
+    answer = client.call("GET", path)
+    assert problem(answer) == (404, "route_not_found")
+    assert "data/mutate" in answer.json["message"]
 
 
 def test_an_empty_body_of_a_get_with_a_json_type_is_fine(api: Api, client: Client) -> None:

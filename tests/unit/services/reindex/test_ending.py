@@ -221,7 +221,7 @@ def test_the_source_is_deleted_half_way(world: TextWorld, stage: str) -> None:
     assert world.run().succeeded  # its owner is told
     task = world.task()
     assert task.status is TaskStatus.FAILED
-    assert task.detail == "the source collection has been deleted"
+    assert task.detail == "the source has been deleted"
     check_gone(world)
     assert restart_reindex(world.ports, world.tenant_id, "reindex-1").status is TaskStatus.REFUSED
 

@@ -12,6 +12,7 @@ from shoal.http.errors import native_error
 from shoal.http.request import Request, parse_event
 from shoal.http.response import Response, fits, json_response, to_gateway
 from shoal.http.router import ErrorAnswer, Match, NoMatch, Router
+from shoal.http.sanity.errors import is_sanity_path, sanity_no_route
 from shoal.model.limits import MAX_RESPONSE_BYTES
 from shoal.model.tenants import Principal
 from shoal.observability import bind, log_event
@@ -89,9 +90,13 @@ class App:
 
 
 def _no_route(request: Request, found: NoMatch) -> Response:
-    if not found.allowed:
-        return json_response(404, {"detail": "Not Found"})
-    allow = {"allow": ", ".join(found.allowed)}
-    if request.method == "OPTIONS":  # preflights are the gateway's; without CORS settings they end here
+    allow = {"allow": ", ".join(found.allowed)} if found.allowed else {}
+    if (
+        allow and request.method == "OPTIONS"
+    ):  # preflights are the gateway's; without CORS settings they end here
         return Response(204, headers=allow)
+    if is_sanity_path(request.path):
+        return sanity_no_route(found.allowed, allow)
+    if not allow:
+        return json_response(404, {"detail": "Not Found"})
     return json_response(405, {"detail": "Method Not Allowed"}, allow)
