@@ -55,8 +55,8 @@ def sanity_no_route(allowed: Sequence[str], headers: Mapping[str, str]) -> Respo
         status, code = 404, "route_not_found"
         message = (
             "there is nothing at this address: documents are written at data/mutate/{dataset} and "
-            "data/import/{dataset}, and found at embeddings-index/query/{dataset}/{indexName}; queries in GROQ and "
-            "single documents are not answered"
+            "data/import/{dataset}, and found at embeddings-index/query/{dataset}/{indexName}; queries in GROQ "
+            "and single documents are not answered"
         )
     body = {
         "statusCode": status,
