@@ -299,6 +299,7 @@ def test_a_completed_one_is_there_and_says_where_it_comes_from(api: Api) -> None
             "rows_removed": 1,
             "removed_by_term": [],
             "strategy": "mask",
+            "error_message": None,
         },
         "last_run": done,
         "derived": [],

@@ -15,6 +15,7 @@ from shoal.services.derived.starting import lineage_of, list_derivations, start_
 from shoal.services.followers import children_of, reconcile_followers
 from shoal.services.following import follow
 from shoal.services.heads import keys_of
+from shoal.services.tenants import create_tenant, set_quota
 from shoal.storage.memory.faults import AtCall, Call, Fault, Faults, SimulatedCrash
 from shoal.storage.ports import Ports
 from tests.unit.services.derived.deriving import DeriveWorld, no_models, seen
@@ -228,6 +229,26 @@ def test_a_quota_that_is_used_up_is_told_and_the_follower_goes_on_later() -> Non
     lineage = lineage_of(world.ports, follower)
     assert lineage is not None
     assert lineage.error_message is None
+
+
+def test_a_follower_goes_by_the_quota_that_the_tenant_has_now() -> None:
+    world = DeriveWorld()
+    world.tenant_id = create_tenant(world.ports, name="acme").tenant_id
+    source, there = filled(world)
+    follower = world.derive(source, "evens", EVEN, follow=True, quota=len(there) + len(evens(there)))
+    for quota, more in ((1000, 6), (0, 12)):
+        set_quota(world.ports, world.tenant_id, vector_quota=quota, query_quota=None)
+        there |= numbered("later-", more)
+        world.upsert(source, there)
+        world.drain(source)
+        before = lineage_of(world.ports, follower)
+        kept(world, source, follower)
+        after = lineage_of(world.ports, follower)
+        assert before is not None
+        assert after is not None
+        assert (after.source_version != before.source_version, after.error_message is None) == (
+            quota > 0,
+        ) * 2
 
 
 def test_one_that_cannot_be_brought_up_holds_up_no_other() -> None:

@@ -43,6 +43,22 @@ def get_tenant(ports: Ports, tenant_id: str) -> Tenant:
     return parse_tenant(item)
 
 
+def quota_now(ports: Ports, tenant_id: str, told: int | None) -> int | None:
+    """Vectors that a tenant may hold, for work that goes on long after it was asked for: None for no limit.
+
+    Args:
+        ports: where the tenant is.
+        tenant_id: the tenant.
+        told: what held when the work was asked for: the deployment's default, where the tenant has no quota of
+            its own by now.
+    """
+    try:
+        own = get_tenant(ports, tenant_id).vector_quota
+    except NotFound:
+        return told
+    return told if own is None else own
+
+
 def list_tenants(ports: Ports) -> list[Tenant]:
     """All tenants, oldest first. Read from the index, which may lag a moment behind."""
     tenants: list[Tenant] = []

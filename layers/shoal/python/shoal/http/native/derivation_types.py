@@ -89,7 +89,7 @@ class TermsTaken(Body):
 
 class DerivedFrom(Body):
     """What a dataset is made of. It holds what `source_version` had, and is behind where that is not
-    `source_newest`, which is null once the source is deleted.
+    `source_newest`, which is null once the source is deleted. `error_message` is why it does not follow for now.
     """
 
     source: str
@@ -102,6 +102,7 @@ class DerivedFrom(Body):
     rows_removed: int
     removed_by_term: list[RemovedByTerm]
     strategy: Literal["mask", "rewrite"] | None
+    error_message: str | None
 
 
 class DerivedOut(Body):

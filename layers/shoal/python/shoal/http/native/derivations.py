@@ -120,6 +120,7 @@ def _derived_from(context: Context, dataset: Dataset, found: Lineage | None) -> 
         "rows_removed": found.rows_removed,
         "removed_by_term": _removed(found.removed_by_term),
         "strategy": found.strategy,
+        "error_message": found.error_message,
     }
 
 

@@ -18,7 +18,7 @@ from shoal.services.content.reading import Cursor, read_documents
 from shoal.services.embedding import Embedder
 from shoal.services.retry import retry_busy
 from shoal.services.snapshot import Snapshot
-from shoal.services.tenants import get_tenant
+from shoal.services.tenants import quota_now
 from shoal.services.write import delete_ids, upsert
 from shoal.storage.ports import Action, Add, Assign, DeleteItem, Ports, PutItem, Write
 
@@ -55,7 +55,7 @@ class Taking:
         self._documents = documents
         self._dataset = dataset
         self._holdings = holdings
-        self._quota = _quota_of(ports, index)
+        self._quota = quota_now(ports, index.keys.tenant_id, index.vector_quota)
         self.selection: Selection = index.selection
         self.index = index
 
@@ -159,9 +159,3 @@ def _moved(cursor: Cursor | None) -> tuple[Action, ...]:
     if cursor is None:
         return ()
     return (Assign("synced", cursor.sequence), Assign("after_id", cursor.after_id))
-
-
-def _quota_of(ports: Ports, index: IndexItem) -> int | None:
-    """The tenant's own quota as it is now, or that of when the index was made."""
-    own = get_tenant(ports, index.keys.tenant_id).vector_quota
-    return index.vector_quota if own is None else own

@@ -6,6 +6,7 @@ several that take versions at the same time one does, and none goes back to an o
 """
 
 import logging
+from dataclasses import replace
 
 from shoal.errors import Conflict, LimitReached, NotFound
 from shoal.index.shard_masks import joined
@@ -25,6 +26,7 @@ from shoal.services.derived.taking import take
 from shoal.services.heads import keys_of, parse_head, parse_meta
 from shoal.services.parts import PartReader
 from shoal.services.retry import retry_busy
+from shoal.services.tenants import quota_now
 from shoal.storage.keys import DatasetKeys
 from shoal.storage.ports import Absent, AllOf, Assign, Compare, Exists, Ports, UpdateItem
 
@@ -76,6 +78,7 @@ def keep_up(
         return False
     if lineage.source_version is not None and lineage.source_version >= head.version:
         return True
+    lineage = replace(lineage, vector_quota=quota_now(ports, tenant_id, lineage.vector_quota))
     taken = _taken(ports, reader, dataset, lineage, head, parse_head(own).version, at_once_rows)
     if taken is None:
         _start(ports, dataset, lineage)
