@@ -17,6 +17,7 @@ from shoal.services.openverse.tasks import (
     read_task,
 )
 from shoal.storage.keys import GSI, INGESTIONS
+from shoal.storage.memory.faults import Call, Faults
 from tests.unit.services.world import World
 
 TENANT = "ten_" + "1" * 32
@@ -135,3 +136,14 @@ def test_the_newest_come_first(world: World) -> None:
     assert [task.task_id[0] for task in list_tasks(world.ports, TENANT)] == list("43210")
     assert [task.task_id[0] for task in list_tasks(world.ports, TENANT, limit=2)] == list("43")
     assert list_tasks(world.ports, "ten_" + "2" * 32) == []
+
+
+@pytest.mark.parametrize("task_id", ["", "A" * 32, "a" * 31, "a" * 3000, "a" * 31 + "é", "a" * 32 + "\n"])
+def test_what_is_no_id_is_not_looked_for(task_id: str) -> None:
+    """A key has 1,024 bytes at most: the table would call the request wrong."""
+    world = World()
+
+    def nobody(call: Call) -> None:
+        raise AssertionError(call)
+
+    assert read_task(world.process(Faults(nobody)), TENANT, task_id) is None

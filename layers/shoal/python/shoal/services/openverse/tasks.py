@@ -3,6 +3,7 @@
 Those with something left to do are listed, so that the sweep finds one whose workflow died.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from enum import Enum
@@ -28,6 +29,7 @@ from shoal.storage.ports import (
 from shoal.storage.ports import Action as Change
 
 KIND = "openverse"
+_ID = re.compile("[0-9a-f]{32}")
 KEPT_SECONDS = 30 * 86_400
 """How long a task can be asked for once it has ended."""
 MAX_LISTED = 1000
@@ -67,7 +69,9 @@ def put_new(ports: Ports, task: OpenverseTask) -> None:
 
 
 def read_task(ports: Ports, tenant_id: str, task_id: str) -> OpenverseTask | None:
-    """A task as it is now; None where there is none of that id."""
+    """A task as it is now; None where there is none of that id, or where that is no id of a task."""
+    if not _ID.fullmatch(task_id):
+        return None
     item = retry_busy(lambda: ports.table.get(key_of(tenant_id, task_id)))
     return parse_task(item) if item else None
 
