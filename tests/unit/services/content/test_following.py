@@ -232,6 +232,21 @@ def test_at_the_quota_it_waits_for_room() -> None:
     world.check(world.index())
 
 
+def test_what_is_deleted_leaves_the_index_though_the_quota_is_reached() -> None:
+    world = ContentWorld()
+    world.put(document("a", title="one"), document("b", title="two"))
+    world.made()
+    set_quota(world.ports, world.tenant_id, vector_quota=4, query_quota=None)
+    world.put(Deletion("a", 2), document("c", title="three"))
+    assert not world.follow()
+    world.drain_all()
+    assert "quota" in (world.index().error or "")
+    assert set(world.records(world.index().dataset)) == {"b"}
+    set_quota(world.ports, world.tenant_id, vector_quota=100, query_quota=None)
+    followed(world)
+    world.check(world.index())
+
+
 # --- those who die, and those who meet -----------------------------------------------------------------------
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from shoal.errors import ShoalError, TransactionCancelled
+from shoal.errors import LimitReached, ShoalError, TransactionCancelled
 from shoal.model.content_changes import decide
 from shoal.model.content_documents import version_of_document
 from shoal.model.content_indexes import FailedDocument, Selection
@@ -120,19 +120,34 @@ class Taking:
         writes = self._writes(changes, moved)
         requires = tuple(Requirement(write, Overtaken("the index is written to")) for write in writes)
         if found.ids:
-            upsert(
-                self._ports,
-                self._dataset,
-                ids=found.ids,
-                vectors=found.vectors,
-                metadata=found.metadata,
-                vector_quota=self._quota,
-                removed=removed,
-                requires=requires,
-            )
+            try:
+                upsert(
+                    self._ports,
+                    self._dataset,
+                    ids=found.ids,
+                    vectors=found.vectors,
+                    metadata=found.metadata,
+                    vector_quota=self._quota,
+                    removed=removed,
+                    requires=requires,
+                )
+            except LimitReached as full:
+                if removed and full.code == "vector_quota_exceeded":
+                    self._remove_alone(removed)
+                raise
         else:
             delete_ids(self._ports, self._dataset, removed, requires=requires)
         self._turned(changes)
+
+    def _remove_alone(self, removed: Sequence[str]) -> None:
+        """What has to go goes, though nothing new has room: it must not be found any more, and may make the room.
+
+        The cursor stays: the rest of these documents is looked at again.
+        """
+        turned = Requirement(self._writes((), ())[0], Overtaken("the index is written to"))
+        delete_ids(self._ports, self._dataset, removed, requires=(turned,))
+        self._turned(())
+        self._holdings.note({}, removed)
 
     def _turn(self, changes: Sequence[_FailureChange], moved: tuple[Action, ...] = ()) -> None:
         """Write what needs no place in the log of the index."""
