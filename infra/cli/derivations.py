@@ -49,7 +49,9 @@ class DerivationInfo:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a dataset is made of; it is behind its source where `source_newest` is another version."""
+    """What a dataset is made of; it is behind its source where `source_newest` is another version, because of
+    `error_message` where it follows.
+    """
 
     source: str
     source_version: int | None
@@ -61,6 +63,7 @@ class Origin:
     rows_removed: int
     removed_by_term: tuple[tuple[str, int], ...]
     strategy: str | None
+    error_message: str | None
 
     @classmethod
     def of(cls, body: Json) -> "Origin":

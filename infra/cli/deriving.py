@@ -58,6 +58,8 @@ def tell_lineage(found: LineageInfo) -> None:
         output.line(f"{'made':<14}{origin.built_at or 'not yet'}{_by(origin.strategy)}")
         output.line(f"{'left out':<14}{origin.rows_removed:,} records")
         _tell_terms(origin.removed_by_term)
+        if origin.error_message:
+            output.note(f"not in step for now: {origin.error_message}")
     if found.derived:
         output.table(
             ("derived from it", "kind", "kept in step", "has version"),

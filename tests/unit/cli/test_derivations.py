@@ -57,6 +57,7 @@ LINEAGE: dict[str, Any] = {
         "rows_removed": 1_000,
         "removed_by_term": COMPLETED["removed_by_term"],
         "strategy": "mask",
+        "error_message": None,
     },
     "last_run": COMPLETED,
     "derived": [{"dataset": "openverse/x", "kind": "derived", "follows": False, "synced_version": 0}],
@@ -172,12 +173,15 @@ def test_where_a_dataset_comes_from(shoal: Shoal, server: Server) -> None:
     ):
         assert text in done.stdout
     assert "\x1b" not in done.stdout
+    assert "not in step" not in done.stderr
     origin = LINEAGE["derived_from"] | {"filter": None, "terms": None, "source_newest": None}
+    origin |= {"error_message": "the quota is used up"}
     server.lineage = LINEAGE | {"derived_from": origin, "derived": [], "last_run": FAILED}
     done = shoal("derivation", "show", "jazz")
     assert "which is deleted" in done.stdout
     assert "all records" in done.stdout
     assert f"last run: {RUN} failed, 45 %: internal error" in done.stderr
+    assert "not in step for now: the quota is used up" in done.stderr
     server.lineage = {"dataset": "songs", "derived_from": None, "last_run": None, "derived": []}
     assert shoal("derivation", "show", "songs").stdout == "songs is not derived from another dataset\n"
 
