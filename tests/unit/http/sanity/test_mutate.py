@@ -198,6 +198,18 @@ def test_a_quota_refuses_all_of_it() -> None:
     assert problem(answer) == (429, "vector_quota_exceeded")
 
 
+def test_what_is_there_can_be_deleted_at_the_quota() -> None:
+    api = Api(Limits(vector_quota=1))
+    client = Client(api)
+    assert mutate(client, {"createOrReplace": A}).status == 200
+    applied(api)
+    nothing = mutate(client, {"delete": {"id": "nothing"}})
+    assert problem(nothing) == (429, "vector_quota_exceeded"), "this would be one more to remember"
+    assert mutate(client, {"delete": {"id": A["_id"]}}).status == 200
+    applied(api)
+    assert documents(api) == {}
+
+
 def test_another_tenant_has_documents_of_its_own(client: Client) -> None:
     mutate(client, {"createOrReplace": A})
     applied(client.api)

@@ -164,7 +164,10 @@ class _Attempt:
                 changes,
                 condition=None,
                 requires=requires,
-                vector_quota=self._vector_quota,
+                # A deletion takes the place of its document, so there is room for it: full tenants can tidy up.
+                vector_quota=None
+                if all(body is None and name in there for name, body in outcome.changed.items())
+                else self._vector_quota,
             )
         return done
 
