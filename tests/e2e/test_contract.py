@@ -184,7 +184,6 @@ def test_every_id_is_reached_by_parameter_and_by_fetch_and_most_by_path(api: htt
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
         ("GET", "/v1/nothing", 404),
         ("POST", "/auth/signup", 404),
         ("POST", "/auth/login", 404),
