@@ -312,40 +312,32 @@ class ShoalStack(Stack):
         watch.waiting("Wakeups", self.messaging.wakeups, meaning="writes are accepted but not applied")
         watch.waiting("Builds", self.messaging.builds, meaning="queries scan more than they should")
         watch.waiting("Uploads", self.messaging.uploads, meaning="files are uploaded but not imported")
-        watch.failures(
-            "Imports",
-            self.imports.machine.metric_failed,
-            of="an import failed for a reason that is not in its file; see the logs of the import functions",
-        )
+        failing = {
+            "Imports": (
+                self.imports,
+                "an import failed for a reason that is not in its file; see the logs of the import functions",
+            ),
+            "Compactions": (self.compactions, "a compaction failed; see the log of the compaction function"),
+            "Exports": (self.exports, "an export failed; see the log of the export function"),
+            "Reindexes": (
+                self.reindexes,
+                "a reindex failed for a reason that is not its owner's; see the log of the reindex function",
+            ),
+            "Derivations": (
+                self.derivations,
+                "a dataset could not be derived; see the log of the derivation function",
+            ),
+            "Ingestions": (
+                self.ingestions,
+                "an Openverse task failed for a reason that is not its owner's; see the ingestion function's log",
+            ),
+        }
+        for name, (workflow, of) in failing.items():
+            watch.failures(name, workflow.machine.metric_failed, of=of)
         watch.failures(
             "ImportTimeouts",
             self.imports.machine.metric_timed_out,
             of="an import took over eleven hours",
-        )
-        watch.failures(
-            "Compactions",
-            self.compactions.machine.metric_failed,
-            of="a compaction failed; see the log of the compaction function",
-        )
-        watch.failures(
-            "Exports",
-            self.exports.machine.metric_failed,
-            of="an export failed; see the log of the export function",
-        )
-        watch.failures(
-            "Reindexes",
-            self.reindexes.machine.metric_failed,
-            of="a reindex failed for a reason that is not its owner's; see the log of the reindex function",
-        )
-        watch.failures(
-            "Derivations",
-            self.derivations.machine.metric_failed,
-            of="a dataset could not be derived; see the log of the derivation function",
-        )
-        watch.failures(
-            "Ingestions",
-            self.ingestions.machine.metric_failed,
-            of="an Openverse task failed for a reason that is not its owner's; see the ingestion function's log",
         )
         watch.server_errors(self.api.http_api)
         # A step of an import fails when its file is bad, too: there the workflow and the queue tell what matters.

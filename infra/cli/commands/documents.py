@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.cli import output
-from infra.cli.commands.imports import ImportId, Rejects
+from infra.cli.commands.imports import ImportId, Rejects, show_cancelled, show_list
 from infra.cli.options import AsJson, ProfileName, targets
 from shoal.model.imports import ErrorMode
 
@@ -82,8 +82,6 @@ def list_(
     profile: ProfileName = None,
 ) -> None:
     """List the imports of documents into a dataset, newest first."""
-    from infra.cli.commands.imports import show_list
-
     with targets(ctx).client(profile) as client:
         found = client.documents.list(dataset, limit=limit)
     show_list(found, as_json=as_json, hint=f"`shoal documents import {dataset} FILE`")
@@ -118,10 +116,7 @@ def cancel(
     """End an import; none of its documents are stored."""
     with targets(ctx).client(profile) as client:
         job = client.documents.cancel(dataset, import_id)
-    if as_json:
-        output.print_json(job)
-    else:
-        output.line(f"{job.import_id} {job.status}: {job.error_message}")
+    show_cancelled(job, as_json=as_json)
 
 
 def _end(

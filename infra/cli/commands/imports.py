@@ -184,6 +184,11 @@ def cancel(
     """End an import; nothing of it is indexed."""
     with targets(ctx).client(profile) as client:
         job = client.imports.cancel(dataset, import_id)
+    show_cancelled(job, as_json=as_json)
+
+
+def show_cancelled(job: "ImportInfo", *, as_json: bool) -> None:
+    """An import that was told to end, as it is then."""
     if as_json:
         output.print_json(job)
     else:

@@ -6,7 +6,6 @@ from shoal.http.context import Context
 from shoal.http.native.import_types import CompleteImport
 from shoal.http.response import Response
 from shoal.http.router import Answer, Handler, Parameter, Route
-from shoal.http.sanity.errors import sanity_error
 from shoal.http.sanity.mutate_types import (
     CreateDocumentImport,
     DocumentImportOut,
@@ -15,7 +14,7 @@ from shoal.http.sanity.mutate_types import (
     MutationAnswer,
     NewDocumentImport,
 )
-from shoal.http.sanity.project import VERSION_PREFIX
+from shoal.http.sanity.project import VERSION_PREFIX, project_route
 from shoal.model.tenants import Scope
 
 _IMPORTS = VERSION_PREFIX + "/data/import/{dataset}"
@@ -72,7 +71,7 @@ def _route(
     request_required: bool = False,
     parameters: tuple[Parameter, ...] = (),
 ) -> Route:
-    return Route(
+    return project_route(
         method,
         template,
         handler,
@@ -80,19 +79,10 @@ def _route(
         summary,
         _TAG,
         answers=answers,
-        errors={401: "unauthorized: no valid key, or it is not of the project that the request names"}
-        | errors,
+        errors=errors,
         request=request,
         request_required=request_required,
-        parameters=(
-            Parameter(
-                "projectId",
-                "The project, where neither the host nor the header x-sanity-project-id names it.",
-            ),
-            *parameters,
-        ),
-        function="content",
-        answer_error=sanity_error,
+        parameters=parameters,
     )
 
 

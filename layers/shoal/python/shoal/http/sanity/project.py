@@ -6,11 +6,17 @@ wrong one.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import date
+
+from pydantic import BaseModel
 
 from shoal.errors import InvalidInput, NotFound, Unauthenticated
 from shoal.http.context import Context
 from shoal.http.request import Request
+from shoal.http.router import Answer, Handler, Parameter, Route
+from shoal.http.sanity.errors import sanity_error
+from shoal.model.tenants import Scope
 from shoal.services.content.projects import read_project
 
 VERSION_PREFIX = "/{version}"
@@ -21,6 +27,11 @@ _SHOWN = 80
 """Characters of a wrong name that are told again."""
 STATUS_NAME = "status"
 """Where a dataset of this name would be listed, the service says whether it is there."""
+
+_PROJECT = Parameter(
+    "projectId", "The project, where neither the host nor the header x-sanity-project-id names it."
+)
+_NOT_OURS = "unauthorized: no valid key, or it is not of the project that the request names"
 
 
 def check_version(context: Context) -> None:
@@ -103,3 +114,35 @@ def dataset_name(context: Context) -> str:
             "is there; choose another name",
         )
     return name
+
+
+def project_route(
+    method: str,
+    template: str,
+    handler: Handler,
+    scope: Scope,
+    summary: str,
+    tag: str,
+    *,
+    answers: Mapping[int, Answer],
+    errors: Mapping[int, str],
+    request: type[BaseModel] | None = None,
+    request_required: bool = True,
+    parameters: tuple[Parameter, ...] = (),
+) -> Route:
+    """A route whose request may name the project, which has to be that of its key."""
+    return Route(
+        method,
+        template,
+        handler,
+        scope,
+        summary,
+        tag,
+        answers=answers,
+        errors={401: _NOT_OURS, **errors},
+        request=request,
+        request_required=request_required,
+        parameters=(_PROJECT, *parameters),
+        function="content",
+        answer_error=sanity_error,
+    )

@@ -19,7 +19,7 @@ from shoal.http.sanity.index_types import (
     IndexOut,
     QueryIndex,
 )
-from shoal.http.sanity.project import VERSION_PREFIX
+from shoal.http.sanity.project import VERSION_PREFIX, project_route
 from shoal.http.sanity.webhook_types import WebhookAnswer
 from shoal.model.tenants import Scope
 
@@ -27,9 +27,6 @@ PREFIX = f"{VERSION_PREFIX}/embeddings-index"
 _DATASET = PREFIX + "/{dataset}"
 _INDEX = _DATASET + "/{index_name}"
 _TAG = "sanity: embeddings indexes"
-_PROJECT = Parameter(
-    "projectId", "The project, where neither the host nor the header x-sanity-project-id names it."
-)
 _BAD_DATASET = "invalid_dataset"
 _UNKNOWN_DATASET = "dataset_not_found"
 _UNKNOWN_INDEX = "dataset_not_found, index_not_found"
@@ -95,7 +92,7 @@ def _route(
     request: type[CreateIndex | QueryIndex] | None = None,
     parameters: tuple[Parameter, ...] = (),
 ) -> Route:
-    return Route(
+    return project_route(
         method,
         template,
         handler,
@@ -103,12 +100,9 @@ def _route(
         summary,
         _TAG,
         answers={200: answer},
-        errors={401: "unauthorized: no valid key, or it is not of the project that the request names"}
-        | errors,
+        errors=errors,
         request=request,
-        parameters=(_PROJECT, *parameters),
-        function="content",
-        answer_error=sanity_error,
+        parameters=parameters,
     )
 
 

@@ -14,6 +14,7 @@ from shoal.errors import NotFound, StorageBusy, TransactionCancelled
 from shoal.model.ids import new_token, transaction_token
 from shoal.model.imports import ImportStatus
 from shoal.model.tasks import TaskKind, TaskStatus
+from shoal.services.applied import wait_for_log
 from shoal.services.collections.blue import is_live, move_blue, read_blue
 from shoal.services.collections.counts import counting, read_counts
 from shoal.services.lease_items import Lease
@@ -32,8 +33,7 @@ from shoal.services.tasks.family import (
 )
 from shoal.services.tasks.items import change, change_now, read_task
 from shoal.services.tasks.wake import try_to_wake_line
-from shoal.services.waiting import Pause, wait_until
-from shoal.services.wake import wake_indexer
+from shoal.services.waiting import Pause
 from shoal.storage.keys import DatasetKeys, FamilyKeys
 from shoal.storage.ports import Absent, AllOf, CheckItem, Compare, Ports, Write
 
@@ -189,11 +189,8 @@ def _has_begun_next(ports: Ports, keys: FamilyKeys, state: FamilyState) -> bool:
 
 def _all_applied(ports: Ports, keys: DatasetKeys, pause: Pause) -> bool:
     """Whether all that is in the log of the destination is applied; nobody adds to it now."""
-    counter = retry_busy(lambda: ports.table.get(keys.sequence))
-    newest = int(counter["next"]) if counter else 0
-    wake_indexer(ports, keys)
     try:
-        return wait_until(ports, keys, sequence=newest, seconds=_APPLIED_SECONDS, pause=pause) is not None
+        return wait_for_log(ports, keys, seconds=_APPLIED_SECONDS, pause=pause) is not None
     except NotFound:
         return False
 
